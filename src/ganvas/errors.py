@@ -1,0 +1,45 @@
+"""Errors that a user can act on.
+
+    GanvasError              one line: what is wrong, where, and what to do; the command line exits with 2
+      UsageError             a flag, a name or a value that was asked for
+      DataError              a source of training data
+      RunError               a run folder or one of its checkpoints
+      TrainingError          the game itself cannot go on (values that are not finite, a disk that is full)
+
+Anything else that escapes is a defect of Ganvas and keeps its traceback.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class GanvasError(Exception):
+    """Base of every error that is the user's to solve; `str(error)` is one line."""
+
+
+class UsageError(GanvasError):
+    """A flag, a name or a value that cannot be used."""
+
+
+class DataError(GanvasError):
+    """A source of data that cannot be read, or holds too little."""
+
+
+class RunError(GanvasError):
+    """A run folder or a checkpoint that is missing, damaged, foreign, or in the way."""
+
+
+class TrainingError(GanvasError):
+    """Training cannot go on."""
+
+
+def near_miss(name: str, known: Iterable[str]) -> str:
+    """A suggestion to append to an error, such as `; did you mean 'dcgan'?`, or the known names when they are few."""
+    known = sorted(known)
+    lowered = {candidate.lower(): candidate for candidate in known}
+    close = get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {lowered[close[0]]!r}?"
+    if known and len(known) <= 20:
+        return f"; known: {', '.join(known)}"
+    return ""

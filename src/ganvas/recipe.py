@@ -1,0 +1,143 @@
+"""The contract between a GAN and the loop that trains it.
+
+A recipe is one GAN: its networks, its optimizers, and the order of play. Everything else (devices, precision,
+accumulation, averaging, checkpoints, logging) belongs to `train.py`, which learns from each `Turn` who moves
+*before* the forward pass and freezes everybody else. A recipe therefore needs no `.detach()`, no `.train()` and no
+`.backward()`, and reads like the algorithm in its paper.
+
+Logits are the discriminator's output before any sigmoid. High means real.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ganvas.data.batches import Batch
+
+if TYPE_CHECKING:
+    from ganvas.train import Training
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training is when a step begins.
+
+    step: steps finished. images: samples of the data that steps have stood for (step x batch size).
+    epoch: passes over the training split that are complete. fraction: of the planned length, 0 to 1.
+    """
+
+    step: int
+    images: int
+    epoch: int
+    fraction: float
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What a turn minimises: the sum of `terms`, each a scalar that carries its weight already.
+
+    The logits that the discriminator gave, (B,) or (B, ...), ride along so that accuracy and mean probability are
+    logged without another forward pass. For an objective that compares pairs they are the differences it judges.
+    """
+
+    terms: dict[str, Tensor]
+    real_logits: Tensor | None = None
+    fake_logits: Tensor | None = None
+
+    def total(self) -> Tensor:
+        return sum(self.terms.values(), start=next(iter(self.terms.values())).new_zeros(()))
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a turn gave, detached: terms averaged over parts and processes, logits joined in the order of the batch."""
+
+    terms: dict[str, Tensor]
+    real_logits: Tensor | None = None
+    fake_logits: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One player's update: `optimizer` names who moves, `losses` is called on each part of `batch`.
+
+    `losses` may draw random numbers freely and must change no state; `after`, called once behind the update with the
+    joined results, is where state (registered buffers) changes.
+    """
+
+    optimizer: str
+    losses: Callable[[Any], Losses]
+    batch: Batch
+    after: Callable[[Results], None] | None = None
+
+
+class Recipe(nn.Module):
+    """Base of every GAN. The keyword-only constructor *is* the configuration; sub-modules are the networks.
+
+    accepts: the batches it can be trained on. averaged: sub-modules that the moving average follows.
+    presets: named sets of arguments and training settings. training: settings that suit this recipe.
+    whole_batch: True when a loss depends on statistics of the batch, so that splitting would change it.
+    """
+
+    accepts: ClassVar[tuple[type[Batch], ...]] = ()
+    averaged: ClassVar[tuple[str, ...]] = ("generator",)
+    presets: ClassVar[dict[str, dict[str, Any]]] = {}
+    training_defaults: ClassVar[dict[str, Any]] = {}
+    whole_batch: bool = False
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        """One optimizer for each player. Together they hold every trainable parameter exactly once."""
+        raise NotImplementedError
+
+    def turns(self, progress: Progress, batches: Iterator[Any]) -> Iterator[Turn]:
+        """One step of the game. Each turn is played before the next is asked for."""
+        raise NotImplementedError
+
+    def rates(self, progress: Progress) -> dict[str, float]:
+        """Factors on each optimizer's learning rate at this moment, by the optimizer's name; 1 where none is given."""
+        return {}
+
+    def draw(self, n: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
+        """The inputs of `generate` for `n` samples, from the global random state; `given` fixes some (`label`: (n,))."""
+        raise NotImplementedError
+
+    def generate(self, **inputs: Tensor) -> Tensor:
+        """Samples in the data's space; the same inputs always give the same samples."""
+        raise NotImplementedError
+
+
+class Verdict(Enum):
+    """A watcher's answer after a step."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+    ROLL_BACK = "roll back"
+
+
+@dataclass
+class Watcher:
+    """Looks on while training runs. The loop knows nothing else of progress bars, sample pictures or scores.
+
+    `state` (anything that JSON can hold) is part of every checkpoint, so a watcher's memory survives a crash.
+    """
+
+    state: dict[str, Any] = field(default_factory=dict, init=False)
+
+    def started(self, training: Training) -> None:
+        """Training is about to begin, or to go on from a checkpoint."""
+
+    def stepped(self, training: Training, results: Mapping[str, Results]) -> Verdict:
+        """A step is over; `results` are its turns', by optimizer (the last turn of each)."""
+        return Verdict.CONTINUE
+
+    def measured(self, training: Training, row: Mapping[str, Any]) -> None:
+        """The averages of the last steps have been read from the device (what `metrics.jsonl` gets)."""
+
+    def finished(self, training: Training) -> None:
+        """Training ended or was interrupted; `training.outcome` says how."""
