@@ -43,9 +43,7 @@ class Batch:
         return [self[start : start + length] for start in range(0, len(self), length)]
 
     def to(self, device: torch.device | str) -> Self:
-        return replace(
-            self, **{name: tensor.to(device, non_blocking=True) for name, tensor in self._tensors().items()}
-        )
+        return replace(self, **{name: tensor.to(device, non_blocking=True) for name, tensor in self._tensors().items()})
 
 
 @dataclass(frozen=True)

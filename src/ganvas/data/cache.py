@@ -1,0 +1,241 @@
+"""Prepared data on the disk: one folder for each source and wish, complete or not there.
+
+    data.npy        the values in the order in which they were read: uint8 (N, H, W, C) or float32 (N, D)
+    index.npy       int64 (N, 3), sorted by name: row in data.npy, split (0 train, 1 validation, 2 test), label or -1
+    items.json      names and content hashes, in the same order
+    manifest.json   everything else, with the size and hash of the files above and of itself
+
+A folder is filled under a temporary name and renamed when it is complete, so whoever finds it finds all of it.
+Values are written, not mapped, because a full disk under a map is a crash and not an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from ganvas.data.rows import shown
+from ganvas.errors import DataError
+
+FORMAT = 1
+_STALE = 24 * 3600.0  # seconds after which a temporary folder belongs to nobody any more
+
+
+def cache_folder() -> Path:
+    """`$GANVAS_CACHE`, or the user's cache folder of the operating system."""
+    import platformdirs
+
+    return Path(os.environ.get("GANVAS_CACHE") or platformdirs.user_cache_dir("ganvas"))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A complete prepared set."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    index: np.ndarray
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """The rows, mapped from the disk and read-only."""
+        mapped: np.ndarray = np.load(self.folder / "data.npy", mmap_mode="r", allow_pickle=False)
+        return mapped.view(np.ndarray)  # indexing a memmap costs more than indexing an array
+
+    @cached_property
+    def names(self) -> list[str]:
+        names: list[str] = json.loads((self.folder / "items.json").read_text())["names"]
+        return names
+
+
+def open_entry(folder: Path) -> Entry | None:
+    """The entry, or None where there is none or it is damaged."""
+    try:
+        wrapped = json.loads((folder / "manifest.json").read_text())
+        manifest = wrapped["manifest"]
+        if wrapped["sha256"] != _hash_of(manifest) or manifest["format"] != FORMAT:
+            return None
+        for name, stated in manifest["files"].items():
+            status = (folder / name).stat()
+            if status.st_size != stated["bytes"]:
+                return None
+            # Large data is hashed again only where somebody has written to it since.
+            untouched = name == "data.npy" and status.st_mtime_ns == stated["mtime_ns"]
+            if not untouched and _hash_file(folder / name) != stated["sha256"]:
+                return None
+        index = np.load(folder / "index.npy", allow_pickle=False)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Entry(folder, manifest, index)
+
+
+class Writer:
+    """Fills a folder of the cache. Leave the `with` block without `finish` and nothing remains.
+
+    Raises DataError where the disk is full or the cache cannot be written to.
+    """
+
+    def __init__(self, folder: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.folder = folder
+        self._shape, self._dtype = shape, dtype
+        self._count = 0
+        with self._failing():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            _sweep(folder.parent)
+            self._temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+            self._file = open(self._temporary / "data.npy", "wb")  # noqa: SIM115 (closed in finish and __exit__)
+            self._file.write(self._header())
+
+    def add(self, row: np.ndarray) -> None:
+        """Appends one row."""
+        with self._failing():
+            self._file.write(np.ascontiguousarray(row, self._dtype).data)
+        self._count += 1
+
+    def finish(self, index: np.ndarray, items: dict[str, Any], manifest: dict[str, Any]) -> None:
+        """Completes the folder and gives it its name."""
+        with self._failing():
+            self._file.seek(0)
+            self._file.write(self._header())
+            _flush(self._file)
+            self._file.close()
+            buffer = io.BytesIO()
+            np.save(buffer, index, allow_pickle=False)
+            self._put("index.npy", buffer.getvalue())
+            self._put("items.json", json.dumps(items).encode())
+            files = {path.name: _stated(path) for path in sorted(self._temporary.iterdir())}
+            manifest = {"format": FORMAT, **manifest, "files": files}
+            wrapped = {"manifest": manifest, "sha256": _hash_of(manifest)}
+            self._put("manifest.json", json.dumps(wrapped, indent=1).encode())
+            self._temporary.chmod(0o755)
+            _flush_folder(self._temporary)
+            self._take_place()
+            _flush_folder(self.folder.parent)
+
+    def _take_place(self) -> None:
+        for _ in range(10):
+            try:
+                self._temporary.rename(self.folder)
+                return
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+            if open_entry(self.folder) is not None:
+                return  # somebody else was quicker; theirs is as good
+            _discard(self.folder)
+        raise DataError(f"the prepared data in {shown(str(self.folder))} is in the way: remove that folder")
+
+    def _header(self) -> bytes:
+        # The header is as long for no rows as for all: NumPy leaves room for the first axis to grow.
+        buffer = io.BytesIO()
+        described = {
+            "descr": np.lib.format.dtype_to_descr(self._dtype),
+            "fortran_order": False,
+            "shape": (self._count, *self._shape),
+        }
+        np.lib.format.write_array_header_1_0(buffer, described)
+        return buffer.getvalue()
+
+    def _put(self, name: str, content: bytes) -> None:
+        with open(self._temporary / name, "wb") as file:
+            file.write(content)
+            _flush(file)
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            where = shown(str(self.folder.parent))
+            raise DataError(
+                f"prepared data cannot be written to {where}: {error.strerror or error}; make room there, or let "
+                "GANVAS_CACHE name another folder"
+            ) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with contextlib.suppress(OSError):
+            self._file.close()  # flushes, which fails again on a full disk
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Lets one process prepare a folder while the others wait, where the system can; harmless where it cannot."""
+    try:
+        import fcntl
+
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = open(folder.with_suffix(".lock"), "wb")  # noqa: SIM115
+    except (ImportError, OSError):
+        yield
+        return
+    with lock:
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)  # let go when the process ends, however it ends
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                folder.with_suffix(".lock").unlink()
+
+
+def _stated(path: Path) -> dict[str, Any]:
+    status = path.stat()
+    return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": _hash_file(path)}
+
+
+def _hash_file(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _hash_of(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _flush(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # not every system can
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _discard(folder: Path) -> None:
+    """Renames before removing, so that nobody meets half a folder."""
+    with contextlib.suppress(OSError):
+        grave = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+        folder.rename(grave / "damaged")
+        shutil.rmtree(grave, ignore_errors=True)
+
+
+def _sweep(cache: Path) -> None:
+    """Removes what preparations that were killed have left."""
+    for left in cache.glob(".*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _STALE:
+                shutil.rmtree(left, ignore_errors=True)

@@ -1,0 +1,268 @@
+"""Folders and archives of image files, read where they are: nothing is ever extracted to the disk.
+
+A container lists the names of its images, with `/` between folders, and opens them in the order that is quick for it.
+An archive with a name that points outside itself is refused whole, because it was made to do harm.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from ganvas.data.decode import MAX_BYTES, Damaged
+from ganvas.data.rows import counted, listed, shown
+from ganvas.errors import DataError
+
+_ENDINGS = frozenset(
+    {
+        *(".apng", ".avif", ".bmp", ".dib", ".gif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".mpo"),
+        *(".pbm", ".pcx", ".pgm", ".png", ".pnm", ".ppm", ".qoi", ".sgi", ".tga", ".tif", ".tiff", ".webp"),
+    }
+)
+_SYSTEM = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
+
+Opener = Callable[[], IO[bytes]]
+
+
+class Container:
+    """Base of the three: what to pass over, and how to say so."""
+
+    def __init__(self, path: Path, inside: str = "") -> None:
+        self.path = path
+        self.inside = inside  # only what lies in this folder of an archive
+        self._other: Counter[str] = Counter()
+        self._links = 0
+
+    def identity(self) -> object:
+        """Path, size and times of the archive."""
+        status = self.path.stat()
+        return [type(self).__name__, str(self.path.resolve()), self.inside, *_stamp(status)]
+
+    def names(self) -> list[str]:
+        """The images. Raises DataError where the container cannot be read or is hostile."""
+        raise NotImplementedError
+
+    def files(self, wanted: set[str]) -> Iterator[tuple[str, Opener]]:
+        """Each wanted image with what opens it; to be opened before the next is asked for."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Lets go of the file."""
+
+    def notes(self) -> list[str]:
+        notes = []
+        if self._other:
+            kinds = listed([ending or "no ending" for ending, _ in self._other.most_common()])
+            notes.append(f"{counted(self._other.total(), 'file')} ignored that no image name ends like ({kinds})")
+        if self._links:
+            notes.append(f"{counted(self._links, 'link or special file')} ignored".replace("files", "files"))
+        return notes
+
+    def _is_image(self, name: str) -> bool:
+        parts = PurePosixPath(name).parts
+        if not parts or any(part.startswith(".") or part in _SYSTEM for part in parts):
+            return False
+        ending = PurePosixPath(name).suffix.lower()
+        if ending not in _ENDINGS:
+            self._other[ending] += 1
+            return False
+        return True
+
+    def _within(self, name: str) -> str | None:
+        """The name below `inside`, or None where it lies elsewhere."""
+        prefix = f"{self.inside}/" if self.inside else ""
+        return name.removeprefix(prefix) if name.startswith(prefix) else None
+
+    def _check_inside(self, folders: set[str]) -> None:
+        if self.inside and not any(f"{folder}/".startswith(f"{self.inside}/") for folder in folders):
+            known = sorted({folder.split("/")[0] for folder in folders if folder})
+            has = f"its folders are {listed(map(shown, known), 8)}" if known else "it has no folders"
+            raise DataError(f"{shown(str(self.path))} has no folder {shown(self.inside)!r}; {has}")
+
+
+class Folder(Container):
+    """A folder and everything below it; links to folders are followed, each folder being visited once."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._found: dict[str, tuple[int, ...]] | None = None
+
+    def identity(self) -> object:
+        return ["Folder", str(self.path.resolve()), *([name, *stamp] for name, stamp in self._scan().items())]
+
+    def names(self) -> list[str]:
+        return list(self._scan())
+
+    def files(self, wanted: set[str]) -> Iterator[tuple[str, Opener]]:
+        for name in self._scan():
+            if name in wanted:
+                yield name, lambda file=self.path / name: _small_enough(file)  # type: ignore[misc]
+
+    def _scan(self) -> dict[str, tuple[int, ...]]:
+        if self._found is None:
+            self._other.clear()
+            found = {name: _stamp(status) for name, status in self._walk(self.path, "", set()) if self._is_image(name)}
+            self._found = dict(sorted(found.items()))
+        return self._found
+
+    def _walk(self, folder: Path, prefix: str, seen: set[tuple[int, int]]) -> Iterator[tuple[str, os.stat_result]]:
+        try:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in seen:
+                return
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as scan:
+                entries = sorted(scan, key=lambda entry: entry.name)
+        except OSError as error:
+            raise DataError(f"the folder {shown(str(folder))} cannot be read: {error.strerror}") from error
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name in _SYSTEM:
+                continue
+            try:
+                if entry.is_dir():
+                    yield from self._walk(folder / entry.name, f"{prefix}{entry.name}/", seen)
+                elif entry.is_file():
+                    yield prefix + entry.name, entry.stat()
+                else:
+                    self._links += 1
+            except OSError:
+                self._links += 1  # a link in a circle, or one that vanished meanwhile
+
+
+class Zip(Container):
+    """A zip archive."""
+
+    _archive: zipfile.ZipFile | None = None
+
+    def names(self) -> list[str]:
+        with _archive_errors(self.path):
+            self._archive = zipfile.ZipFile(self.path)
+            self._members = {}
+            folders = set()
+            for member in self._archive.infolist():
+                _refuse_escape(self.path, member.filename)
+                if member.is_dir():
+                    continue
+                folders.add(str(PurePosixPath(member.filename).parent))
+                name = self._within(member.filename)
+                if name is None:
+                    continue
+                if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
+                    self._links += 1
+                elif self._is_image(name):
+                    if member.flag_bits & 1:
+                        raise DataError(
+                            f"{shown(str(self.path))} is encrypted (such as {shown(name)}): "
+                            "unpack it with its password and give the folder"
+                        )
+                    self._members[name] = member
+            self._check_inside(folders)
+        return sorted(self._members)
+
+    def files(self, wanted: set[str]) -> Iterator[tuple[str, Opener]]:
+        for name, member in sorted(self._members.items(), key=lambda pair: pair[1].header_offset):
+            if name in wanted:
+                yield name, lambda member=member: self._open(member)  # type: ignore[misc]
+
+    def _open(self, member: zipfile.ZipInfo) -> IO[bytes]:
+        assert self._archive is not None
+        if member.file_size > MAX_BYTES:
+            raise Damaged(f"larger than {MAX_BYTES >> 20} MB")
+        return self._archive.open(member)  # reads no more than the size it declares
+
+    def close(self) -> None:
+        if self._archive is not None:
+            self._archive.close()
+
+
+class Tar(Container):
+    """A tar archive, plain or compressed with gzip, bzip2 or xz."""
+
+    _archive: tarfile.TarFile | None = None
+
+    def names(self) -> list[str]:
+        with _archive_errors(self.path):
+            self._archive = tarfile.open(self.path)  # noqa: SIM115 (close)
+            self._members = {}
+            folders = set()
+            for member in self._archive:
+                _refuse_escape(self.path, member.name)
+                if member.isdir():
+                    continue
+                plain = str(PurePosixPath(member.name))  # `./a.png` as `tar -C folder .` writes it
+                folders.add(str(PurePosixPath(plain).parent))
+                name = self._within(plain)
+                if name is None:
+                    continue
+                if not member.isreg():
+                    self._links += 1
+                elif self._is_image(name):
+                    self._members[name] = member
+            self._check_inside(folders)
+        return sorted(self._members)
+
+    def files(self, wanted: set[str]) -> Iterator[tuple[str, Opener]]:
+        # In the order of the archive: going back in a compressed one means unpacking it again from its beginning.
+        for name, member in sorted(self._members.items(), key=lambda pair: pair[1].offset):
+            if name in wanted:
+                yield name, lambda member=member: self._open(member)  # type: ignore[misc]
+
+    def _open(self, member: tarfile.TarInfo) -> IO[bytes]:
+        assert self._archive is not None
+        if member.size > MAX_BYTES:
+            raise Damaged(f"larger than {MAX_BYTES >> 20} MB")
+        file = self._archive.extractfile(member)
+        assert file is not None  # it is a regular file
+        return file
+
+    def close(self) -> None:
+        if self._archive is not None:
+            self._archive.close()
+
+
+def is_archive(path: Path) -> type[Zip] | type[Tar] | None:
+    """Which kind of archive the file is, by its content. Raises OSError where it cannot be read."""
+    with path.open("rb") as file:
+        beginning = file.read(512)
+    if beginning[:4] in (b"PK\x03\x04", b"PK\x05\x06") or (zipfile.is_zipfile(path) and beginning[:2] == b"PK"):
+        return Zip
+    try:
+        with tarfile.open(path):
+            return Tar
+    except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, MemoryError):
+        return None
+
+
+@contextmanager
+def _archive_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, OSError, ValueError, NotImplementedError) as e:
+        if isinstance(e, OSError) and e.errno is not None:
+            raise DataError(f"{shown(str(path))} cannot be read: {e.strerror}") from e
+        raise DataError(f"{shown(str(path))} is damaged or cut short ({e}): copy or download it again") from e
+
+
+def _refuse_escape(path: Path, name: str) -> None:
+    plain = name.replace("\\", "/")
+    if plain.startswith("/") or plain[1:3] == ":/" or ".." in plain.split("/"):
+        raise DataError(f"{shown(str(path))} is refused: its member {shown(name)!r} points outside the archive")
+
+
+def _small_enough(file: Path) -> IO[bytes]:
+    if file.stat().st_size > MAX_BYTES:
+        raise Damaged(f"larger than {MAX_BYTES >> 20} MB")
+    return file.open("rb")
+
+
+def _stamp(status: Any) -> tuple[int, ...]:
+    # The change time too: unpacking a newer archive over an older one may keep both size and modification time.
+    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns)

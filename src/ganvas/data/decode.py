@@ -1,0 +1,227 @@
+"""From the bytes of one image file to 8-bit pixels, whatever the file's mode, orientation and faults.
+
+The content decides what a file is, never its ending. Nothing is decoded before its size is known to be sane, and
+whatever a hostile or broken file makes the decoder raise comes out as one `Damaged` with a short reason.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import IO
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MAX_PIXELS = 100_000_000  # of one image: 10,000 x 10,000
+MAX_BYTES = 256 * 2**20  # of one image file
+
+# Formats that photographs and drawings come in. EPS and WMF are left out: they run other programs.
+_FORMATS = (
+    "AVIF",
+    "BMP",
+    "DIB",
+    "GIF",
+    "ICO",
+    "JPEG",
+    "JPEG2000",
+    "MPO",
+    "PCX",
+    "PNG",
+    "PPM",
+    "QOI",
+    "SGI",
+    "TGA",
+    "TIFF",
+    "WEBP",
+)
+_ORIENTATION = 0x0112
+_SIXTEEN_BIT = 257  # 65535 / 255
+
+
+class Damaged(Exception):
+    """An item that cannot be used; `str` is the reason, a few words."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself before it is decoded; `size` is (height, width) as it will be shown."""
+
+    size: tuple[int, int]
+    mode: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded image, mode L or RGB; `size` is (height, width) of the original as it is meant to be seen."""
+
+    image: Image.Image
+    size: tuple[int, int]
+    transparent: bool = False
+    animated: bool = False
+
+    @property
+    def gray(self) -> bool:
+        """Whether no pixel has a colour."""
+        if self.image.mode == "L":
+            return True
+        red, green, blue = (np.asarray(band) for band in self.image.split())
+        return np.array_equal(red, green) and np.array_equal(red, blue)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps Pillow's warnings (odd metadata, large images) to itself: what matters is in the manifest."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def header(file: IO[bytes]) -> Header:
+    """Reads the first bytes only. Raises Damaged."""
+    try:
+        image = _opened(file)
+        width, height = image.size
+        if "exif" in image.info or image.format == "TIFF":  # asking other files would decode them
+            width, height = _upright(image)
+        return Header((height, width), image.mode)
+    except Exception as error:
+        raise Damaged(reason(error)) from error
+
+
+def decode(content: bytes, about: int | None = None) -> Picture:
+    """The first frame, upright, in 8 bits, on white where it is transparent. Raises Damaged.
+
+    about: the longer side that is wanted in the end; a far larger JPEG is then decoded at 1/2, 1/4 or 1/8 of its size.
+    """
+    if not content:
+        raise Damaged("empty")
+    try:
+        image = _opened(io.BytesIO(content))
+        if image.format == "PNG":
+            _opened(io.BytesIO(content)).verify()  # Pillow checks no CRC of the pixels otherwise
+        width, height = _upright(image) if image.format == "JPEG" else image.size
+        if about is not None and image.format == "JPEG":
+            # Never below three times the size wanted, so that the antialiasing filter decides the result.
+            image.draft(None, (3 * about, 3 * about))
+        animated = bool(getattr(image, "is_animated", False)) and image.format != "MPO"
+        image.seek(0) if animated else None
+        image.load()
+        oriented = ImageOps.exif_transpose(image)
+        if image.format != "JPEG":
+            width, height = oriented.size
+        flat, transparent = _eight_bit(oriented)
+        return Picture(flat, (height, width), transparent, animated)
+    except Exception as error:
+        raise Damaged(reason(error)) from error
+
+
+def fit(image: Image.Image, size: tuple[int, int], channels: int) -> np.ndarray:
+    """(H, W, C) uint8: the shorter side made to fit with an antialiasing filter, the rest cut off evenly."""
+    height, width = size
+    if image.size != (width, height):
+        scale = min(image.width / width, image.height / height)
+        left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
+        box = (left, top, image.width - left, image.height - top)
+        image = image.resize((width, height), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
+    mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
+    if image.mode != mode:
+        image = image.convert(mode)
+    return np.asarray(image).reshape(height, width, channels)
+
+
+def reason(error: BaseException) -> str:
+    """An exception of the decoder, the archive or the disk, in a few words for the plan."""
+    text = " ".join(str(error).split())
+    match error:
+        case Damaged():
+            return text
+        case Image.DecompressionBombError():
+            return f"more than {MAX_PIXELS:,} pixels"
+        case UnidentifiedImageError():
+            return "not an image"
+        case MemoryError():
+            return "too large for the memory"
+        case PermissionError():
+            return "permission denied"
+        case FileNotFoundError():
+            return "gone"
+        case zipfile.BadZipFile() | zlib.error():
+            return "does not unpack"
+        case tarfile.TarError() | EOFError():
+            return "cut short"
+        case OSError() if "truncated" in text.lower():
+            return "cut short"
+    return f"cannot be decoded ({text[:60] or type(error).__name__})"
+
+
+@cache
+def _formats() -> list[str]:
+    Image.init()
+    return [name for name in _FORMATS if name in Image.OPEN]
+
+
+def _opened(file: IO[bytes]) -> Image.Image:
+    image = Image.open(file, formats=_formats())
+    if image.width * image.height > MAX_PIXELS:
+        raise Damaged(f"{image.width:,} x {image.height:,} pixels, more than {MAX_PIXELS:,}")
+    return image
+
+
+def _upright(image: Image.Image) -> tuple[int, int]:
+    """(width, height) behind the rotation that the metadata asks for."""
+    turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+    return (image.height, image.width) if turned else image.size
+
+
+def _eight_bit(image: Image.Image) -> tuple[Image.Image, bool]:
+    """The image in mode L or RGB, and whether some of it was transparent."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return _from_numbers(image)
+    if image.mode in ("RGBa", "La"):
+        image = image.convert(image.mode.upper())
+    if image.mode == "PA" or "transparency" in image.info:
+        image = image.convert("LA" if image.mode in ("1", "L") else "RGBA")
+    if image.mode in ("RGBA", "LA"):
+        return _on_white(image)
+    if image.mode == "L":
+        return image, False
+    return image.convert("L" if image.mode == "1" else "RGB"), False
+
+
+def _on_white(image: Image.Image) -> tuple[Image.Image, bool]:
+    alpha = image.getchannel("A")
+    opaque = image.convert(image.mode[:-1])
+    if alpha.getextrema() == (255, 255):
+        return opaque, False
+    white = Image.new(opaque.mode, opaque.size, 255 if opaque.mode == "L" else (255, 255, 255))
+    white.paste(opaque, mask=alpha)
+    return white, True
+
+
+def _from_numbers(image: Image.Image) -> tuple[Image.Image, bool]:
+    """16-bit, 32-bit and float images to mode L. The scale follows from the mode, or from the range of the values."""
+    values = np.asarray(image)
+    if not np.isfinite(values).all():
+        raise Damaged("values that are not finite")
+    low, high = values.min(), values.max()
+    wide = image.mode.startswith("I;16") or (image.mode == "I" and image.format != "TIFF")
+    if image.mode == "F" and low >= 0 and high <= 1:
+        levels = np.rint(values * 255.0)
+    elif not wide and low >= 0 and high <= 255:
+        levels = np.rint(values)
+    elif image.mode != "F" and low >= 0 and high <= 65535:
+        levels = (values.astype(np.int64) + _SIXTEEN_BIT // 2) // _SIXTEEN_BIT
+    else:
+        raise Damaged(f"values from {low:g} to {high:g}")
+    hidden = image.info.get("transparency")
+    if isinstance(hidden, int):
+        levels = np.where(values == hidden, 255, levels)
+    return Image.fromarray(levels.astype(np.uint8)), isinstance(hidden, int)

@@ -1,0 +1,164 @@
+"""Image files, from a folder or an archive, as rows: what size, how many channels, which label, which split."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from ganvas.data.containers import Container, Opener
+from ganvas.data.decode import MAX_BYTES, Damaged, Header, Picture, decode, fit, header, quiet, reason
+from ganvas.data.rows import Coloured, Reading, Row, Wish, choose_size, counted, resizing_notes, shown, too_few
+from ganvas.errors import DataError, UsageError
+from ganvas.spaces import ImageSpace
+
+_SPLIT_FOLDERS = {
+    "train": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
+_LOOKED_AT = 2000  # headers read to decide on a size
+_GRAY_LOOKED_AT = 64  # images decoded to see whether colour images hold any colour
+
+
+class ImageFiles:
+    """The images of a container."""
+
+    def __init__(self, container: Container, name: str) -> None:
+        self.container = container
+        self.name = name
+        self._notes: list[str] = []
+        self._sizes: Counter[tuple[int, int]] = Counter()
+        self._transparent = self._animated = 0
+        self._space = ImageSpace(1, 1, 1)
+
+    def identity(self) -> object:
+        return self.container.identity()
+
+    def close(self) -> None:
+        self.container.close()
+
+    def read(self, wish: Wish) -> Reading:
+        if wish.channels == 4:
+            raise UsageError("image files give 1 or 3 channels: transparency is composited on white")
+        names = self.container.names()
+        if not names:
+            ignored = "".join(f" ({note})" for note in self.container.notes())
+            raise DataError(
+                f"{shown(str(self.container.path))} holds no images{ignored}: give a folder or archive of them"
+            )
+        if len(names) < 2:
+            raise too_few(str(self.container.path), len(names), "image")
+        labels, splits, self._notes = places(names)
+        self._sizes.clear()
+        self._transparent = self._animated = 0
+        if wish.size is None or wish.channels is None:
+            wish = self._infer(names, wish)
+        assert wish.size is not None and wish.channels is not None
+        self._space = ImageSpace(wish.channels, *wish.size)
+        return Reading(self._space, len(names), self._rows(names, labels, splits), frozenset(splits.values()))
+
+    def notes(self) -> list[str]:
+        notes = [*self._notes, *resizing_notes(self._sizes, self._space)]
+        if self._transparent:
+            notes.append(f"transparency composited on white ({counted(self._transparent, 'image')})")
+        if self._animated:
+            notes.append(f"only the first frame taken of {counted(self._animated, 'image')} with several")
+        return notes + self.container.notes()
+
+    def _infer(self, names: list[str], wish: Wish) -> Wish:
+        """Size and channels from the headers of up to 2,000 images, spread evenly over the names."""
+        step = max(1, len(names) // _LOOKED_AT)
+        headers: dict[str, Header] = {}
+        first_fault = ""
+        with quiet():
+            for name, opener in self.container.files(set(names[::step])):
+                try:
+                    with opener() as file:
+                        headers[name] = header(file)
+                except (Damaged, OSError) as error:
+                    first_fault = first_fault or f"{shown(name)}: {reason(error)}"
+        if not headers:
+            raise DataError(f"no image in {shown(str(self.container.path))} can be read ({first_fault})")
+        size = wish.size or choose_size([found.size for found in headers.values()])
+        channels = wish.channels or (1 if self._gray(headers) else 3)
+        return Wish(size, channels)
+
+    def _gray(self, headers: dict[str, Header]) -> bool:
+        """False once a colour is seen. A few colour images are decoded; `_rows` looks at all."""
+        colour = sorted(name for name, found in headers.items() if not found.mode.startswith(("1", "L", "I", "F")))
+        looked_at = set(colour[:: max(1, len(colour) // _GRAY_LOOKED_AT)])
+        with quiet():
+            for _, opener in self.container.files(looked_at):
+                try:
+                    if not decode(_content(opener)).gray:
+                        return False
+                except (Damaged, OSError):
+                    continue
+        return True
+
+    def _rows(self, names: list[str], labels: dict[str, str], splits: dict[str, str]) -> Iterator[Row]:
+        space, about = self._space, max(self._space.height, self._space.width)
+        with quiet():
+            for name, opener in self.container.files(set(names)):
+                label, split = labels.get(name), splits.get(name)
+                try:
+                    content = _content(opener)
+                    picture = decode(content, about)
+                except Exception as error:  # whatever an archive's reader makes of hostile bytes
+                    yield Row(name, None, label=label, split=split, reason=reason(error))
+                    continue
+                if space.channels == 1 and not picture.gray:
+                    raise Coloured
+                self._count(picture)
+                pixels = fit(picture.image, (space.height, space.width), space.channels)
+                yield Row(name, pixels, hashlib.sha256(content).digest(), label, split)
+
+    def _count(self, picture: Picture) -> None:
+        self._sizes[picture.size] += 1
+        self._transparent += picture.transparent
+        self._animated += picture.animated
+
+
+def places(names: list[str]) -> tuple[dict[str, str], dict[str, str], list[str]]:
+    """What the folders mean: (label by name, split by name, notes).
+
+    Folders that all images share say nothing. Then top folders that are all among train, val, valid, validation and
+    test (train being one of them) are splits; the next folders are the labels, unless some images lie beside them.
+    """
+    folders = _below_shared({name: PurePosixPath(name).parts[:-1] for name in names})
+    tops = {parts[0].lower() if parts else "" for parts in folders.values()}
+    splits: dict[str, str] = {}
+    if "train" in tops and tops <= _SPLIT_FOLDERS.keys():
+        splits = {name: _SPLIT_FOLDERS[parts[0].lower()] for name, parts in folders.items()}
+        folders = {name: parts[1:] for name, parts in folders.items()}
+    kinds = {parts[0] if parts else "" for parts in folders.values()}
+    if len(kinds) < 2:
+        return {}, splits, []
+    if "" in kinds:
+        beside = sum(not parts for parts in folders.values())
+        return (
+            {},
+            splits,
+            [f"no labels: {counted(beside, 'image')} beside the folders {'has' if beside == 1 else 'have'} none"],
+        )
+    return {name: parts[0] for name, parts in folders.items()}, splits, []
+
+
+def _below_shared(folders: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    first = next(iter(folders.values()))
+    shared = 0
+    while shared < len(first) and all(parts[: shared + 1] == first[: shared + 1] for parts in folders.values()):
+        shared += 1
+    return {name: parts[shared:] for name, parts in folders.items()}
+
+
+def _content(opener: Opener) -> bytes:
+    with opener() as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise Damaged(f"larger than {MAX_BYTES >> 20} MB")
+    return content
