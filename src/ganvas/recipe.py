@@ -13,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -81,8 +82,10 @@ class Recipe(nn.Module):
     """Base of every GAN. The keyword-only constructor *is* the configuration; sub-modules are the networks.
 
     accepts: the batches it can be trained on. averaged: sub-modules that the moving average follows.
-    presets: named sets of arguments and training settings. training: settings that suit this recipe.
+    presets: named sets of arguments and training settings (`--preset NAME`).
+    training_defaults: training settings that suit this recipe.
     whole_batch: True when a loss depends on statistics of the batch, so that splitting would change it.
+    classes: how many labels `generate` is conditioned on; 0 for none.
     """
 
     accepts: ClassVar[tuple[type[Batch], ...]] = ()
@@ -90,6 +93,11 @@ class Recipe(nn.Module):
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     training_defaults: ClassVar[dict[str, Any]] = {}
     whole_batch: bool = False
+    classes: int = 0
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
 
     def optimizers(self) -> dict[str, Optimizer]:
         """One optimizer for each player. Together they hold every trainable parameter exactly once."""
@@ -110,6 +118,34 @@ class Recipe(nn.Module):
     def generate(self, **inputs: Tensor) -> Tensor:
         """Samples in the data's space; the same inputs always give the same samples."""
         raise NotImplementedError
+
+
+Player = Literal["discriminator", "generator"]
+
+
+def alternate(
+    progress: Progress,
+    batches: Iterator[Any],
+    *,
+    d_steps: int = 1,
+    g_steps: int = 1,
+    unit: Literal["steps", "epochs"] = "steps",
+) -> Iterator[tuple[Player, Any]]:
+    """Who moves in this step, and with which batch; for use inside `turns`.
+
+    In `steps`, the discriminator moves `d_steps` times, each time with a fresh batch, then the generator `g_steps`
+    times with the last of them (it needs its size and labels, at most its real samples to compare with), so an epoch is
+    what users expect: one pass of the data before the discriminator. In `epochs`, one player moves alone for whole
+    epochs: the discriminator for `d_steps` of them, then the generator for `g_steps`.
+    """
+    if unit == "epochs":
+        yield ("discriminator" if progress.epoch % (d_steps + g_steps) < d_steps else "generator", next(batches))
+        return
+    for _ in range(d_steps):
+        batch = next(batches)
+        yield "discriminator", batch
+    for _ in range(g_steps):
+        yield "generator", batch
 
 
 class Verdict(Enum):

@@ -57,9 +57,7 @@ class ImageSpace:
         count, height, width, channels = pixels.shape
         columns = columns or math.ceil(math.sqrt(count))
         rows = math.ceil(count / columns)
-        sheet = np.full(
-            (rows * (height + gap) - gap, columns * (width + gap) - gap, channels), 255, dtype=np.uint8
-        )
+        sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, channels), 255, dtype=np.uint8)
         for index in range(count):
             top, left = (index // columns) * (height + gap), (index % columns) * (width + gap)
             sheet[top : top + height, left : left + width] = pixels[index]

@@ -1,0 +1,36 @@
+"""The arguments that many recipes share, each with its range and its help text, so that a flag means one thing.
+
+A recipe gives them their defaults: `lr: LearningRate = 2e-4`.
+"""
+
+from typing import Annotated, Literal
+
+from ganvas import objectives, optimizers
+from ganvas.options import FromData, Range
+
+Channels = Annotated[int, FromData()]
+Size = Annotated[tuple[int, int], FromData()]
+Shape = Annotated[tuple[int, ...], FromData()]
+Classes = Annotated[int, FromData()]
+
+Latent = Annotated[int, Range(1, 65536), "numbers in a latent vector"]
+Width = Annotated[int, Range(1, 4096), "feature maps of the widest-resolution layer; more is slower and better"]
+Dropout = Annotated[float, Range(0, 0.95), "share of hidden units dropped in training"]
+Conditional = Annotated[bool, "generate by label (needs labelled data)"]
+
+Objective = Annotated[objectives.Name, "the pair of adversarial losses"]
+Smoothing = Annotated[float, Range(0, 0.5), "one-sided label smoothing: the target for real samples is 1 minus this"]
+Flipping = Annotated[float, Range(0, 0.5), "probability of presenting a real sample as a fake one"]
+
+OptimizerName = Annotated[optimizers.Name, "the optimizer of both players"]
+LearningRate = Annotated[float, Range(1e-7, 1, log=True), "learning rate of both players"]
+Beta1 = Annotated[float, Range(0, 0.9999), "Adam's first decay; the momentum of SGD"]
+Beta2 = Annotated[float, Range(0, 0.99999), "Adam's second decay; the smoothing of RMSProp"]
+
+Penalty = Annotated[float, Range(0, 1e4), "weight of this gradient penalty; 0 leaves it out"]
+PenaltyEvery = Annotated[int, Range(1, 1000), "apply gradient penalties every so many steps, that much stronger"]
+WeightPenalty = Annotated[float, Range(0, 10), "weight of this penalty on both players' weights"]
+
+DSteps = Annotated[int, Range(1, 1000), "turns of the discriminator in a row (epochs with --alternate epochs)"]
+GSteps = Annotated[int, Range(1, 1000), "turns of the generator in a row (epochs with --alternate epochs)"]
+Alternate = Annotated[Literal["steps", "epochs"], "who moves next changes within each step, or after whole epochs"]

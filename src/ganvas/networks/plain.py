@@ -1,0 +1,79 @@
+"""Convolutional networks without normalisation, for objectives that keep the game stable by penalties alone.
+
+BatchNorm ties the samples of a batch together and hides the gradient that R1 and R2 act on, so none is used here; the
+latent vector is scaled to unit mean square instead, and PyTorch's default initialisation keeps activations in range.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ganvas.networks.shapes import Pyramid, pyramid
+
+
+def _widths(shape: Pyramid, width: int) -> list[int]:
+    """Feature maps from the finest level to the base: doubled at each halving, up to 8 times `width`."""
+    return [width * min(8, 2**level) for level in range(shape.doublings + 1)]
+
+
+class PlainGenerator(nn.Module):
+    """Latent vectors to images: a projection to the base, one stride-2 transposed convolution for each doubling, and
+    a 3x3 convolution to the image. LeakyReLU 0.2 between layers, tanh at the end."""
+
+    def __init__(self, *, latent: int, channels: int, size: tuple[int, int], width: int, classes: int = 0) -> None:
+        super().__init__()
+        self.pyramid = pyramid(size)
+        widths = _widths(self.pyramid, width)[::-1]
+        self.first = (widths[0], *self.pyramid.base)
+        self.embedding = nn.Embedding(classes, latent) if classes else None
+        self.project = nn.Linear(latent * (2 if classes else 1), math.prod(self.first))
+        layers: list[nn.Module] = [nn.LeakyReLU(0.2)]
+        for before, after in zip(widths, widths[1:], strict=False):
+            layers += [nn.ConvTranspose2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], channels, 3, padding=1))
+
+    def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
+        """latent: (B, latent), label: (B,) int64 where conditional. Returns (B, C, H, W) in [-1, 1]."""
+        latent = latent * (latent.square().mean(1, keepdim=True) + 1e-8).rsqrt()
+        if self.embedding is not None:
+            latent = torch.cat([latent, self.embedding(label)], dim=1)
+        hidden = self.project(latent).unflatten(1, self.first).contiguous(memory_format=torch.channels_last)
+        return torch.tanh(self.pyramid.crop(self.layers(hidden)))
+
+
+class PlainDiscriminator(nn.Module):
+    """Images to logits: one stride-2 convolution for each halving, a 3x3 convolution at the base, a linear head.
+
+    With `classes`, the inner product of the label's embedding and a linear map of the features is added to the logit
+    (the projection condition of Miyato and Koyama 2018, eq. 3, on features that keep their place in the image).
+    """
+
+    def __init__(self, *, channels: int, size: tuple[int, int], width: int, classes: int = 0) -> None:
+        super().__init__()
+        shape = pyramid(size)
+        self.padding = (0, shape.made[1] - size[1], 0, shape.made[0] - size[0])
+        widths = _widths(shape, width)
+        layers: list[nn.Module] = []
+        before = channels
+        for after in widths[:-1]:
+            layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
+            before = after
+        self.layers = nn.Sequential(*layers, nn.Conv2d(before, widths[-1], 3, padding=1), nn.LeakyReLU(0.2))
+        features = widths[-1] * math.prod(shape.base)
+        self.head = nn.Linear(features, 1)
+        self.embedding = nn.Embedding(classes, widths[-1]) if classes else None
+        self.reading = nn.Linear(features, widths[-1]) if classes else None
+
+    def forward(self, images: Tensor, label: Tensor | None = None) -> Tensor:
+        """images: (B, C, H, W) in [-1, 1], label: (B,) int64 where conditional. Returns logits (B,)."""
+        if any(self.padding):
+            images = nn.functional.pad(images, self.padding, mode="replicate")
+        features = self.layers(images).flatten(1)
+        logits: Tensor = self.head(features).squeeze(1)
+        if self.embedding is not None and self.reading is not None:
+            wanted = self.embedding(label)
+            logits = logits + (self.reading(features) * wanted).sum(1) / math.sqrt(wanted.shape[1])
+        return logits

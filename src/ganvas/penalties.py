@@ -1,0 +1,58 @@
+"""Penalties: terms on gradients or weights that keep the game stable. Inputs may have any rank.
+
+Gradient penalties differentiate twice, so they run in float32 outside autocast: in bf16 the small gradients that they
+measure would be rounded away. All return scalars without a weight; the recipe multiplies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+
+
+def squared_gradient(discriminator: Callable[[Tensor], Tensor], samples: Tensor) -> Tensor:
+    """Mean over the batch of the squared norm of the logits' gradient at `samples`.
+
+    On real samples this is R1, on generated ones R2 (Mescheder et al. 2018, eq. 9 and 10, without the factor gamma/2).
+    discriminator: (B, ...) to logits (B, ...). samples: (B, ...). Returns a scalar that can be differentiated.
+    """
+    with torch.autocast(samples.device.type, enabled=False):
+        inputs = samples.detach().float().requires_grad_(True)
+        (gradient,) = torch.autograd.grad(discriminator(inputs).float().sum(), inputs, create_graph=True)
+        return gradient.flatten(1).square().sum(1).mean()
+
+
+def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
+    """Mean of (norm of the gradient - 1)^2 on random points between real and fake (Gulrajani et al. 2017, eq. 3).
+
+    real, fake: (B, ...) of the same shape. Returns a scalar without the paper's factor lambda = 10.
+    """
+    with torch.autocast(real.device.type, enabled=False):
+        shape = (len(real), *[1] * (real.dim() - 1))
+        share = torch.rand(shape, device=real.device)
+        between = torch.lerp(fake.detach().float(), real.detach().float(), share).requires_grad_(True)
+        (gradient,) = torch.autograd.grad(discriminator(between).float().sum(), between, create_graph=True)
+        # The square root has an infinite slope at 0, where a dead discriminator would put it.
+        return ((gradient.flatten(1).square().sum(1) + 1e-12).sqrt() - 1).square().mean()
+
+
+def weight_decay(modules: Iterable[nn.Module], *, l1: float, l2: float) -> dict[str, Tensor]:
+    """L1 = l1 * sum |w| and L2 = l2 * sum w^2 over all weights that are not biases, as terms; nothing where both are 0."""
+    if l1 == 0 and l2 == 0:
+        return {}
+    weights = [w for module in modules for w in module.parameters() if w.dim() > 1]
+    terms = {}
+    if l1:
+        terms["l1"] = l1 * torch.stack([w.float().abs().sum() for w in weights]).sum()
+    if l2:
+        terms["l2"] = l2 * torch.stack([w.float().square().sum() for w in weights]).sum()
+    return terms
+
+
+def clip_weights(module: nn.Module, limit: float) -> None:
+    """Clamps every parameter to [-limit, limit] in place (Arjovsky et al. 2017, Algorithm 1, line 7)."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.clamp_(-limit, limit)

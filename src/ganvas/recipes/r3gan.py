@@ -1,0 +1,106 @@
+"""The GAN is dead; long live the GAN! A modern GAN baseline (Huang, Gokaslan, Kuleshov and Tompkin 2024).
+
+The paper's loss (section 2): relativistic pairing, so that each generated sample is compared with a real one and a
+collapsed generator cannot rest, with R1 and R2, which make the game converge. It needs no other trick. Adam without
+momentum and averaged weights as there; the networks are plain convolutional ones instead of the paper's ResNeXt
+blocks, small enough for a laptop, and labels enter by embedding and projection.
+
+    ganvas train r3gan --data digits          about 5 minutes on 2 CPU cores: conditional digits that look handwritten
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from ganvas import arguments as arg
+from ganvas.data.batches import Images
+from ganvas.networks.latent import balanced_labels, normal_latent
+from ganvas.networks.plain import PlainDiscriminator, PlainGenerator
+from ganvas.objectives import objective as objective_named
+from ganvas.optimizers import optimizer as optimizer_named
+from ganvas.penalties import squared_gradient
+from ganvas.recipe import Losses, Progress, Recipe, Turn
+
+
+class R3GAN(Recipe):
+    """Relativistic pairing with R1 and R2: the stable choice for images, conditional where the data has labels."""
+
+    accepts = (Images,)
+    training_defaults = {"steps": 2500}
+
+    def __init__(
+        self,
+        *,
+        channels: arg.Channels,
+        size: arg.Size,
+        classes: arg.Classes = 0,
+        conditional: arg.Conditional = True,
+        latent: arg.Latent = 64,
+        width: arg.Width = 32,
+        objective: arg.Objective = "relativistic",
+        r1: arg.Penalty = 1.0,
+        r2: arg.Penalty = 1.0,
+        penalty_every: arg.PenaltyEvery = 4,
+        lr: arg.LearningRate = 5e-4,
+        beta1: arg.Beta1 = 0.0,
+        beta2: arg.Beta2 = 0.99,
+    ) -> None:
+        super().__init__()
+        self.classes = classes if conditional else 0
+        self.latent, self.r1, self.r2, self.penalty_every = latent, r1, r2, penalty_every
+        self.objective = objective_named(objective)
+        self.adam = {"lr": lr, "beta1": beta1, "beta2": beta2}
+        self.generator = PlainGenerator(latent=latent, channels=channels, size=size, width=width, classes=self.classes)
+        self.discriminator = PlainDiscriminator(channels=channels, size=size, width=width, classes=self.classes)
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        return {
+            "discriminator": optimizer_named("adam", self.discriminator.parameters(), **self.adam),
+            "generator": optimizer_named("adam", self.generator.parameters(), **self.adam),
+        }
+
+    def rates(self, progress: Progress) -> dict[str, float]:
+        """Both learning rates fall linearly to zero, which turns the last part of training into refinement."""
+        rest = 1 - progress.fraction
+        return {"discriminator": rest, "generator": rest}
+
+    def turns(self, progress: Progress, batches: Iterator[Images]) -> Iterator[Turn]:
+        real = next(batches)
+        # Lazy regularisation (Karras et al. 2020, appendix B): seldom, and as much stronger.
+        strength = self.penalty_every if progress.step % self.penalty_every == 0 else 0
+        yield Turn("discriminator", partial(self.discriminator_losses, strength=strength), real)
+        yield Turn("generator", self.generator_losses, real)
+
+    def discriminator_losses(self, real: Images, *, strength: float) -> Losses:
+        fake = self.generate(**self.draw(len(real), {"label": real.label}))
+        critic = partial(self.discriminator, label=real.label)
+        real_logits, fake_logits = critic(real.image), critic(fake)
+        terms = self.objective.discriminator(real_logits, fake_logits)
+        if strength and self.r1:
+            terms["r1"] = strength * self.r1 / 2 * squared_gradient(critic, real.image)
+        if strength and self.r2:
+            terms["r2"] = strength * self.r2 / 2 * squared_gradient(critic, fake)
+        return Losses(terms, *self.objective.judged(real_logits, fake_logits))
+
+    def generator_losses(self, real: Images) -> Losses:
+        fake = self.generate(**self.draw(len(real), {"label": real.label}))
+        fake_logits = self.discriminator(fake, real.label)
+        real_logits = self.discriminator(real.image, real.label) if self.objective.paired else None
+        return Losses(self.objective.generator(fake_logits, real_logits))
+
+    def draw(self, n: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
+        """latent: (n, latent) from N(0, 1); label: (n,) where conditional."""
+        given = given or {}
+        inputs = {"latent": normal_latent(n, self.latent, self.device, given.get("truncation"))}
+        if self.classes:
+            label = given.get("label")
+            inputs["label"] = balanced_labels(n, self.classes, self.device) if label is None else label
+        return inputs
+
+    def generate(self, *, latent: Tensor, label: Tensor | None = None) -> Tensor:  # type: ignore[override]
+        return self.generator(latent, label)  # type: ignore[no-any-return]

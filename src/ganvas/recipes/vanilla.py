@@ -1,0 +1,122 @@
+"""Generative adversarial nets (Goodfellow et al. 2014).
+
+Fully connected players: a ReLU generator and a maxout discriminator with dropout (section 5). `--objective minimax`
+is the value function of equation 1, `non-saturating` the generator's loss that section 3 recommends. `--d-steps` is k
+of Algorithm 1. It learns images of any size and points such as the 2-D mixtures `ring` and `grid`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ganvas import arguments as arg
+from ganvas.data.batches import Batch, Images, Points
+from ganvas.networks.latent import normal_latent
+from ganvas.networks.mlp import Maxout, mlp
+from ganvas.objectives import objective as objective_named
+from ganvas.optimizers import optimizer as optimizer_named
+from ganvas.penalties import squared_gradient, weight_decay
+from ganvas.recipe import Losses, Progress, Recipe, Turn, alternate
+
+
+class Vanilla(Recipe):
+    """The original GAN, with fully connected players, for images and points."""
+
+    accepts = (Images, Points)
+    presets = {
+        "paper": {"width": 1200, "optimizer": "sgd", "lr": 0.1, "beta1": 0.5, "dropout": 0.5, "batch_size": 100},
+        "tutorial": {
+            "lr": 2e-4,
+            "beta1": 0.5,
+            "beta2": 0.999,
+            "flipping": 0.35,
+            "batch_size": 128,
+            "epochs": 500,
+            "sample_every": 100,
+        },
+    }
+    training_defaults = {"epochs": 50}
+
+    def __init__(
+        self,
+        *,
+        shape: arg.Shape,
+        latent: arg.Latent = 64,
+        width: arg.Width = 256,
+        dropout: arg.Dropout = 0.0,
+        objective: arg.Objective = "non-saturating",
+        smoothing: arg.Smoothing = 0.0,
+        flipping: arg.Flipping = 0.0,
+        r1: arg.Penalty = 0.0,
+        r2: arg.Penalty = 0.0,
+        optimizer: arg.OptimizerName = "adam",
+        lr: arg.LearningRate = 2e-4,
+        beta1: arg.Beta1 = 0.5,
+        beta2: arg.Beta2 = 0.999,
+        l1: arg.WeightPenalty = 0.0,
+        l2: arg.WeightPenalty = 0.0,
+        d_steps: arg.DSteps = 1,
+        g_steps: arg.GSteps = 1,
+        alternate: arg.Alternate = "steps",
+    ) -> None:
+        super().__init__()
+        self.shape, self.latent = shape, latent
+        self.r1, self.r2, self.l1, self.l2 = r1, r2, l1, l2
+        self.objective = objective_named(objective, smoothing=smoothing, flipping=flipping)
+        self.hyper: dict[str, Any] = {"name": optimizer, "lr": lr, "beta1": beta1, "beta2": beta2}
+        self.order: dict[str, Any] = {"d_steps": d_steps, "g_steps": g_steps, "unit": alternate}
+        numbers = math.prod(shape)
+        self.generator = mlp(latent, [width, width], numbers)
+        self.discriminator = nn.Sequential(
+            Maxout(numbers, width, pieces=5),
+            nn.Dropout(dropout),
+            Maxout(width, width, pieces=5),
+            nn.Dropout(dropout),
+            nn.Linear(width, 1),
+        )
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        return {
+            "discriminator": optimizer_named(parameters=self.discriminator.parameters(), **self.hyper),
+            "generator": optimizer_named(parameters=self.generator.parameters(), **self.hyper),
+        }
+
+    def turns(self, progress: Progress, batches: Iterator[Batch]) -> Iterator[Turn]:
+        for player, batch in alternate(progress, batches, **self.order):
+            losses = self.discriminator_losses if player == "discriminator" else self.generator_losses
+            yield Turn(player, losses, batch)
+
+    def discriminator_losses(self, real: Batch) -> Losses:
+        fake = self.generate(**self.draw(len(real)))
+        real_logits, fake_logits = self.judge(real.value), self.judge(fake)
+        terms = self.objective.discriminator(real_logits, fake_logits)
+        if self.r1:
+            terms["r1"] = self.r1 / 2 * squared_gradient(self.judge, real.value)
+        if self.r2:
+            terms["r2"] = self.r2 / 2 * squared_gradient(self.judge, fake)
+        terms |= weight_decay([self.discriminator], l1=self.l1, l2=self.l2)
+        return Losses(terms, *self.objective.judged(real_logits, fake_logits))
+
+    def generator_losses(self, real: Batch) -> Losses:
+        fake_logits = self.judge(self.generate(**self.draw(len(real))))
+        real_logits = self.judge(real.value) if self.objective.paired else None
+        terms = self.objective.generator(fake_logits, real_logits)
+        return Losses(terms | weight_decay([self.generator], l1=self.l1, l2=self.l2))
+
+    def judge(self, samples: Tensor) -> Tensor:
+        """(B, *shape) to logits (B,)."""
+        return self.discriminator(samples.flatten(1)).squeeze(1)  # type: ignore[no-any-return]
+
+    def draw(self, n: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
+        """latent: (n, latent) from N(0, 1)."""
+        return {"latent": normal_latent(n, self.latent, self.device, (given or {}).get("truncation"))}
+
+    def generate(self, *, latent: Tensor) -> Tensor:  # type: ignore[override]
+        samples: Tensor = self.generator(latent).unflatten(1, self.shape)
+        return torch.tanh(samples) if len(self.shape) == 3 else samples

@@ -1,0 +1,427 @@
+"""The only training loop.
+
+`Training.step` is the whole game: it asks the recipe for turns and plays each of them before it asks for the next.
+All randomness inside a turn is a pure function of (seed, step, turn, part), and the data's order of (seed, epoch),
+so a training that goes on from a checkpoint, or is split over parts or processes, plays the same game.
+"""
+
+from __future__ import annotations
+
+import copy
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ganvas.data.prepare import Data
+from ganvas.data.stream import Stream
+from ganvas.distributed import Processes
+from ganvas.errors import TrainingError, UsageError
+from ganvas.hardware import pick_device, pick_precision
+from ganvas.meter import Meter
+from ganvas.options import Range
+from ganvas.recipe import Progress, Recipe, Results, Turn, Verdict, Watcher
+
+HEALTH_EVERY = 50
+"""Steps between two looks at the values on the device: a look makes the device wait, so not at every step."""
+
+PATIENCE = 4
+"""Roll-backs in a row, each with half the step size, before training stops and explains itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How long and how to train; everything that is not the recipe's own."""
+
+    steps: Annotated[int | None, Range(1), "stop after this many steps"] = None
+    epochs: Annotated[float | None, Range(0.001), "stop after this many passes over the training data"] = None
+    minutes: Annotated[float | None, Range(0.01), "stop after this many minutes"] = None
+    batch_size: Annotated[int, Range(1, 65536), "samples in one step, over all processes"] = 64
+    accumulate: Annotated[int, Range(1, 4096), "split each batch into this many parts to save memory"] = 1
+    seed: Annotated[int, Range(0, 2**31 - 1), "the source of all randomness"] = 0
+    precision: Annotated[
+        Literal["auto", "bf16", "float32"], "auto takes bf16 where the hardware has it natively, for images"
+    ] = "auto"
+    device: Annotated[str, "auto, cpu, cuda, cuda:1, mps, ..."] = "auto"
+    ema: Annotated[float, Range(0), "half-life of the averaged weights, in images; 0 averages nothing"] = 10_000
+    checkpoint_every: Annotated[int, Range(1), "steps between checkpoints (and at least every two minutes)"] = 1000
+    sample_every: Annotated[int | None, Range(1), "steps between sample pictures; default: spread over the run"] = None
+    keep: Annotated[int, Range(1), "checkpoints to keep"] = 3
+
+
+class Training:
+    """One training: the recipe, its optimizers and averages, and where in the game they are.
+
+    Raises UsageError where the settings cannot be met (a batch that does not divide, a recipe that must not be split).
+    """
+
+    def __init__(self, recipe: Recipe, data: Data, settings: Settings, watchers: Sequence[Watcher] = ()) -> None:
+        self.data, self.settings, self.watchers = data, settings, list(watchers)
+        self.processes = Processes.join()
+        self.device = pick_device(settings.device, self.processes)
+        self.precision = pick_precision(settings.precision, self.device, data.space)
+        self.recipe = recipe.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.frozen_networks = _frozen_networks(recipe)
+        self.frozen = {f"{name}.{key}" for name, module in self.frozen_networks.items() for key in module.state_dict()}
+        self.optimizers = recipe.optimizers()
+        self.players = _players(recipe, self.optimizers)
+        self.base_rates = {name: [g["lr"] for g in o.param_groups] for name, o in self.optimizers.items()}
+        self.averaged = nn.ModuleDict(
+            {name: copy.deepcopy(recipe.get_submodule(name)).requires_grad_(False) for name in recipe.averaged}
+            if settings.ema
+            else {}
+        )
+        self._slow, self._fast = self._averaged_pairs()
+        split = data.split("train")
+        self.parts = settings.accumulate * self.processes.world
+        if self.parts > 1 and recipe.whole_batch:
+            raise UsageError(
+                f"{type(recipe).__name__} uses statistics of the whole batch, which cannot be split; use one process, "
+                "and --accumulate 1"
+            )
+        self.batch_size = min(settings.batch_size, len(split) // self.parts * self.parts)
+        if self.batch_size % self.parts or not self.batch_size:
+            raise UsageError(
+                f"--batch-size {self.batch_size} does not divide into {self.parts} equal parts "
+                f"({settings.accumulate} accumulated x {self.processes.world} processes)"
+            )
+        self.batches = Stream(
+            split,
+            self.batch_size,
+            settings.seed,
+            rank=self.processes.rank,
+            world=self.processes.world,
+            device=self.device,
+        )
+        self.meter = Meter(self.device)
+        self.steps_done = 0
+        self.seconds = 0.0
+        self.step_scale = 1.0
+        self.roll_backs = 0
+        self.outcome = "running"
+        self._elapsed_from = time.monotonic()
+        self._good: dict[str, Any] | None = None
+        self._mover: str | None = None
+        self._asked_to_stop = False
+
+    # -- the game -----------------------------------------------------------------------------------------------
+
+    def step(self) -> dict[str, Results]:
+        """One round of the game."""
+        progress = self.progress()
+        self._set_rates(progress)
+        results: dict[str, Results] = {}
+        for number, turn in enumerate(self.recipe.turns(progress, self.batches)):
+            optimizer = self.optimizers[turn.optimizer]
+            optimizer.zero_grad()
+            self._let_move(turn.optimizer)
+            parts = []
+            for index, part in enumerate(turn.batch.chunk(self.settings.accumulate)):
+                part_number = self.processes.rank * self.settings.accumulate + index
+                seed_from(self.settings.seed, progress.step, number, part_number)
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+                    losses = turn.losses(part)
+                (losses.total() / self.parts).backward()
+                parts.append(losses)
+            self.processes.sum_gradients(self.players[turn.optimizer])
+            norm = gradient_norm(self.players[turn.optimizer])
+            optimizer.step()
+            results[turn.optimizer] = self._joined(turn, parts)
+            self.meter.add(turn.optimizer, results[turn.optimizer], norm)
+            if turn.after is not None:
+                turn.after(results[turn.optimizer])
+        self.steps_done += 1
+        self._average()
+        return results
+
+    def run(self) -> None:
+        """Plays until the planned length, a watcher's word, or a signal; `outcome` then says which it was.
+
+        Ctrl-C and SIGTERM let the current step finish, so that what is saved is a state between two steps.
+        """
+        self._elapsed_from = time.monotonic()
+        self._good = self.state()
+        for watcher in self.watchers:
+            watcher.started(self)
+        self.outcome = "crashed"
+        try:
+            with self._signals_end_the_step():
+                self.outcome = self._play()
+        except TrainingError:
+            self.outcome = "failed"
+            raise
+        finally:
+            for watcher in self.watchers:
+                watcher.finished(self)
+
+    def _play(self) -> str:
+        self._train_mode()
+        while self.fraction() < 1:
+            results = self.step()
+            verdicts = [watcher.stepped(self, results) for watcher in self.watchers]
+            if self.steps_done % HEALTH_EVERY == 0 or self.fraction() >= 1:
+                self.look()
+            if self.processes.any(Verdict.ROLL_BACK in verdicts):
+                self.roll_back("a watcher asked for it")
+            if self.processes.any(Verdict.STOP in verdicts):
+                return "stopped early"
+            if self.processes.any(self._asked_to_stop):
+                return "interrupted"
+        return "finished"
+
+    # -- progress -----------------------------------------------------------------------------------------------
+
+    def elapsed(self) -> float:
+        """Seconds of training, over all its resumptions."""
+        return self.seconds + time.monotonic() - self._elapsed_from
+
+    def fraction(self) -> float:
+        """How much of the planned length is done, 0 to 1."""
+        s = self.settings
+        shares = [
+            self.steps_done / s.steps if s.steps else 0.0,
+            self.batches.position / (s.epochs * len(self.data.split("train"))) if s.epochs else 0.0,
+            self.elapsed() / (60 * s.minutes) if s.minutes else 0.0,
+        ]
+        # Processes have clocks of their own; all follow the first one's.
+        return min(1.0, self.processes.from_first(max(shares)) if s.minutes else max(shares))
+
+    def progress(self) -> Progress:
+        return Progress(
+            step=self.steps_done,
+            images=self.steps_done * self.batch_size,
+            epoch=self.batches.epoch,
+            fraction=self.fraction(),
+        )
+
+    # -- staying finite -----------------------------------------------------------------------------------------
+
+    def look(self) -> bool:
+        """Reads the averages off the device. True where all is finite; else rolls back. Raises TrainingError."""
+        row = self.meter.read(self.processes)
+        if not row.values:
+            return True
+        if row.culprit is None:
+            self.roll_backs = 0
+            self._good = self.state()
+            values = {"step": self.steps_done, "images": self.steps_done * self.batch_size, **row.values}
+            for watcher in self.watchers:
+                watcher.measured(self, values)
+            return True
+        self.roll_back(f"{row.culprit} was not finite")
+        return False
+
+    def roll_back(self, why: str) -> None:
+        """Returns to the last good state and goes on from there with half the step size."""
+        at, scale, count = self.steps_done, self.step_scale / 2, self.roll_backs + 1
+        if count > PATIENCE or self._good is None:
+            raise TrainingError(
+                f"training diverged: {why} near step {at}, and {PATIENCE} roll-backs with smaller steps did not help; "
+                "lower the learning rate, or add a penalty such as --r1 1"
+            )
+        self.load_state(self._good)
+        self.step_scale, self.roll_backs = scale, count
+        for watcher in self.watchers:
+            watcher.measured(
+                self, {"step": self.steps_done, "event": f"{why} near step {at}; back with {scale:g} of the step size"}
+            )
+
+    # -- state --------------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Everything that exact resume needs, as tensors by name and plain values (copies, so it stays as it is)."""
+        live = {n: t.detach().clone() for n, t in self.recipe.state_dict().items() if n not in self.frozen}
+        moments = {}
+        for player, optimizer in self.optimizers.items():
+            names = {id(p): n for n, p in self.recipe.named_parameters()}
+            for parameter, slots in optimizer.state.items():
+                for slot, value in slots.items():
+                    if value is not None:
+                        moments[f"{player}/{names[id(parameter)]}/{slot}"] = torch.as_tensor(value).detach().clone()
+        return {
+            "model": live,
+            "averaged": {n: t.detach().clone() for n, t in self.averaged.state_dict().items()},
+            "optimizers": moments,
+            "meter": self.meter.state(),
+            "values": {
+                "step": self.steps_done,
+                "position": self.batches.position,
+                "seconds": self.elapsed(),
+                "step_scale": self.step_scale,
+                "roll_backs": self.roll_backs,
+                "watchers": copy.deepcopy([watcher.state for watcher in self.watchers]),
+            },
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Puts back what `state` gave. Every tensor is copied into place, so strides stay the parameter's own: moments
+        with other strides than their weight make fused optimizers compute something else without an error."""
+        with torch.no_grad():
+            for name, tensor in self.recipe.state_dict().items():
+                if name not in self.frozen:
+                    tensor.copy_(state["model"][name])
+            for name, tensor in self.averaged.state_dict().items():
+                tensor.copy_(state["averaged"][name])
+            parameters = dict(self.recipe.named_parameters())
+            for optimizer in self.optimizers.values():
+                optimizer.state.clear()
+            for key, value in state["optimizers"].items():
+                player, name, slot = key.split("/")  # none of the three can contain a slash
+                parameter = parameters[name]
+                if value.shape == parameter.shape:
+                    # Made like the parameter, not like the file: this is what gives it the parameter's strides.
+                    value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+                else:
+                    value = value.to(parameter.device if slot != "step" else value.device, copy=True)
+                self.optimizers[player].state[parameter][slot] = value
+        self.meter.load_state(state["meter"])
+        values = state["values"]
+        self.steps_done, self.batches.position = values["step"], values["position"]
+        self.step_scale, self.roll_backs = values["step_scale"], values["roll_backs"]
+        self.seconds, self._elapsed_from = values["seconds"], time.monotonic()
+        for watcher, remembered in zip(self.watchers, values["watchers"], strict=False):
+            watcher.state = copy.deepcopy(remembered)
+
+    @contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """Inside, the recipe generates with its averaged networks, in evaluation mode and without gradients."""
+        live = {name: self.recipe.get_submodule(name) for name in self.averaged}
+        for name, module in self.averaged.items():
+            setattr(self.recipe, name, module)
+        self.recipe.eval()
+        try:
+            with torch.no_grad(), torch.random.fork_rng():
+                yield
+        finally:
+            for name, module in live.items():
+                setattr(self.recipe, name, module)
+            self._train_mode()
+
+    # -- helpers ------------------------------------------------------------------------------------------------
+
+    def _let_move(self, player: str) -> None:
+        """Only this player's parameters take gradients; a forward pass then keeps nothing for the others."""
+        if self._mover == player:
+            return
+        for parameter in self.recipe.parameters():
+            parameter.requires_grad_(False)
+        for parameter in self.players[player]:
+            parameter.requires_grad_(True)
+        self._mover = player
+
+    def _set_rates(self, progress: Progress) -> None:
+        factors = self.recipe.rates(progress)
+        for name, optimizer in self.optimizers.items():
+            for group, base in zip(optimizer.param_groups, self.base_rates[name], strict=True):
+                group["lr"] = base * factors.get(name, 1.0) * self.step_scale
+
+    def _joined(self, turn: Turn, parts: list[Any]) -> Results:
+        terms = {n: sum(p.terms[n].detach() for p in parts) / len(parts) for n in parts[0].terms}
+        logits = {}
+        for kind in ("real_logits", "fake_logits"):
+            pieces = [getattr(p, kind) for p in parts]
+            logits[kind] = None if pieces[0] is None else torch.cat([piece.detach().float() for piece in pieces])
+        results = Results(terms, **logits)
+        return results if turn.after is None else self.processes.join_results(results)
+
+    def _average(self) -> None:
+        """EMA of weights and float buffers. The half-life grows with training up to the one that was asked for, and
+        never exceeds a twentieth of what has been seen, so the random start is forgotten soon."""
+        if not self.averaged:
+            return
+        half_life = min(self.settings.ema, self.steps_done * self.batch_size / 20)
+        with torch.no_grad():
+            torch._foreach_lerp_(self._slow, self._fast, 1 - 0.5 ** (self.batch_size / half_life))
+            for mine, live in self._counters:
+                mine.copy_(live)
+
+    def _averaged_pairs(self) -> tuple[list[Tensor], list[Tensor]]:
+        slow, fast = [], []
+        self._counters: list[tuple[Tensor, Tensor]] = []
+        for name, module in self.averaged.items():
+            live = self.recipe.get_submodule(name).state_dict()
+            for key, mine in module.state_dict().items():
+                if mine.is_floating_point():
+                    slow.append(mine)
+                    fast.append(live[key])
+                else:
+                    self._counters.append((mine, live[key]))
+        return slow, fast
+
+    def _train_mode(self) -> None:
+        self.recipe.train()
+        for module in self.frozen_networks.values():
+            module.eval()
+
+    @contextmanager
+    def _signals_end_the_step(self) -> Iterator[None]:
+        """The first Ctrl-C or SIGTERM asks for a stop between two steps; a second one acts at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def ask(number: int, frame: Any) -> None:
+            self._asked_to_stop = True
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+        self._asked_to_stop = False
+        for number in before:
+            signal.signal(number, ask)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def seed_from(*numbers: int) -> None:
+    """Seeds all devices' random generators with a hash of the numbers (SplitMix64's finaliser over their sequence)."""
+    state, mask = 0x9E3779B97F4A7C15, (1 << 64) - 1
+    for number in numbers:
+        state = (state + number + 0x9E3779B97F4A7C15) & mask
+        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & mask
+        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & mask
+        state ^= state >> 31
+    torch.manual_seed(state >> 1)
+
+
+def gradient_norm(parameters: Sequence[nn.Parameter]) -> Tensor:
+    """The Euclidean norm of all gradients together, on the device. Not finite where any gradient is not."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    if not gradients:
+        return torch.zeros(())
+    return torch.stack(torch._foreach_norm(gradients)).float().norm()
+
+
+def _players(recipe: Recipe, optimizers: dict[str, torch.optim.Optimizer]) -> dict[str, list[nn.Parameter]]:
+    """Each optimizer's parameters. Raises TypeError where a trainable parameter is in none or in two of them."""
+    names = {id(p): n for n, p in recipe.named_parameters() if p.requires_grad}
+    players = {name: [p for group in o.param_groups for p in group["params"]] for name, o in optimizers.items()}
+    held = [names.get(id(p), "a frozen parameter") for group in players.values() for p in group]
+    twice = {name for name in held if held.count(name) > 1}
+    missing = set(names.values()) - set(held)
+    if twice or missing or "a frozen parameter" in held:
+        raise TypeError(
+            f"{type(recipe).__name__}.optimizers: each trainable parameter belongs in exactly one optimizer; "
+            f"in two: {sorted(twice) or 'none'}, in none: {sorted(missing) or 'none'}"
+        )
+    return players
+
+
+def _frozen_networks(recipe: Recipe) -> dict[str, nn.Module]:
+    """The outermost sub-modules all of whose parameters were made without gradients: pretrained feature networks."""
+    found: dict[str, nn.Module] = {}
+    for name, module in recipe.named_modules():
+        parameters = list(module.parameters())
+        inside = any(name.startswith(f"{outer}.") for outer in found)
+        if name and parameters and not inside and not any(p.requires_grad for p in parameters):
+            found[name] = module
+    return found
