@@ -161,8 +161,10 @@ class Checkpoints(Watcher):
 
     def _write(self, training: Training) -> None:
         if training.processes.first:
-            write(self.folder, training.state(), self.about)
-            for old in found(self.folder)[self.keep :]:
+            written = write(self.folder, training.state(), self.about)
+            # Only what is older than this one: a stray folder with a higher number must not push good ones out.
+            checkpoints = found(self.folder)
+            for old in checkpoints[checkpoints.index(written) + self.keep :]:
                 shutil.rmtree(old, ignore_errors=True)
         self._last_time, self._last_step = time.monotonic(), training.steps_done
 

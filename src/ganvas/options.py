@@ -60,7 +60,7 @@ class Option:
         if value is None and self.optional:
             return None
         if self.from_data:
-            return value
+            return tuple(value) if isinstance(value, list) else value
         if self.choices:
             if value not in self.choices:
                 hint = near_miss(str(value), map(str, self.choices))

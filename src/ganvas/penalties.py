@@ -39,7 +39,7 @@ def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fa
 
 
 def weight_decay(modules: Iterable[nn.Module], *, l1: float, l2: float) -> dict[str, Tensor]:
-    """L1 = l1 * sum |w| and L2 = l2 * sum w^2 over all weights that are not biases, as terms; nothing where both are 0."""
+    """The terms `l1` = l1 * sum |w| and `l2` = l2 * sum w^2 over all weights but biases; none where the factor is 0."""
     if l1 == 0 and l2 == 0:
         return {}
     weights = [w for module in modules for w in module.parameters() if w.dim() > 1]

@@ -112,8 +112,16 @@ class Recipe(nn.Module):
         return {}
 
     def draw(self, n: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
-        """The inputs of `generate` for `n` samples, from the global random state; `given` fixes some (`label`: (n,))."""
+        """The inputs of `generate` for `n` samples, from the global random state.
+
+        given: what the caller fixes, and a recipe ignores what it does not know: `label`: (n,) int64 or None;
+        `truncation`: where to cut off the latent distribution.
+        """
         raise NotImplementedError
+
+    def notes(self) -> list[str]:
+        """Sentences for the plan that is printed before training, where something may surprise."""
+        return []
 
     def generate(self, **inputs: Tensor) -> Tensor:
         """Samples in the data's space; the same inputs always give the same samples."""

@@ -118,7 +118,7 @@ def space_from_config(config: dict[str, Any]) -> Space:
 
 
 def save_picture(picture: Image.Image, path: Path) -> None:
-    """Writes the picture under a temporary name, then renames it; the format follows the path's ending (default PNG)."""
+    """Writes the picture atomically; the format follows the path's ending (default PNG)."""
     buffer = io.BytesIO()
     formats = {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
     picture.save(buffer, format=formats.get(path.suffix.lower(), "PNG"))

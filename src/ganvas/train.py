@@ -13,8 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,34 +24,14 @@ from ganvas.distributed import Processes
 from ganvas.errors import TrainingError, UsageError
 from ganvas.hardware import pick_device, pick_precision
 from ganvas.meter import Meter
-from ganvas.options import Range
 from ganvas.recipe import Progress, Recipe, Results, Turn, Verdict, Watcher
+from ganvas.settings import Settings
 
 HEALTH_EVERY = 50
 """Steps between two looks at the values on the device: a look makes the device wait, so not at every step."""
 
 PATIENCE = 4
 """Roll-backs in a row, each with half the step size, before training stops and explains itself."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How long and how to train; everything that is not the recipe's own."""
-
-    steps: Annotated[int | None, Range(1), "stop after this many steps"] = None
-    epochs: Annotated[float | None, Range(0.001), "stop after this many passes over the training data"] = None
-    minutes: Annotated[float | None, Range(0.01), "stop after this many minutes"] = None
-    batch_size: Annotated[int, Range(1, 65536), "samples in one step, over all processes"] = 64
-    accumulate: Annotated[int, Range(1, 4096), "split each batch into this many parts to save memory"] = 1
-    seed: Annotated[int, Range(0, 2**31 - 1), "the source of all randomness"] = 0
-    precision: Annotated[
-        Literal["auto", "bf16", "float32"], "auto takes bf16 where the hardware has it natively, for images"
-    ] = "auto"
-    device: Annotated[str, "auto, cpu, cuda, cuda:1, mps, ..."] = "auto"
-    ema: Annotated[float, Range(0), "half-life of the averaged weights, in images; 0 averages nothing"] = 10_000
-    checkpoint_every: Annotated[int, Range(1), "steps between checkpoints (and at least every two minutes)"] = 1000
-    sample_every: Annotated[int | None, Range(1), "steps between sample pictures; default: spread over the run"] = None
-    keep: Annotated[int, Range(1), "checkpoints to keep"] = 3
 
 
 class Training:
@@ -106,6 +85,7 @@ class Training:
         self.roll_backs = 0
         self.outcome = "running"
         self._elapsed_from = time.monotonic()
+        self._remembered: dict[str, Any] = {}
         self._good: dict[str, Any] | None = None
         self._mover: str | None = None
         self._asked_to_stop = False
@@ -255,7 +235,7 @@ class Training:
                 "seconds": self.elapsed(),
                 "step_scale": self.step_scale,
                 "roll_backs": self.roll_backs,
-                "watchers": copy.deepcopy([watcher.state for watcher in self.watchers]),
+                "watchers": {name: copy.deepcopy(watcher.state) for name, watcher in _named(self.watchers).items()},
             },
         }
 
@@ -285,8 +265,13 @@ class Training:
         self.steps_done, self.batches.position = values["step"], values["position"]
         self.step_scale, self.roll_backs = values["step_scale"], values["roll_backs"]
         self.seconds, self._elapsed_from = values["seconds"], time.monotonic()
-        for watcher, remembered in zip(self.watchers, values["watchers"], strict=False):
-            watcher.state = copy.deepcopy(remembered)
+        self._remembered = values["watchers"]
+        self.restore_watchers()
+
+    def restore_watchers(self) -> None:
+        """Gives the watchers the memories of the last state that was loaded (they may have joined since)."""
+        for name, watcher in _named(self.watchers).items():
+            watcher.state = copy.deepcopy(self._remembered.get(name, {}))
 
     @contextmanager
     def averaged_weights(self) -> Iterator[None]:
@@ -425,3 +410,13 @@ def _frozen_networks(recipe: Recipe) -> dict[str, nn.Module]:
         if name and parameters and not inside and not any(p.requires_grad for p in parameters):
             found[name] = module
     return found
+
+
+def _named(watchers: Sequence[Watcher]) -> dict[str, Watcher]:
+    """Watchers by class, so that each finds its memory again whoever else is watching then."""
+    named: dict[str, Watcher] = {}
+    for watcher in watchers:
+        kind = type(watcher).__name__
+        alike = sum(name.partition("#")[0] == kind for name in named)
+        named[f"{kind}#{alike}" if alike else kind] = watcher
+    return named

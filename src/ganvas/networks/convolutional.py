@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
+from ganvas.networks.convolution import Conv2d, ConvTranspose2d
 from ganvas.networks.shapes import pyramid
 
 
@@ -27,16 +29,16 @@ class ConvolutionalGenerator(nn.Module):
         height, breadth = self.pyramid.base
         self.project = nn.Linear(latent * (2 if classes else 1), widths[0] * height * breadth, bias=False)
         layers: list[nn.Module] = [nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)]
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in pairwise(widths):
             layers += [
-                nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False),
+                ConvTranspose2d(before, after, 4, 2, 1, bias=False),
                 nn.BatchNorm2d(after),
                 nn.ReLU(inplace=True),
             ]
         if self.pyramid.doublings:
-            layers.append(nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1))
+            layers.append(ConvTranspose2d(widths[-1], channels, 4, 2, 1))
         else:
-            layers.append(nn.Conv2d(widths[-1], channels, 3, padding=1))
+            layers.append(Conv2d(widths[-1], channels, 3, padding=1))
         self.layers = nn.Sequential(*layers)
         self.apply(_initialise)
 
@@ -65,7 +67,7 @@ class ConvolutionalDiscriminator(nn.Module):
         for level in range(max(shape.doublings, 1)):
             after = width * min(16, 2**level)
             halving = shape.doublings > 0
-            layers.append(nn.Conv2d(before, after, 4 if halving else 3, 2 if halving else 1, 1, bias=level == 0))
+            layers.append(Conv2d(before, after, 4 if halving else 3, 2 if halving else 1, 1, bias=level == 0))
             if level:
                 layers.append(nn.BatchNorm2d(after))
             layers.append(nn.LeakyReLU(0.2, inplace=True))

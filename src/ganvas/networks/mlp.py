@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class Maxout(nn.Module):
-    """The largest of `pieces` linear functions for each of `outputs` units (Goodfellow et al. 2013, Maxout networks)."""
+    """The largest of `pieces` linear functions for each of `outputs` units (Goodfellow et al. 2013, eq. 1 and 2)."""
 
     def __init__(self, inputs: int, outputs: int, pieces: int) -> None:
         super().__init__()

@@ -7,6 +7,7 @@ latent vector is scaled to unit mean square instead, and PyTorch's default initi
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +32,7 @@ class PlainGenerator(nn.Module):
         self.embedding = nn.Embedding(classes, latent) if classes else None
         self.project = nn.Linear(latent * (2 if classes else 1), math.prod(self.first))
         layers: list[nn.Module] = [nn.LeakyReLU(0.2)]
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in pairwise(widths):
             layers += [nn.ConvTranspose2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], channels, 3, padding=1))
 

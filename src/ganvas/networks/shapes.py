@@ -18,6 +18,13 @@ class Pyramid:
         """The (height, width) that the doublings make: `size`, or the next larger one."""
         return (self.base[0] << self.doublings, self.base[1] << self.doublings)
 
+    def notes(self) -> list[str]:
+        """What the plan should say of the size."""
+        if self.made == self.size:
+            return []
+        made, size = ("x".join(map(str, pair)) for pair in (self.made, self.size))
+        return [f"images are generated at {made} and cropped to {size}"]
+
     def crop(self, images: Tensor) -> Tensor:
         """(B, C, *made) to (B, C, *size)."""
         top, left = ((made - size) // 2 for made, size in zip(self.made, self.size, strict=True))

@@ -77,6 +77,9 @@ class DCGAN(Recipe):
         )
         self.discriminator = ConvolutionalDiscriminator(channels=channels, size=size, width=width, classes=self.classes)
 
+    def notes(self) -> list[str]:
+        return self.generator.pyramid.notes()
+
     def optimizers(self) -> dict[str, Optimizer]:
         return {
             "discriminator": optimizer_named(parameters=self.discriminator.parameters(), **self.hyper),

@@ -58,6 +58,9 @@ class R3GAN(Recipe):
         self.generator = PlainGenerator(latent=latent, channels=channels, size=size, width=width, classes=self.classes)
         self.discriminator = PlainDiscriminator(channels=channels, size=size, width=width, classes=self.classes)
 
+    def notes(self) -> list[str]:
+        return self.generator.pyramid.notes()
+
     def optimizers(self) -> dict[str, Optimizer]:
         return {
             "discriminator": optimizer_named("adam", self.discriminator.parameters(), **self.adam),

@@ -1,0 +1,87 @@
+"""The recipes that come with Ganvas: one paper, one file, and the file's name is the recipe's name.
+
+Listing them reads file names and docstrings only, so it imports no torch.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import inspect
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from ganvas.errors import UsageError, near_miss
+
+if TYPE_CHECKING:
+    from ganvas.recipe import Recipe
+
+DEFAULT = "r3gan"
+"""What `ganvas train` takes when no recipe is named: the settings that the demo proves."""
+
+
+def names() -> list[str]:
+    """The recipes' names, as on the command line (`wgan-gp` for `wgan_gp.py`)."""
+    return sorted(path.stem.replace("_", "-") for path in Path(__file__).parent.glob("[!_]*.py"))
+
+
+def summary(name: str) -> str:
+    """The first line of the recipe's file: the paper."""
+    tree = ast.parse((Path(__file__).parent / f"{name.replace('-', '_')}.py").read_text(encoding="utf-8"))
+    return (ast.get_docstring(tree) or "").splitlines()[0]
+
+
+def is_path(name: str) -> bool:
+    """Whether the name is a user's own recipe, `path/to/my_gan.py:MyGAN`."""
+    return ".py:" in name or name.endswith(".py")
+
+
+def find(name: str) -> type[Recipe]:
+    """The recipe's class, by its name or as `path/to/my_gan.py:MyGAN` (which runs that file).
+
+    Raises UsageError, with the nearest names, where there is no such recipe.
+    """
+    if is_path(name):
+        return _from_file(name)
+    if name not in names():
+        raise UsageError(f"there is no recipe {name!r}{near_miss(name, names())}")
+    module = importlib.import_module(f"ganvas.recipes.{name.replace('-', '_')}")
+    return _defined_in(module)[0]
+
+
+def _from_file(name: str) -> type[Recipe]:
+    file, _, wanted = name.rpartition(":") if ".py:" in name else (name, "", "")
+    path = Path(file)
+    if not path.is_file():
+        raise UsageError(f"there is no file {file} with a recipe in it")
+    specification = importlib.util.spec_from_file_location(f"ganvas_user_{path.stem}", path)
+    assert specification is not None and specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:
+        frames = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
+        line = next((f.lineno for f in reversed(frames) if f.filename == str(path)), getattr(error, "lineno", "?"))
+        raise UsageError(f"{file}, line {line}: {type(error).__name__}: {error}") from error
+    candidates = {recipe.__name__: recipe for recipe in _defined_in(module)}
+    if not candidates:
+        raise UsageError(f"{file} defines no recipe (a class that derives from ganvas.Recipe)")
+    if not wanted and len(candidates) == 1:
+        return next(iter(candidates.values()))
+    if wanted not in candidates:
+        raise UsageError(f"name one of its recipes, as in {file}:{next(iter(candidates))}; {wanted!r} is not there")
+    return candidates[wanted]
+
+
+def _defined_in(module: ModuleType) -> list[type[Recipe]]:
+    from ganvas.recipe import Recipe
+
+    return [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, Recipe) and value.__module__ == module.__name__
+    ]

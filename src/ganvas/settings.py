@@ -1,0 +1,28 @@
+"""How long and how to train. This module imports no torch: the command line reads it for its help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from ganvas.options import Range
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How long and how to train; everything that is not the recipe's own."""
+
+    steps: Annotated[int | None, Range(1), "stop after this many steps"] = None
+    epochs: Annotated[float | None, Range(0.001), "stop after this many passes over the training data"] = None
+    minutes: Annotated[float | None, Range(0.01), "stop after this many minutes"] = None
+    batch_size: Annotated[int, Range(1, 65536), "samples in one step, over all processes"] = 64
+    accumulate: Annotated[int, Range(1, 4096), "split each batch into this many parts to save memory"] = 1
+    seed: Annotated[int, Range(0, 2**31 - 1), "the source of all randomness"] = 0
+    precision: Annotated[
+        Literal["auto", "bf16", "float32"], "auto takes bf16 where the hardware has it natively, for images"
+    ] = "auto"
+    device: Annotated[str, "auto, cpu, cuda, cuda:1, mps, ..."] = "auto"
+    ema: Annotated[float, Range(0), "half-life of the averaged weights, in images; 0 averages nothing"] = 10_000
+    checkpoint_every: Annotated[int, Range(1), "steps between checkpoints (and at least every two minutes)"] = 1000
+    sample_every: Annotated[int | None, Range(1), "steps between sample pictures; default: spread over the run"] = None
+    keep: Annotated[int, Range(1), "checkpoints to keep"] = 3
