@@ -1,0 +1,112 @@
+"""The film of a run: the same samples again and again while training goes on.
+
+    samples/step-00001234.png    all of them at that step, in a grid (or one plot, for points)
+    samples/strip.png            the first few of them, one column for each moment, time going right
+
+Whoever draws the pictures and whoever shows them later agree here on names and layout.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from PIL import Image
+
+from ganvas.spaces import ImageSpace, Space
+
+FOLDER = "samples"
+STRIP = "strip.png"
+MOMENTS = 24
+"""Pictures that a run of any length is told by."""
+
+GAP = 1
+"""White pixels between two samples."""
+
+_NAME = re.compile(r"step-(\d{8,12})\.png")
+_SIDE, _CELL, _PIXELS = 1280, 96, 1 << 24
+_T = TypeVar("_T")
+
+
+def picture_path(run: Path, step: int) -> Path:
+    return run / FOLDER / f"step-{step:08d}.png"
+
+
+def pictures(run: Path) -> list[tuple[int, Path]]:
+    """The steps of which there is a picture, the first one first; whether it can be read is for `read` to say."""
+    folder = run / FOLDER
+    if not folder.is_dir():
+        return []
+    return sorted((int(match[1]), path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name)))
+
+
+def read(path: Path) -> Image.Image | None:
+    """The picture, or None where the file is damaged, no PNG, or larger than any picture that Ganvas draws."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path, formats=["PNG"]) as picture:
+                if picture.width * picture.height > _PIXELS:
+                    return None
+                picture.load()
+                return picture.copy()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+
+
+def spread(items: Sequence[_T], count: int = MOMENTS) -> list[_T]:
+    """At most `count` of the items, evenly spread, always with the first and the last."""
+    if len(items) <= count:
+        return list(items)
+    return [items[round(place * (len(items) - 1) / (count - 1))] for place in range(count)]
+
+
+def layout(space: Space, classes: int) -> tuple[int, int]:
+    """(rows, columns) of a picture: 8 x 8 samples, or 8 of each of at most 16 labels, fewer where they are large.
+
+    Points have one plot with 2,000 of them: (2000, 1).
+    """
+    if not isinstance(space, ImageSpace):
+        return 2000, 1
+    rows = min(8, max(2, _SIDE // (space.height + GAP)))
+    columns = min(min(classes, 16) if classes else 8, max(2, _SIDE // (space.width + GAP)))
+    return rows, columns
+
+
+def labels_shown(classes: int, columns: int) -> list[int]:
+    """The class of each column, evenly spread over all of them where there is not room for all."""
+    return [column * classes // columns for column in range(columns)]
+
+
+def strip(frames: Sequence[Image.Image], space: Space, columns: int) -> Image.Image | None:
+    """The first samples of every frame (a grid with `columns`), one column for each frame; None without a frame.
+
+    Frames of another size than the last one are left out: they are not of this run.
+    """
+    frames = [frame for frame in frames if frame.size == frames[-1].size]
+    if not frames:
+        return None
+    cells = [_first_samples(frame, space, columns) for frame in frames]
+    width, height = cells[0][0].size
+    scale = min(1.0, _CELL / max(width, height))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    mode = frames[-1].mode
+    across, down = len(cells) * (size[0] + GAP) - GAP, len(cells[0]) * (size[1] + GAP) - GAP
+    sheet = Image.new(mode, (across, down), "white")
+    for column, samples in enumerate(cells):
+        for row, sample in enumerate(samples):
+            small = sample if scale == 1 else sample.resize(size, Image.Resampling.LANCZOS)
+            sheet.paste(small.convert(mode), (column * (size[0] + GAP), row * (size[1] + GAP)))
+    return sheet
+
+
+def _first_samples(frame: Image.Image, space: Space, columns: int) -> list[Image.Image]:
+    if not isinstance(space, ImageSpace):
+        return [frame]
+    rows = (frame.height + GAP) // (space.height + GAP)
+    count = min(columns, 10) if columns >= 8 else min(8, rows * columns)
+    corners = [(i % columns * (space.width + GAP), i // columns * (space.height + GAP)) for i in range(count)]
+    return [frame.crop((left, top, left + space.width, top + space.height)) for left, top in corners]

@@ -1,0 +1,165 @@
+"""What a person sees while training runs."""
+
+from __future__ import annotations
+
+import io
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from ganvas import display
+from ganvas.display import Display
+from ganvas.distributed import Processes
+from ganvas.recipe import Verdict
+
+ROW = {
+    "discriminator/real": 0.5,
+    "discriminator/fake": 0.75,
+    "discriminator/r1": 9.0,
+    "discriminator/accuracy_real": 0.71,
+    "discriminator/accuracy_fake": 0.66,
+    "discriminator/probability_real": 0.58,
+    "discriminator/probability_fake": 0.43,
+    "generator/adversarial": 0.8125,
+}
+
+
+class Untouchable(dict[str, Any]):
+    """Results of a step lie on the device: looking at them at every step would make the loop wait."""
+
+    def __getitem__(self, key: str) -> Any:
+        raise AssertionError("the display looked at a step's results")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class R3GAN:
+    pass
+
+
+class Game:
+    """A training as the display sees it: 1,000 steps of 64 images, a hundredth of a second each."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, watcher: Display, **settings: Any) -> None:
+        self.settings = SimpleNamespace(**{"steps": 1000, "epochs": None, "minutes": None, **settings})
+        self.processes = Processes()
+        self.recipe, self.data = R3GAN(), SimpleNamespace(name="digits")
+        self.batches = SimpleNamespace(epoch=3)
+        self.batch_size, self.steps_done, self.outcome, self.watcher = 64, 0, "running", watcher
+        monkeypatch.setattr(display.time, "monotonic", self.elapsed)
+
+    def elapsed(self) -> float:
+        return self.steps_done / 100
+
+    def fraction(self) -> float:
+        return self.steps_done / 1000
+
+    def play(self, to: int) -> None:
+        while self.steps_done < to:
+            self.steps_done += 1
+            assert self.watcher.stepped(self, Untouchable()) is Verdict.CONTINUE  # type: ignore[arg-type]
+            if self.steps_done % 50 == 0:
+                self.watcher.measured(self, {"step": self.steps_done, **ROW})  # type: ignore[arg-type]
+
+    def whole(self, outcome: str = "finished") -> None:
+        self.watcher.started(self)  # type: ignore[arg-type]
+        self.play(1000)
+        self.outcome = outcome
+        self.watcher.finished(self)  # type: ignore[arg-type]
+
+
+def test_a_log_file_gets_a_plain_line_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    console = Console(file=io.StringIO(), width=60, force_terminal=True)  # as FORCE_COLOR does
+    game = Game(monkeypatch, Display(console=console))
+    monkeypatch.setattr(display, "PLAIN_EVERY", 2.0)
+    game.whole()
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "\x1b" not in text and "\r" not in text
+    lines = text.splitlines()
+    assert [line.split(" of ")[0] for line in lines] == ["200", "400", "600", "800", "1,000", "1,000", *lines[6:]]
+    # 64 images in 0.01 s; 0:02 of 0:10 are over; the loss is the game's, without the penalty: 0.5 + 0.75.
+    assert lines[0] == (
+        "200 of 1,000 steps, 20%, 6,400 images/s, 0:02 elapsed, 0:08 left; "
+        "discriminator: loss 1.25, right on 71% of real, 66% of generated, mean probability 58% of real, "
+        "43% of generated; generator: loss 0.812"
+    )
+    assert lines[6:] == ["Finished after 1,000 steps."]
+
+
+def test_quiet_and_other_processes_print_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for quiet, rank in ((True, 0), (False, 1)):
+        console = Console(file=Terminal(), force_terminal=True)
+        game = Game(monkeypatch, Display(quiet, console))
+        game.processes = Processes(rank, 2)
+        game.whole()
+        assert console.file.getvalue() == ""  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("outcome", ["finished", "interrupted", "failed", "crashed"])
+def test_a_terminal_is_left_clean_however_training_ends(monkeypatch: pytest.MonkeyPatch, outcome: str) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    console = Console(file=Terminal(), force_terminal=True, width=120)
+    Game(monkeypatch, Display(console=console)).whole(outcome)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert text.count("\x1b[?25l") == 1 and text.count("\x1b[?25h") == 1  # the cursor hides once, and comes back
+    assert text.index("\x1b[?25l") < text.index("\x1b[?25h")
+    assert text.endswith(f"{display.OUTCOMES[outcome]} after 1,000 steps.\n")
+
+
+def test_a_terminal_that_could_not_be_used_is_not_touched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another watcher may fail before the first step; nobody calls `finished` then."""
+    console = Console(file=Terminal(), force_terminal=True)
+    Display(console=console).started(Game(monkeypatch, Display(quiet=True)))  # type: ignore[arg-type]
+    assert console.file.getvalue() == ""  # type: ignore[attr-defined]
+
+
+def test_the_panel_is_drawn_four_times_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    watcher = Display(console=Console(file=Terminal(), force_terminal=True, width=120))
+    game = Game(monkeypatch, watcher)
+    shown: list[float] = []
+    monkeypatch.setattr(watcher, "_show", lambda training: shown.append(game.elapsed()))
+    watcher.started(game)  # type: ignore[arg-type]
+    game.play(1000)
+    assert 35 <= len(shown) <= 41  # ten seconds
+    assert min(b - a for a, b in pairwise(shown)) >= 0.25 - 1e-9
+
+
+def test_the_panel_tells_the_numbers_and_what_they_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    console = Console(file=Terminal(), force_terminal=True, width=200, color_system=None)
+    watcher = Display(console=console)
+    game = Game(monkeypatch, watcher, epochs=10)
+    watcher.started(game)  # type: ignore[arg-type]
+    game.play(500)
+    watcher.measured(game, {"step": 500, "event": "[bold]a loss was not finite"})  # type: ignore[arg-type]
+    game.play(526)
+    panel = console.file.getvalue().rpartition("R3GAN on digits")[2]  # type: ignore[attr-defined]
+    for told in (
+        "of 1,000 steps · epoch 4 of 10 · 52% · 6,400 images/s · 0:05 elapsed · 0:05 left",
+        "right on 71% of real, 66% of generated",
+        "mean probability 58% of real, 43% of generated",
+        "The game is in balance: the discriminator is right on 71% of real and 66% of generated samples",
+        "Last event: [bold]a loss was not finite",  # as it is, not as markup
+    ):
+        assert told in panel, told
+
+
+def test_time_left_counts_from_this_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    console = Console(file=io.StringIO())
+    watcher = Display(console=console)
+    game = Game(monkeypatch, watcher)
+    game.steps_done = 500
+    watcher.started(game)  # type: ignore[arg-type]
+    game.steps_done = 510
+    monkeypatch.setattr(game, "elapsed", lambda: 25.0)  # the first 500 steps took 5 s, these ten took 20
+    watcher.finished(game)  # type: ignore[arg-type]
+    line = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "16:20 left" in line  # 490 steps at 2 s
+    assert "32 images/s" in line  # 640 images in 20 s

@@ -1,0 +1,336 @@
+"""The record of a run: what is written, that it survives crashes, and that making it changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from ganvas import checkpoint, film
+from ganvas.data.prepare import open_data
+from ganvas.distributed import Processes
+from ganvas.errors import TrainingError
+from ganvas.objectives import objective
+from ganvas.recipe import Losses, Recipe, Results, Turn, Verdict, Watcher
+from ganvas.record import Recorder, cut_metrics, fraction_here
+from ganvas.settings import Settings
+from ganvas.spaces import ImageSpace, PointSpace
+from ganvas.train import Training
+
+STEPS = 100
+# Twenty-four moments at (k / 23)^2 of the way; a picture at the first step that reaches one, in whole numbers.
+SCHEDULE = sorted({min(s for s in range(STEPS + 1) if 529 * s >= k * k * STEPS) for k in range(24)})
+
+
+class Tiny(Recipe):
+    """A GAN of two linear layers for 4x4 pictures; with classes, the first pixel of a sample shows its label."""
+
+    def __init__(self, classes: int = 0) -> None:
+        super().__init__()
+        self.classes = classes
+        self.generator, self.discriminator = nn.Linear(3, 16), nn.Linear(16, 1)
+        self.objective = objective("non-saturating")
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {
+            "discriminator": torch.optim.SGD(self.discriminator.parameters(), lr=0.25),
+            "generator": torch.optim.SGD(self.generator.parameters(), lr=0.5),
+        }
+
+    def turns(self, progress: Any, batches: Any) -> Any:
+        batch = next(batches)
+        yield Turn("discriminator", partial(self.losses, "discriminator"), batch)
+        yield Turn("generator", partial(self.losses, "generator"), batch)
+
+    def losses(self, player: str, real: Any) -> Losses:
+        fake_logits = self.discriminator(self.generate(**self.draw(len(real))).flatten(1))
+        if player == "generator":
+            return Losses(self.objective.generator(fake_logits))
+        real_logits = self.discriminator(real.image.flatten(1))
+        return Losses(self.objective.discriminator(real_logits, fake_logits), real_logits, fake_logits)
+
+    def draw(self, n: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
+        inputs = {"latent": torch.randn(n, 3)}
+        if self.classes:
+            label = (given or {}).get("label")
+            inputs["label"] = torch.arange(n) % self.classes if label is None else label
+        return inputs
+
+    def generate(self, *, latent: Tensor, label: Tensor | None = None) -> Tensor:  # type: ignore[override]
+        image = torch.tanh(self.generator(latent)).unflatten(1, (1, 4, 4))
+        if label is not None:
+            image = image.clone()
+            image[:, 0, 0, 0] = label / 127.5 - 1  # level `label` of 255
+        return image
+
+
+class At(Watcher):
+    """Does something behind one step."""
+
+    def __init__(self, step: int, act: Any) -> None:
+        super().__init__()
+        self.step, self.act, self.done = step, act, False
+
+    def stepped(self, training: Training, results: Mapping[str, Results]) -> Verdict:
+        if training.steps_done == self.step and not self.done:
+            self.done = True
+            return self.act(training) or Verdict.CONTINUE
+        return Verdict.CONTINUE
+
+
+def crash(training: Training) -> None:
+    raise KeyboardInterrupt
+
+
+def ctrl_c(training: Training) -> None:
+    training._asked_to_stop = True
+
+
+def training(run: Path, *more: Watcher, every: int | None = None, steps: int = STEPS, classes: int = 0) -> Training:
+    torch.manual_seed(1)
+    pictures = np.random.default_rng(0).integers(0, 255, (80, 4, 4, 1), dtype=np.uint8)
+    watchers = [Recorder(run, every), *more]
+    saves = checkpoint.Checkpoints(run / "checkpoints", every=20, keep=9, about={"recipe": "tiny"})
+    settings = Settings(steps=steps, batch_size=8, precision="float32")
+    return Training(Tiny(classes), open_data(pictures, size=(4, 4)), settings, [*watchers, saves])
+
+
+def resumed(run: Path, **options: Any) -> Training:
+    again = training(run, **options)
+    state = checkpoint.newest(run / "checkpoints")[0]
+    assert state is not None
+    again.load_state(state)
+    return again
+
+
+def rows(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def timeless(run: Path) -> list[dict[str, Any]]:
+    """The measurements without what a clock gave."""
+    return [
+        {k: v for k, v in row.items() if k not in ("seconds", "images_per_second")}
+        for row in rows(run)
+        if "event" not in row
+    ]
+
+
+def pictures(run: Path) -> dict[int, bytes]:
+    return {step: path.read_bytes() for step, path in film.pictures(run)}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("whole")
+    training(run).run()
+    return run
+
+
+def test_rows_have_the_numbers_of_the_loop_and_of_the_clock(tmp_path: Path) -> None:
+    job = training(tmp_path, every=1000)
+    job.elapsed = lambda: 0.5 * job.steps_done  # type: ignore[method-assign]
+    job.run()
+    *measured, last = rows(tmp_path)
+    assert [row["step"] for row in measured] == [50, 100]
+    per_epoch = job.data.counts["train"]
+    for row in measured:
+        assert row["images"] == 8 * row["step"]
+        assert row["epoch"] == 8 * row["step"] // per_epoch
+        assert row["seconds"] == row["step"] / 2
+        assert row["images_per_second"] == 16  # 8 images in half a second
+        assert (row["learning_rate/discriminator"], row["learning_rate/generator"]) == (0.25, 0.5)
+        assert {"discriminator/real", "discriminator/accuracy_real", "generator/adversarial"} <= row.keys()
+    assert last == {"step": 100, "event": "finished", "seconds": 50.0}
+
+
+def test_pictures_come_at_moments_spread_over_the_run(whole: Path) -> None:
+    assert list(pictures(whole)) == SCHEDULE
+    assert SCHEDULE[:4] == [0, 1, 2, 4] and SCHEDULE[-2:] == [92, 100]  # 100 k^2 / 529, rounded up
+
+
+def test_pictures_come_every_so_many_steps_and_at_the_end(tmp_path: Path) -> None:
+    training(tmp_path, every=30).run()
+    assert list(pictures(tmp_path)) == [0, 30, 60, 90, 100]
+
+
+def test_a_crash_and_a_resume_leave_the_record_of_one_training(whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        training(tmp_path, At(70, crash)).run()
+    assert rows(tmp_path)[-1]["event"] == "crashed" and max(pictures(tmp_path)) == 69
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 60, "imag')  # the power fails within a line
+    resumed(tmp_path).run()
+    assert timeless(tmp_path) == timeless(whole)
+    assert [(r["step"], r["event"]) for r in rows(tmp_path) if "event" in r] == [(60, "resumed"), (100, "finished")]
+    assert pictures(tmp_path) == pictures(whole)
+    assert (tmp_path / "samples" / "strip.png").read_bytes() == (whole / "samples" / "strip.png").read_bytes()
+
+
+def test_an_interruption_shows_where_it_stopped_until_training_goes_on(whole: Path, tmp_path: Path) -> None:
+    training(tmp_path, At(40, ctrl_c)).run()
+    assert 40 not in SCHEDULE and max(pictures(tmp_path)) == 40
+    assert rows(tmp_path)[-1]["event"] == "interrupted"
+    resumed(tmp_path).run()
+    assert pictures(tmp_path) == pictures(whole)
+    assert timeless(tmp_path) == timeless(whole)
+
+
+def test_a_roll_back_forgets_the_pictures_of_what_was_undone(tmp_path: Path) -> None:
+    class Spy(Watcher):
+        seen: tuple[int, ...] = ()
+
+        def measured(self, training: Training, row: Mapping[str, Any]) -> None:
+            if "event" in row:
+                self.seen = tuple(pictures(tmp_path))
+
+    spy = Spy()
+    training(tmp_path, At(70, lambda _: Verdict.ROLL_BACK), spy).run()
+    assert spy.seen == tuple(step for step in SCHEDULE if step <= 50)
+    assert list(pictures(tmp_path)) == SCHEDULE
+    (event,) = [row for row in rows(tmp_path) if "back with 0.5" in str(row.get("event"))]
+    assert event["step"] == 50
+
+
+def test_recording_changes_nothing_in_training(tmp_path: Path) -> None:
+    watched, alone = training(tmp_path, every=1, steps=20), training(tmp_path / "other", every=1, steps=20)
+    alone.watchers = []
+    watched.run()
+    alone.run()
+    assert len(pictures(tmp_path)) == 21
+    for name, tensor in alone.recipe.state_dict().items():
+        assert torch.equal(tensor, watched.recipe.state_dict()[name]), name
+    assert watched.recipe.training
+
+
+def test_a_picture_shows_the_same_latents_through_the_averaged_weights(tmp_path: Path) -> None:
+    job = training(tmp_path, every=20, steps=20)
+    job.run()
+    # The same affine map must explain all 64 samples at both steps, one map each: the latents did not change.
+    first, last = (
+        np.asarray(Image.open(film.picture_path(tmp_path, step))).astype(float)[np.ix_(*[_inner()] * 2)]
+        for step in (0, 20)
+    )
+    latents = []
+    torch.manual_seed(1)
+    start = Tiny().generator
+    for levels, layer in ((first, start), (last, job.averaged["generator"])):
+        pixels = levels.reshape(8, 4, 8, 4).transpose(0, 2, 1, 3).reshape(64, 16)
+        target = np.arctanh(np.clip(pixels / 127.5 - 1, -0.99, 0.99)) - layer.bias.detach().numpy()
+        latents.append(target @ np.linalg.pinv(layer.weight.detach().numpy()).T)
+    assert np.abs(latents[0] - latents[1]).mean() < 0.1  # eight bits a pixel leave this much
+    assert latents[0].std() == pytest.approx(1, abs=0.2)
+
+
+def _inner() -> list[int]:
+    """Rows of an 8 x 8 grid of 4 x 4 samples that are not gaps."""
+    return [place for place in range(39) if place % 5 != 4]
+
+
+def test_labels_are_the_columns(tmp_path: Path) -> None:
+    training(tmp_path, every=1, steps=1, classes=3).run()
+    pixels = np.asarray(Image.open(film.picture_path(tmp_path, 1)))
+    assert pixels.shape == (8 * 5 - 1, 3 * 5 - 1)
+    assert pixels[::5, ::5].tolist() == [[0, 1, 2]] * 8
+
+
+def test_layouts() -> None:
+    assert film.layout(ImageSpace(1, 28, 28), 10) == (8, 10)
+    assert film.layout(ImageSpace(3, 64, 64), 0) == (8, 8)
+    assert film.layout(ImageSpace(1, 28, 28), 1000) == (8, 16)
+    assert film.labels_shown(32, 16) == list(range(0, 32, 2))
+    rows, columns = film.layout(ImageSpace(3, 512, 1024), 0)
+    assert rows * 513 <= 1280 and columns >= 2  # never a picture of tens of megabytes
+    assert film.layout(PointSpace(2), 0)[0] == 2000
+
+
+def test_the_strip_follows_samples_from_left_to_right() -> None:
+    space = ImageSpace(1, 4, 4)
+    # Sample i of frame t is all of level 10 t + i.
+    frames = [space.grid((torch.arange(64) + 10 * t).div(127.5).sub(1).reshape(64, 1, 1, 1).expand(-1, 1, 4, 4), 8)
+              for t in range(3)]  # fmt: skip
+    stray = Image.new("L", (7, 7))
+    strip = film.strip([stray, *frames], space, 8)
+    assert strip is not None
+    pixels = np.asarray(strip)
+    assert pixels.shape == (39, 14)
+    assert pixels[::5, ::5].tolist() == [[i, 10 + i, 20 + i] for i in range(8)]
+    assert film.strip([], space, 8) is None
+
+
+def test_the_strip_of_a_long_run_of_large_pictures_is_small(tmp_path: Path) -> None:
+    many = film.spread(list(range(1000)))
+    assert len(many) == 24 and many[0] == 0 and many[-1] == 999
+    assert {b - a for a, b in pairwise(many)} <= {43, 44}  # 999 / 23 = 43.4
+    space = ImageSpace(3, 512, 256)
+    strip = film.strip([Image.new("RGB", (257 * 4 - 1, 513 * 2 - 1))] * 24, space, 4)
+    assert strip is not None and strip.size == (24 * 49 - 1, 8 * 97 - 1)  # cells of 48 x 96
+
+
+def test_damaged_pictures_are_passed_over(tmp_path: Path) -> None:
+    good = tmp_path / "good.png"
+    Image.new("L", (4, 4)).save(good)
+    assert film.read(good) is not None
+    for name, content in {"cut": good.read_bytes()[:40], "text": b"<script>", "empty": b""}.items():
+        (tmp_path / name).write_bytes(content)
+        assert film.read(tmp_path / name) is None, name
+    Image.new("1", (5000, 5000)).save(tmp_path / "bomb.png")
+    assert film.read(tmp_path / "bomb.png") is None
+
+
+def test_tensorboard_has_the_same_numbers_and_forgets_what_was_undone(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with pytest.raises(KeyboardInterrupt):
+        training(tmp_path, At(70, crash), every=30).run()
+    resumed(tmp_path, every=30).run()
+    events = EventAccumulator(str(tmp_path / "tensorboard"), {"images": 0}).Reload()
+    for name in ("discriminator/accuracy_real", "generator/adversarial", "images_per_second"):
+        told = [(event.step, event.value) for event in events.Scalars(name)]
+        assert told == [(row["step"], pytest.approx(row[name], rel=1e-6)) for row in rows(tmp_path) if name in row]
+    assert [event.step for event in events.Images("samples")] == [0, 30, 60, 90, 100]
+
+
+def test_metrics_are_cut_to_what_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    cut_metrics(path, 3)  # none yet
+    good = [b'{"step": 1}\n', b'{"step": 3, "event": "x"}\n']
+    bad = [b'{"step": 4}\n', b"[1]\n", b'{"step": "2"}\n', b"\xff\n", b'{"step": NaN}\n', b'{"step": 2}']
+    path.write_bytes(b"".join([good[0], *bad[:-1], good[1], bad[-1]]))
+    cut_metrics(path, 3)
+    assert path.read_bytes() == b"".join(good)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_one_clear_line(tmp_path: Path) -> None:
+    def fill(job: Training) -> None:
+        (tmp_path / "metrics.jsonl").unlink(missing_ok=True)
+        (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
+
+    with pytest.raises(TrainingError, match=r"cannot write .*metrics\.jsonl: No space left on device") as caught:
+        training(tmp_path, At(10, fill)).run()
+    assert "\n" not in str(caught.value)
+
+
+def test_only_the_first_process_writes(tmp_path: Path) -> None:
+    job = training(tmp_path / "run")
+    job.processes = Processes(rank=1, world=2)
+    job.settings = replace(job.settings, minutes=1.0)  # `fraction` would ask the first process, which is not there
+    recorder = job.watchers[0]
+    recorder.started(job)
+    recorder.stepped(job, {})
+    recorder.measured(job, {"step": 0, "images": 0})
+    recorder.finished(job)
+    assert not (tmp_path / "run").exists()
+    job.elapsed = lambda: 15.0  # type: ignore[method-assign]
+    assert fraction_here(job) == 0.25
