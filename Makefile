@@ -1,0 +1,45 @@
+# On a fresh machine with Python 3.11 or newer, each target does the set-up that it needs.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory clean
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $@
+
+demo: setup
+	@if [ -e runs/demo/config.json ]; then $(BIN)/ganvas train --resume runs/demo; \
+	else $(BIN)/ganvas train --data digits --out runs/demo; fi
+	$(BIN)/ganvas sample runs/demo -n 100 --seed 1 --out runs/demo/grid.png --overwrite
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest -m "not long"
+
+test-long: setup
+	$(BIN)/python -m pytest -m long
+
+bench: setup
+	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/startup.py
+
+bench-demo: demo
+	$(BIN)/python benchmarks/demo.py runs/demo
+
+bench-kills: setup
+	$(BIN)/python benchmarks/kills.py
+
+bench-memory: setup
+	$(BIN)/python benchmarks/memory.py
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache
