@@ -10,15 +10,14 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from ganvas.data.decode import fit
+from ganvas.data.decode import fit, on_white
 from ganvas.data.rows import (
     Reading,
     Row,
@@ -59,6 +58,7 @@ class Arrays:
     name: str
     key: Callable[[], object]
     load: Callable[[], list[Part]]
+    where: str = ""  # how errors call it, where that is not its name
     _notes: list[str] = field(default_factory=list)
 
     def identity(self) -> object:
@@ -72,22 +72,23 @@ class Arrays:
 
     def read(self, wish: Wish) -> Reading:
         self._notes = []
+        self.where = self.where or self.name
         parts = [part for part in self.load() if len(part.values)]
         total = sum(len(part.values) for part in parts)
         if total < 2:
-            raise too_few(self.name, total, "item")
+            raise too_few(self.where, total, "item")
         first = parts[0].values
         splits = frozenset(part.split for part in parts if part.split is not None)
         if first.ndim == 2:
-            check_points(wish, self.name)
+            check_points(wish, self.where)
             return Reading(self._points(parts), total, self._point_rows(parts), splits)
-        parts = [Part(_channels_last(part.values, self.name), part.labels, part.split) for part in parts]
+        parts = [Part(_channels_last(part.values, self.where), part.labels, part.split) for part in parts]
         sizes: Counter[tuple[int, int]] = Counter()
         for part in parts:
             sizes[part.values.shape[1], part.values.shape[2]] += len(part.values)
         channels = parts[0].values.shape[3]
         if any(part.values.shape[3] != channels for part in parts):
-            raise DataError(f"{self.name}: its arrays differ in their channels")
+            raise DataError(f"{self.where}: its arrays differ in their channels")
         size = wish.size or choose_size(list(sizes.elements()))
         space = ImageSpace(wish.channels or channels, *size)
         levels = self._levels([part.values for part in parts])
@@ -99,10 +100,10 @@ class Arrays:
         for part in parts:
             if part.values.ndim != 2 or part.values.dtype.kind != "f" or part.values.shape[1] != dimensions:
                 raise DataError(
-                    f"{self.name}: points must be floats of shape (N, D), not {part.values.dtype} of {part.values.shape}; "
-                    "images have the shape (N, H, W) or (N, H, W, C)"
+                    f"{self.where}: points must be floats of shape (N, D), not {part.values.dtype} of shape "
+                    f"{part.values.shape}; images have the shape (N, H, W) or (N, H, W, C)"
                 )
-            _range(part.values, self.name)
+            _range(part.values, self.where)
         if dimensions > 64:
             self._notes.append(
                 f"points with {dimensions} coordinates: flattened images should be reshaped to (N, H, W)"
@@ -114,7 +115,7 @@ class Arrays:
         kinds = {array.dtype for array in arrays}
         if kinds == {np.dtype(np.uint8)}:
             return lambda values: values
-        ranges = [_range(array, self.name) for array in arrays]
+        ranges = [_range(array, self.where) for array in arrays]
         low, high = min(pair[0] for pair in ranges), max(pair[1] for pair in ranges)
         floats = all(kind.kind == "f" for kind in kinds)
         slack = 1e-4  # what interpolation in float16 or float32 overshoots
@@ -127,7 +128,7 @@ class Arrays:
         kind = "/".join(sorted(str(kind) for kind in kinds))
         hint = "; convert them with .astype('uint8')" if low >= 0 and 1 < high <= 255 else ""
         raise DataError(
-            f"{self.name}: images are {kind} from {low:g} to {high:g}, but must be uint8, or floats in [0, 1] or "
+            f"{self.where}: images are {kind} from {low:g} to {high:g}, but must be uint8, or floats in [0, 1] or "
             f"[-1, 1]{hint}"
         )
 
@@ -148,8 +149,10 @@ class Arrays:
                     if pixels.shape == (*size, space.channels):
                         fitted = pixels
                     else:
-                        plain = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
-                        fitted = fit(Image.fromarray(plain), size, space.channels)
+                        image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+                        if image.mode == "RGBA" and space.channels != 4:
+                            image = on_white(image)[0]
+                        fitted = fit(image, size, space.channels)
                     yield self._row(part, place, fitted, pixels)
 
     @staticmethod
@@ -166,7 +169,7 @@ def from_memory(array: np.ndarray) -> Arrays:
         raise DataError(f"{name} holds Python objects, not numbers: all images must have one shape")
     digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
     key = ["memory", str(array.dtype), list(array.shape), digest]
-    return Arrays("array", lambda: key, lambda: [Part(_shaped(array, name))])
+    return Arrays("array", lambda: key, lambda: [Part(_shaped(array, name))], name)
 
 
 def from_file(path: Path) -> Arrays:
@@ -176,39 +179,42 @@ def from_file(path: Path) -> Arrays:
     """
     status = path.stat()
     key = ["array file", str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ctime_ns]
-    return Arrays(path.stem, lambda: key, lambda: _load(path))
+    return Arrays(path.stem, lambda: key, lambda: _load(path), shown(str(path)))
 
 
 def _load(path: Path) -> list[Part]:
+    where = shown(str(path))
     try:
-        # An array file is mapped, not read; allow_pickle stays off because unpickling runs the file's code.
-        loaded: Any = np.load(path, mmap_mode="r", allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return [Part(_shaped(loaded, shown(str(path))))]
-        with loaded:
-            return _parts({name: loaded[name] for name in loaded.files}, shown(str(path)))
+        with path.open("rb") as file:
+            beginning = file.read(4)
+            file.seek(0)
+            # allow_pickle stays off because unpickling runs whatever code the file holds.
+            if beginning == b"PK\x03\x04":
+                with np.load(file, allow_pickle=False) as arrays:
+                    return _parts(arrays, where)
+            if beginning != b"\x93NUM":
+                raise DataError(f"{where} is no array file: NumPy's save, savez or savez_compressed writes them")
+        return [Part(_shaped(np.load(path, mmap_mode="r", allow_pickle=False), where))]
     except (OSError, ValueError, EOFError, KeyError, MemoryError, SyntaxError, zipfile.BadZipFile) as error:
         if "pickle" in str(error).lower() or "object" in str(error).lower():
-            raise DataError(
-                f"{shown(str(path))} holds pickled Python objects, which are never loaded: save numbers"
-            ) from error
+            raise DataError(f"{where} holds pickled Python objects, which are never loaded: save numbers") from error
         why = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())[:80]
-        raise DataError(f"{shown(str(path))} cannot be read as an array file: {why or type(error).__name__}") from error
+        raise DataError(f"{where} cannot be read as an array file: {why or type(error).__name__}") from error
 
 
-def _parts(arrays: dict[str, np.ndarray], where: str) -> list[Part]:
+def _parts(arrays: Mapping[str, np.ndarray], where: str) -> list[Part]:
     values: dict[str | None, np.ndarray] = {}
     labels: dict[str | None, np.ndarray] = {}
-    for name, array in arrays.items():
+    for name in arrays:  # each is read when it is asked for
         words = name.lower().replace("-", "_").split("_")
         split = next((_SPLITS[word] for word in words if word in _SPLITS), None)
         role = " ".join(word for word in words if word not in _SPLITS)
         if role in _VALUES:
-            values.setdefault(split, array)
+            values[split] = arrays[name]
         elif role in _LABELS:
-            labels.setdefault(split, array)
+            labels[split] = arrays[name]
     if not values and len(arrays) == 1:
-        values = {None: next(iter(arrays.values()))}
+        values = {None: arrays[next(iter(arrays))]}
     if not values:
         raise DataError(
             f"{where} has no array named images, x or data; it has {listed(map(shown, arrays), 8) or 'none'}"
@@ -240,9 +246,9 @@ def _label_names(labels: np.ndarray, count: int, where: str) -> list[str]:
 
 
 def _shaped(array: np.ndarray, where: str) -> np.ndarray:
+    if 0 in array.shape[1:]:
+        raise DataError(f"{where}: an array of shape {array.shape} is empty")
     if array.ndim == 2 or (array.ndim == 3 and array.shape[2] not in (3, 4)) or array.ndim == 4:
-        if 0 in array.shape[1:]:
-            raise DataError(f"{where}: an array of shape {array.shape} is empty")
         return array
     one = " (one image? a whole set is needed)" if array.ndim == 3 else ""
     raise DataError(

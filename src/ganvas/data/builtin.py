@@ -77,7 +77,10 @@ def _idx(set_name: str, **more: Any) -> Callable[[Path], list[Part]]:
                 root, lambda split=split, **options: kind(str(root), train=split == "train", **more, **options)
             )
             names = [name.split(" - ")[0] for name in data.classes]
-            parts.append(Part(data.data.numpy(), [names[target] for target in data.targets], split))
+            values = data.data.numpy()
+            if set_name == "EMNIST":  # whose files hold every letter lying on its side
+                values = values.transpose(0, 2, 1)
+            parts.append(Part(values, [names[target] for target in data.targets.tolist()], split))
         return parts
 
     return load

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def cache_folder() -> Path:
     """`$GANVAS_CACHE`, or the user's cache folder of the operating system."""
     import platformdirs
 
-    return Path(os.environ.get("GANVAS_CACHE") or platformdirs.user_cache_dir("ganvas"))
+    return Path(os.environ.get("GANVAS_CACHE") or platformdirs.user_cache_dir("ganvas")).expanduser()
 
 
 @dataclass(frozen=True)
@@ -98,13 +98,19 @@ class Writer:
             folder.parent.mkdir(parents=True, exist_ok=True)
             _sweep(folder.parent)
             self._temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
-            self._file = open(self._temporary / "data.npy", "wb")  # noqa: SIM115 (closed in finish and __exit__)
-            self._file.write(self._header())
+            try:
+                self._file = open(self._temporary / "data.npy", "wb")  # noqa: SIM115 (closed in finish and __exit__)
+                self._file.write(self._header())
+            except BaseException:
+                shutil.rmtree(self._temporary, ignore_errors=True)
+                raise
 
     def add(self, row: np.ndarray) -> None:
         """Appends one row."""
-        with self._failing():
+        try:
             self._file.write(np.ascontiguousarray(row, self._dtype).data)
+        except OSError as error:
+            raise self._failure(error) from error
         self._count += 1
 
     def finish(self, index: np.ndarray, items: dict[str, Any], manifest: dict[str, Any]) -> None:
@@ -161,11 +167,14 @@ class Writer:
         try:
             yield
         except OSError as error:
-            where = shown(str(self.folder.parent))
-            raise DataError(
-                f"prepared data cannot be written to {where}: {error.strerror or error}; make room there, or let "
-                "GANVAS_CACHE name another folder"
-            ) from error
+            raise self._failure(error) from error
+
+    def _failure(self, error: OSError) -> DataError:
+        where = shown(str(self.folder.parent))
+        return DataError(
+            f"prepared data cannot be written to {where}: {error.strerror or error}; make room there, or let "
+            "GANVAS_CACHE name another folder"
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -179,22 +188,37 @@ class Writer:
 @contextlib.contextmanager
 def only_one(folder: Path) -> Iterator[None]:
     """Lets one process prepare a folder while the others wait, where the system can; harmless where it cannot."""
+    path = folder.with_suffix(".lock")
+    lock = _locked(path)
+    try:
+        yield
+    finally:
+        if lock is not None:
+            with contextlib.suppress(OSError):
+                path.unlink()
+            lock.close()
+
+
+def _locked(path: Path) -> IO[bytes] | None:
+    """The file, locked until it is closed or the process ends, however it ends."""
     try:
         import fcntl
 
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = open(folder.with_suffix(".lock"), "wb")  # noqa: SIM115
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            lock = open(path, "wb")  # noqa: SIM115
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+                    return lock
+            except FileNotFoundError:
+                pass  # whoever held it before has removed it, so another process may hold a new one
+            except OSError:
+                lock.close()
+                return None
+            lock.close()
     except (ImportError, OSError):
-        yield
-        return
-    with lock:
-        with contextlib.suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_EX)  # let go when the process ends, however it ends
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):
-                folder.with_suffix(".lock").unlink()
+        return None
 
 
 def _stated(path: Path) -> dict[str, Any]:

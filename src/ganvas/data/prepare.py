@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import sys
@@ -17,6 +18,7 @@ import torch
 
 from ganvas.data.batches import Batch, Images, Points
 from ganvas.data.cache import FORMAT, Entry, Writer, cache_folder, only_one, open_entry
+from ganvas.data.decode import quiet
 from ganvas.data.rows import (
     SPLITS,
     Coloured,
@@ -33,7 +35,7 @@ from ganvas.data.rows import (
     too_few,
 )
 from ganvas.data.sources import find
-from ganvas.errors import DataError, GanvasError, UsageError, near_miss
+from ganvas.errors import DataError, GanvasError, TrainingError, UsageError, near_miss
 from ganvas.files import write_json
 from ganvas.spaces import ImageSpace, PointSpace, Space, space_from_config, space_to_config
 
@@ -60,7 +62,8 @@ def open_data(
     check_wish(wish)
     origin = find(source, data_root)
     try:
-        entry = _prepared(origin, wish, progress)
+        with quiet():
+            entry = _prepared(origin, wish, progress)
     finally:
         origin.close()
     text = origin.name if isinstance(source, np.ndarray) else str(source)
@@ -145,12 +148,18 @@ class Split:
         Images are (B, C, H, W) float32 in [-1, 1] with channels-last strides. They travel as bytes and become floats
         where they arrive.
         """
-        values = torch.from_numpy(self.entry.values[self._rows[indices]])
+        values = self.entry.values[self._rows[indices]]
         label = None if self.labels is None else torch.from_numpy(self.labels[indices]).to(device, non_blocking=True)
-        values = values.to(device, non_blocking=True)
         if isinstance(self.data.space, PointSpace):
-            return Points(values, label)
-        return Images(values.permute(0, 3, 1, 2).to(torch.float32).mul_(2 / 255).sub_(1.0), label)
+            return Points(torch.from_numpy(values).to(device, non_blocking=True), label)
+        if torch.device(device).type == "cpu":
+            # On one thread, because torch's threads wait for one another where others use the cores too.
+            floats = values.astype(np.float32)
+            floats *= 2 / 255
+            floats -= 1
+            return Images(torch.from_numpy(floats).permute(0, 3, 1, 2), label)
+        there = torch.from_numpy(values).to(device, non_blocking=True)
+        return Images(there.permute(0, 3, 1, 2).to(torch.float32).mul_(2 / 255).sub_(1.0), label)
 
     @cached_property
     def labels(self) -> np.ndarray | None:
@@ -232,9 +241,9 @@ def _prepare(cache: Path, origin: Origin, wish: Wish, progress: bool) -> Entry:
     if entry is None:
         raise DataError(f"prepared data cannot be read back from {shown(str(folder))}: is the disk sound?")
     if decided != wish:
-        write_json(
-            _folder(cache, origin, wish).with_suffix(".json"), {"size": decided.size, "channels": decided.channels}
-        )
+        with contextlib.suppress(TrainingError):  # without it, the next time prepares again
+            alias = _folder(cache, origin, wish).with_suffix(".json")
+            write_json(alias, {"size": decided.size, "channels": decided.channels})
     return entry
 
 
@@ -245,10 +254,13 @@ def _contents(
     order = sorted(range(len(kept)), key=lambda row: natural(kept[row].name))
     sorted_rows = [kept[row] for row in order]
     labels = sorted({row.label for row in kept if row.label is not None}, key=natural)
-    if len(labels) < 2 or any(row.label is None for row in kept):
+    bare = sum(row.label is None for row in kept)
+    splits, notes = _splits(sorted_rows, reading.splits)
+    if labels and bare:
+        notes.append(f"no labels: {counted(bare, 'item')} of {len(kept):,} have none")
+    if bare or len(labels) < 2:
         labels = []
     numbers = {label: number for number, label in enumerate(labels)}
-    splits, notes = _splits(sorted_rows, reading.splits)
     index = np.array(
         [
             (place, SPLITS.index(split), numbers.get(row.label or "", -1))

@@ -146,8 +146,9 @@ def resizing_notes(sizes: dict[tuple[int, int], int], space: ImageSpace) -> list
     notes = []
     same_shape = all(high * target[1] == wide * target[0] for high, wide in others)
     how = "resized" if same_shape else "resized and centre-cropped"
-    if len(sizes) == 1:
-        notes.append(f"images of {sized(others[0])} (height x width) {how} to {sized(target)}")
+    if len(sizes) <= 3:
+        known = " and ".join(sized(size) for size in sorted(sizes))
+        notes.append(f"images of {known} (height x width) {how} to {sized(target)}")
     else:
         low, high = min(sizes, key=lambda s: s[0] * s[1]), max(sizes, key=lambda s: s[0] * s[1])
         span = f"{sized(low)} to {sized(high)} (height x width)"

@@ -1,0 +1,27 @@
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Prepared data goes to a temporary folder, never to the user's cache."""
+    before = os.environ.get("GANVAS_CACHE")
+    os.environ["GANVAS_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    if before is None:
+        del os.environ["GANVAS_CACHE"]
+    else:
+        os.environ["GANVAS_CACHE"] = before
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data for development: `$GANVAS_SHARED/data`, or `../shared/data` beside the repository."""
+    shared = os.environ.get("GANVAS_SHARED") or Path(__file__).resolve().parents[2] / "shared"
+    folder = Path(shared) / "data"
+    if not folder.is_dir():
+        pytest.skip("the shared data is not here (GANVAS_SHARED)")
+    return folder
