@@ -147,6 +147,9 @@ class Checkpoints(Watcher):
 
     def started(self, training: Training) -> None:
         self._last_time, self._last_step = time.monotonic(), training.steps_done
+        if training.processes.first:
+            for leftover in self.folder.glob(".step-*.tmp"):  # of a training that was killed while it wrote
+                shutil.rmtree(leftover, ignore_errors=True)
 
     def stepped(self, training: Training, results: Mapping[str, Results]) -> Verdict:
         due = training.steps_done % self.every == 0 or time.monotonic() - self._last_time > AT_LEAST_EVERY
