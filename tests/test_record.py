@@ -186,7 +186,10 @@ def test_an_interruption_shows_where_it_stopped_until_training_goes_on(whole: Pa
     assert timeless(tmp_path) == timeless(whole)
 
 
-def test_a_roll_back_forgets_the_pictures_of_what_was_undone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("every", "schedule"), [(None, SCHEDULE), (51, [0, 51, 100])])
+def test_a_roll_back_forgets_the_pictures_of_what_was_undone(
+    tmp_path: Path, every: int | None, schedule: list[int]
+) -> None:
     class Spy(Watcher):
         seen: tuple[int, ...] = ()
 
@@ -195,9 +198,9 @@ def test_a_roll_back_forgets_the_pictures_of_what_was_undone(tmp_path: Path) -> 
                 self.seen = tuple(pictures(tmp_path))
 
     spy = Spy()
-    training(tmp_path, At(70, lambda _: Verdict.ROLL_BACK), spy).run()
-    assert spy.seen == tuple(step for step in SCHEDULE if step <= 50)
-    assert list(pictures(tmp_path)) == SCHEDULE
+    training(tmp_path, At(70, lambda _: Verdict.ROLL_BACK), spy, every=every).run()
+    assert spy.seen == tuple(step for step in schedule if step <= 50)
+    assert list(pictures(tmp_path)) == schedule
     (event,) = [row for row in rows(tmp_path) if "back with 0.5" in str(row.get("event"))]
     assert event["step"] == 50
 
@@ -235,6 +238,21 @@ def test_a_picture_shows_the_same_latents_through_the_averaged_weights(tmp_path:
 def _inner() -> list[int]:
     """Rows of an 8 x 8 grid of 4 x 4 samples that are not gaps."""
     return [place for place in range(39) if place % 5 != 4]
+
+
+def test_a_picture_leaves_no_trace_in_the_game(tmp_path: Path) -> None:
+    job = training(tmp_path)
+    live = job.recipe.get_submodule("generator")
+    averaged = job.averaged["generator"]
+    with torch.no_grad():
+        averaged.weight.zero_()
+        averaged.bias.fill_(99.0)  # tanh makes it 1: white
+    random = torch.get_rng_state()
+    job.watchers[0].started(job)
+    job.watchers[0].finished(job)
+    assert set(np.asarray(Image.open(film.picture_path(tmp_path, 0))).flat) == {255}
+    assert torch.equal(torch.get_rng_state(), random)
+    assert job.recipe.training and live.training and job.recipe.get_submodule("generator") is live
 
 
 def test_labels_are_the_columns(tmp_path: Path) -> None:
@@ -292,13 +310,13 @@ def test_tensorboard_has_the_same_numbers_and_forgets_what_was_undone(tmp_path: 
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     with pytest.raises(KeyboardInterrupt):
-        training(tmp_path, At(70, crash), every=30).run()
-    resumed(tmp_path, every=30).run()
+        training(tmp_path, At(70, crash), every=5).run()
+    resumed(tmp_path, every=5).run()
     events = EventAccumulator(str(tmp_path / "tensorboard"), {"images": 0}).Reload()
     for name in ("discriminator/accuracy_real", "generator/adversarial", "images_per_second"):
         told = [(event.step, event.value) for event in events.Scalars(name)]
         assert told == [(row["step"], pytest.approx(row[name], rel=1e-6)) for row in rows(tmp_path) if name in row]
-    assert [event.step for event in events.Images("samples")] == [0, 30, 60, 90, 100]
+    assert [event.step for event in events.Images("samples")] == list(range(0, 101, 5))
 
 
 def test_metrics_are_cut_to_what_can_be_read(tmp_path: Path) -> None:

@@ -17,8 +17,16 @@ Row = Mapping[str, Any]
 GAME = ("real", "fake", "pair", "adversarial")
 """The terms of an objective; a player's other terms are penalties and the like."""
 
+NO_DIVIDING_LINE = ("wasserstein", "least-squares")
+"""Objectives whose logits are not split into real and fake at 0, so that accuracy and probability mean nothing."""
+
 _NOT_A_LOSS = ("accuracy_real", "accuracy_fake", "probability_real", "probability_fake", "gradient_norm")
 _NOT_A_PLAYER = ("learning_rate",)
+
+CAVEAT = (
+    "These numbers tell how the game goes, not how good the samples are: losses do not measure quality. "
+    "Look at the pictures."
+)
 
 OUTCOMES = {
     "finished": "Finished",
@@ -92,15 +100,12 @@ def verdict(rows: Sequence[Row], arguments: Mapping[str, Any] | None = None) -> 
     rows: what `metrics.jsonl` holds. arguments: the recipe's, where known; advice then names only flags it has.
     """
     current = standing(rows, arguments)
-    lines = [_outcome(rows), current.sentence]
-    lines += [line for line in (_roll_backs(rows),) if line]
+    lines = [outcome(rows), current.sentence]
+    lines += [line for line in (roll_backs(rows),) if line]
     if current.advice:
         lines.append("To try: " + "; ".join(current.advice) + ".")
     if measurements(rows):
-        lines.append(
-            "These numbers tell how the game goes, not how good the samples are: losses do not measure quality. "
-            "Look at the pictures."
-        )
+        lines.append(CAVEAT)
     return lines
 
 
@@ -114,7 +119,7 @@ def standing(rows: Sequence[Row], arguments: Mapping[str, Any] | None = None) ->
         return Reading("note", "The players report no logits, so there is nothing to read about their balance.")
     if len(measured) < 3:
         return Reading("note", f"Too early to say how the game goes: {_count(len(measured), 'measurement')} so far.")
-    if (arguments or {}).get("objective") in ("wasserstein", "least-squares"):
+    if (arguments or {}).get("objective") in NO_DIVIDING_LINE:
         return _by_losses(measured, name, arguments)
     return _by_accuracy(measured, name, arguments)
 
@@ -203,7 +208,8 @@ def _by_losses(measured: Sequence[Row], name: str, arguments: Mapping[str, Any] 
     return Reading("good", f"The {name}'s loss is {mean:.2g} (0 = tells all apart, 0.25 = cannot tell apart).")
 
 
-def _outcome(rows: Sequence[Row]) -> str:
+def outcome(rows: Sequence[Row]) -> str:
+    """How training ended, and after how much of it."""
     steps = [step for row in rows if (step := number(row.get("step"))) is not None]
     last = rows[-1] if rows else {}
     seconds = next((value for row in reversed(rows) if (value := number(row.get("seconds"))) is not None), None)
@@ -215,7 +221,8 @@ def _outcome(rows: Sequence[Row]) -> str:
     return f"{OUTCOMES[event]} after {at}{lasted}."
 
 
-def _roll_backs(rows: Sequence[Row]) -> str:
+def roll_backs(rows: Sequence[Row]) -> str:
+    """How often training went back to an earlier state, and why the last time; "" where it never did."""
     events = [str(row["event"]) for row in rows if "back with" in str(row.get("event"))]
     if not events:
         return ""
