@@ -168,6 +168,15 @@ def test_array_files_that_are_cut_short(tmp_path: Path) -> None:
     for path in (tmp_path / "a.npy", tmp_path / "b.npz"):
         path.write_bytes(path.read_bytes()[:500])
         assert "cannot be read as an array file" in refusal(path)
+    np.save(tmp_path / "c.npy", GRAY)
+    content = (tmp_path / "c.npy").read_bytes().replace(b"{", b"(", 1)  # NumPy's reader fails with a TokenError
+    (tmp_path / "c.npy").write_bytes(content)
+    assert "cannot be read as an array file" in refusal(tmp_path / "c.npy")
+    header = b"'shape': (30, 8, 10), }" + b" " * 12
+    forged = (tmp_path / "a.npy", b"'shape': (3000000000000, 8, 10), }" + b" ")
+    np.save(forged[0], GRAY)
+    forged[0].write_bytes(forged[0].read_bytes().replace(header, forged[1]))
+    assert "cannot be read as an array file" in refusal(forged[0])
 
 
 def test_sizes_and_channels_of_arrays() -> None:

@@ -158,9 +158,9 @@ def test_the_fingerprint_is_of_the_content_and_nothing_else(tmp_path: Path) -> N
     assert opened(moved).fingerprint == original and len(original) == 64
     assert opened(moved, size=(16, 16)).fingerprint != original
     assert opened(moved, channels=3).fingerprint != original
-    (moved / "3.png").rename(moved / "33.png")
+    (moved / "3.png").rename(moved / "3b.png")  # which keeps its place among the others
     assert opened(moved).fingerprint != original
-    (moved / "33.png").rename(moved / "3.png")
+    (moved / "3b.png").rename(moved / "3.png")
     assert opened(moved).fingerprint == original
     write(moved / "3.png", Image.new("L", (8, 8), 4))
     assert opened(moved).fingerprint != original
@@ -237,6 +237,19 @@ def test_a_damaged_entry_is_prepared_again(tmp_path: Path, name: str, how: str) 
     assert (everything(again) == values).all() and again.split("train").names == names
     assert cache.open_entry(entry_of(again)) is not None
     assert not list(entry_of(again).parent.glob(".*.tmp"))
+
+
+def test_damage_that_left_no_trace_in_the_times(tmp_path: Path) -> None:
+    folder_of(tmp_path)
+    data = opened(tmp_path)
+    file = entry_of(data) / "data.npy"
+    times = file.stat()
+    file.write_bytes(file.read_bytes()[:-20])
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert len(everything(opened(tmp_path))) == 12
+    manifest = entry_of(data) / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"channels": 1', '"channels": 3'))
+    assert opened(tmp_path).space.shape == (1, 8, 8)
 
 
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:

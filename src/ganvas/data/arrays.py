@@ -8,7 +8,6 @@ which are kept in 256 levels. Nothing is ever unpickled.
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -195,7 +194,9 @@ def _load(path: Path) -> list[Part]:
             if beginning != b"\x93NUM":
                 raise DataError(f"{where} is no array file: NumPy's save, savez or savez_compressed writes them")
         return [Part(_shaped(np.load(path, mmap_mode="r", allow_pickle=False), where))]
-    except (OSError, ValueError, EOFError, KeyError, MemoryError, SyntaxError, zipfile.BadZipFile) as error:
+    except DataError:
+        raise
+    except Exception as error:  # whatever NumPy makes of a damaged header
         if "pickle" in str(error).lower() or "object" in str(error).lower():
             raise DataError(f"{where} holds pickled Python objects, which are never loaded: save numbers") from error
         why = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())[:80]
