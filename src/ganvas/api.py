@@ -316,9 +316,7 @@ def _recipe_of(run: Path, config: dict[str, Any], given: str | None) -> tuple[st
     return name, recipes.find(given)
 
 
-def _settle(
-    chosen: type[Recipe], data: Data, given: Mapping[str, Any], name: str
-) -> tuple[dict[str, Any], Settings]:
+def _settle(chosen: type[Recipe], data: Data, given: Mapping[str, Any], name: str) -> tuple[dict[str, Any], Settings]:
     """Everything that was chosen, divided into the recipe's arguments (with the data's facts) and settings; checked."""
     own = {option.name: option for option in read_options(chosen)}
     general = {field.name for field in fields(Settings)}
@@ -336,9 +334,7 @@ def _settle(
     return arguments, settings
 
 
-def _build(
-    chosen: type[Recipe], data: Data, arguments: Mapping[str, Any], settings: Settings, name: str
-) -> Training:
+def _build(chosen: type[Recipe], data: Data, arguments: Mapping[str, Any], settings: Settings, name: str) -> Training:
     with torch.random.fork_rng():
         seed_from(settings.seed)
         recipe = chosen(**arguments)

@@ -34,8 +34,8 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """`scale`: share is 0 to 100%; linear starts at 0 unless all values lie close together far from it; log is for positive values
-    over decades. `reference`: a value to compare with, and its name."""
+    """scale: `share` is 0 to 100%; `linear` starts at 0 unless all values lie close together far from it; `log` is
+    for positive values over decades. reference: a value to compare with, and what it means."""
 
     title: str
     about: str
@@ -51,8 +51,8 @@ def figure(chart: Chart, marks: Sequence[tuple[float, str]] = ()) -> str:
         return ""
     steps = [x for line in lines for x, _ in line.points]
     x_low, x_high = min(steps), max(steps)
-    if x_low == x_high:
-        x_low, x_high = min(0.0, x_low), max(x_high, 1.0)
+    if x_low < x_high / 4 or x_low == x_high:
+        x_low, x_high = 0.0, max(x_high, 1.0)
     values = [y for line in lines for _, y in line.points]
     log = chart.scale == "log" and min(values) > 0
     y_low, y_high, cut = (0.0, 1.0, False) if chart.scale == "share" else _limits(values, log)

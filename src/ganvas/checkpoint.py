@@ -26,7 +26,7 @@ from safetensors.torch import load, save
 
 from ganvas.errors import RunError, TrainingError
 from ganvas.files import write_atomically
-from ganvas.recipe import Recipe, Results, Verdict, Watcher
+from ganvas.recipe import Recipe, Results, Verdict, Watcher, frozen_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -127,10 +127,14 @@ def newest(folder: Path, recipe: str | None = None) -> tuple[dict[str, Any] | No
 def check_fits(state: dict[str, Any], recipe: Recipe, checkpoint: Path) -> None:
     """Raises RunError, naming the first difference, unless the checkpoint's tensors are the recipe's."""
     mine = {n: tuple(t.shape) for n, t in recipe.state_dict().items()}
+    unstored = frozen_names(recipe)
     for name, tensor in state["model"].items():
         if mine.get(name) != tuple(tensor.shape):
             was = f"of shape {mine[name]}" if name in mine else "absent"
             raise RunError(f"{checkpoint}: {name} has shape {tuple(tensor.shape)}, and is {was} in this recipe")
+    missing = [name for name in mine if name not in state["model"] and name not in unstored]
+    if missing:
+        raise RunError(f"{checkpoint} lacks {missing[0]}, which this recipe has")
 
 
 class Checkpoints(Watcher):

@@ -42,9 +42,7 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are Ganvas's: one line, with the nearest flag."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(
-            *args, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs
-        )
+        super().__init__(*args, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message)
@@ -114,7 +112,14 @@ def _train(words: list[str]) -> int:
     # Help without a recipe shows what all recipes share, and needs no torch.
     options = [] if resuming or (helping and named is None) else _own(recipes.find(named or recipes.DEFAULT))
     parser = _train_parser(named, options)
-    parsed = vars(parser.parse_strictly(words[1:] if named else words))
+    try:
+        parsed = vars(parser.parse_strictly(words[1:] if named else words))
+    except UsageError as error:
+        if resuming and "has no flag" in str(error):
+            raise UsageError(
+                "--resume takes a new --steps, --epochs or --minutes and no other flag; the run keeps what it was begun with"
+            ) from None
+        raise
     chosen = {
         option.name: option.check(parsed[option.name])
         for option in [*options, *read_options(Settings)]

@@ -84,12 +84,14 @@ class Recipe(nn.Module):
     accepts: the batches it can be trained on. averaged: sub-modules that the moving average follows.
     presets: named sets of arguments and training settings (`--preset NAME`).
     training_defaults: training settings that suit this recipe.
+    frozen: sub-modules that are never trained (pretrained features): kept in evaluation mode, out of checkpoints.
     whole_batch: True when a loss depends on statistics of the batch, so that splitting would change it.
     classes: how many labels `generate` is conditioned on; 0 for none.
     """
 
     accepts: ClassVar[tuple[type[Batch], ...]] = ()
     averaged: ClassVar[tuple[str, ...]] = ("generator",)
+    frozen: ClassVar[tuple[str, ...]] = ()
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     training_defaults: ClassVar[dict[str, Any]] = {}
     whole_batch: bool = False
@@ -185,3 +187,13 @@ class Watcher:
 
     def finished(self, training: Training) -> None:
         """Training ended or was interrupted; `training.outcome` says how."""
+
+
+def frozen_networks(recipe: Recipe) -> dict[str, nn.Module]:
+    """Pretrained networks that the recipe only reads: those it lists in `frozen`, by name."""
+    return {name: recipe.get_submodule(name) for name in recipe.frozen}
+
+
+def frozen_names(recipe: Recipe) -> set[str]:
+    """The names, in `state_dict`, of what frozen networks hold; checkpoints leave them out."""
+    return {f"{name}.{key}" for name, module in frozen_networks(recipe).items() for key in module.state_dict()}

@@ -118,11 +118,13 @@ def _page(run: Path, config: Mapping[str, Any], rows: Sequence[Row]) -> str:
 
 def _header(recipe: str, data: str, config: Mapping[str, Any], rows: Sequence[Row]) -> str:
     last = (measurements(rows) or [{}])[-1]
+    images = number(last.get("images"))
+    items = number(_mapping(_mapping(config.get("data")).get("counts")).get("train"))
     seconds = next((known for row in reversed(rows) if (known := number(row.get("seconds"))) is not None), None)
     speeds = sorted(value for _, value in series(rows, "images_per_second"))
     facts = {
-        "Images seen": _whole(number(last.get("images"))),
-        "Passes over the data": _whole(number(last.get("epoch"))),
+        "Images seen": _whole(images),
+        "Passes over the data": f"{images / items:.3g}" if images and items else "",
         "Time": "" if seconds is None else duration(seconds),
         "Images a second": _whole(speeds[len(speeds) // 2]) if speeds else "",
         "Trained on": _text(_mapping(config.get("hardware")).get("device"), ""),
@@ -176,8 +178,8 @@ def _film(run: Path, config: Mapping[str, Any]) -> str:
     return (
         f'<figure class="card film">{f"<div class=labels>{heads}</div>" if labels else ""}'
         f'<div class="view"><img{crisp} src="{sources[-1]}" alt="{alts[-1]}"></div>{controls if end else ""}'
-        f"<figcaption>{told}What the generator makes of the same random inputs throughout training"
-        f" (averaged weights); shown first: step {frames[-1][0]:,}.</figcaption>"
+        f"<figcaption>{told}What the generator makes of the same random inputs as training goes on (averaged weights). "
+        f"The last picture is of step {frames[-1][0]:,}.</figcaption>"
         f'<script type="application/json">{_json(held)}</script></figure>'
     )
 
@@ -337,18 +339,20 @@ def _details(config: Mapping[str, Any], rows: Sequence[Row]) -> str:
     data, plan = _mapping(config.get("data")), config.get("plan")
     told = {**_mapping(config.get("hardware")), "ganvas": config.get("ganvas"), "begun": config.get("created")}
     source = {key: value for key, value in data.items() if key not in ("labels", "space", "name")}
+    if isinstance(data.get("fingerprint"), str):
+        source["fingerprint"] = data["fingerprint"][:16]
     if isinstance(data.get("labels"), list):
         source["labels"] = len(data["labels"])
     events = [row for row in rows if "event" in row][-_EVENTS:]
     cards = [
+        _list("The plan", [_text(line) for line in plan] if isinstance(plan, list) else []),
         _list("Events", [f"<b>step {row['step']:,.0f}</b> {_text(row['event'])}" for row in events]),
-        _list("The plan", [_text(line) for line in plan] if isinstance(plan, list) else [], "wide"),
         _table("The recipe's arguments", _mapping(config.get("arguments"))),
         _table("Settings", _mapping(config.get("settings"))),
         _table("Data", source),
         _table("Machine and versions", told),
     ]
-    return f'<h2>The details</h2><p class="lead"></p><div class="details">{"".join(cards)}</div>'
+    return f'<h2>The details</h2><p class="lead">How this run was set up, and what happened.</p><div class="details">{"".join(cards)}</div>'
 
 
 def _table(title: str, values: Mapping[str, Any]) -> str:
@@ -356,9 +360,9 @@ def _table(title: str, values: Mapping[str, Any]) -> str:
     return f'<section class="card"><h3>{title}</h3><table>{rows}</table></section>' if rows else ""
 
 
-def _list(title: str, items: Iterable[str], kind: str = "") -> str:
+def _list(title: str, items: Iterable[str]) -> str:
     lines = "".join(f"<li>{item}</li>" for item in items)
-    return f'<section class="card {kind}"><h3>{title}</h3><ul class="lines">{lines}</ul></section>' if lines else ""
+    return f'<section class="card"><h3>{title}</h3><ul class="lines">{lines}</ul></section>' if lines else ""
 
 
 def _plain(value: Any, missing: str = "none") -> str:

@@ -57,9 +57,7 @@ def sample_to(
     return f"{n:,} samples in the folder {out} (step {model.step:,}, seed {seed})"
 
 
-def _write_block(
-    model: Model, out: Path, block: torch.Tensor, first: int, numbers: torch.Tensor | None
-) -> None:
+def _write_block(model: Model, out: Path, block: torch.Tensor, first: int, numbers: torch.Tensor | None) -> None:
     pictures: list[Image.Image] = model.space.pictures(block)
     for index, picture in enumerate(pictures):
         folder = out if numbers is None else out / _safe(model.labels[int(numbers[index])])

@@ -24,7 +24,16 @@ from ganvas.distributed import Processes
 from ganvas.errors import TrainingError, UsageError
 from ganvas.hardware import pick_device, pick_precision
 from ganvas.meter import Meter
-from ganvas.recipe import Progress, Recipe, Results, Turn, Verdict, Watcher
+from ganvas.recipe import (
+    Progress,
+    Recipe,
+    Results,
+    Turn,
+    Verdict,
+    Watcher,
+    frozen_names,
+    frozen_networks,
+)
 from ganvas.settings import Settings
 
 HEALTH_EVERY = 50
@@ -46,8 +55,7 @@ class Training:
         self.device = pick_device(settings.device, self.processes)
         self.precision = pick_precision(settings.precision, self.device, data.space)
         self.recipe = recipe.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.frozen_networks = _frozen_networks(recipe)
-        self.frozen = {f"{name}.{key}" for name, module in self.frozen_networks.items() for key in module.state_dict()}
+        self.frozen = frozen_names(recipe)
         self.optimizers = recipe.optimizers()
         self.players = _players(recipe, self.optimizers)
         self.base_rates = {name: [g["lr"] for g in o.param_groups] for name, o in self.optimizers.items()}
@@ -200,12 +208,13 @@ class Training:
     def roll_back(self, why: str) -> None:
         """Returns to the last good state and goes on from there with half the step size."""
         at, scale, count = self.steps_done, self.step_scale / 2, self.roll_backs + 1
-        if count > PATIENCE or self._good is None:
+        assert self._good is not None  # `run` begins with a state
+        self.load_state(self._good)
+        if count > PATIENCE:
             raise TrainingError(
                 f"training diverged: {why} near step {at}, and {PATIENCE} roll-backs with smaller steps did not help; "
                 "lower the learning rate, or add a penalty such as --r1 1"
             )
-        self.load_state(self._good)
         self.step_scale, self.roll_backs = scale, count
         for watcher in self.watchers:
             watcher.measured(
@@ -341,7 +350,7 @@ class Training:
 
     def _train_mode(self) -> None:
         self.recipe.train()
-        for module in self.frozen_networks.values():
+        for module in frozen_networks(self.recipe).values():
             module.eval()
 
     @contextmanager
@@ -399,17 +408,6 @@ def _players(recipe: Recipe, optimizers: dict[str, torch.optim.Optimizer]) -> di
             f"in two: {sorted(twice) or 'none'}, in none: {sorted(missing) or 'none'}"
         )
     return players
-
-
-def _frozen_networks(recipe: Recipe) -> dict[str, nn.Module]:
-    """The outermost sub-modules all of whose parameters were made without gradients: pretrained feature networks."""
-    found: dict[str, nn.Module] = {}
-    for name, module in recipe.named_modules():
-        parameters = list(module.parameters())
-        inside = any(name.startswith(f"{outer}.") for outer in found)
-        if name and parameters and not inside and not any(p.requires_grad for p in parameters):
-            found[name] = module
-    return found
 
 
 def _named(watchers: Sequence[Watcher]) -> dict[str, Watcher]:

@@ -24,6 +24,8 @@ if (film) {
     if (here) {
       here.style.left = (100 * place) / frames.length + "%";
       here.style.width = 100 / frames.length + "%";
+      const scroller = here.closest(".strip");
+      scroller.scrollLeft = here.offsetLeft - (scroller.clientWidth - here.offsetWidth) / 2;
     }
   }
   function stop() {

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,23 +18,19 @@ import torch
 from ganvas.data.batches import Batch, Images, Points
 from ganvas.data.cache import FORMAT, Entry, Writer, cache_folder, only_one, open_entry
 from ganvas.data.decode import quiet
+from ganvas.data.manifest import contents, nothing_left
 from ganvas.data.rows import (
     SPLITS,
     Coloured,
     Origin,
-    Reading,
     Row,
     Wish,
     check_wish,
-    counted,
     listed,
-    natural,
     shown,
-    split_of,
-    too_few,
 )
 from ganvas.data.sources import find
-from ganvas.errors import DataError, GanvasError, TrainingError, UsageError, near_miss
+from ganvas.errors import DataError, TrainingError, UsageError, near_miss
 from ganvas.files import write_json
 from ganvas.spaces import ImageSpace, PointSpace, Space, space_from_config, space_to_config
 
@@ -235,8 +230,8 @@ def _prepare(cache: Path, origin: Origin, wish: Wish, progress: bool) -> Entry:
             writer.add(row.values)
             kept.append(Row(row.name, None, row.digest, row.label, row.split))
         if len(kept) < 2:
-            raise _nothing_left(origin.name, len(kept), damaged)
-        writer.finish(*_contents(kept, damaged, reading, origin))
+            raise nothing_left(origin.name, len(kept), damaged)
+        writer.finish(*contents(kept, damaged, reading, origin))
     entry = open_entry(folder)
     if entry is None:
         raise DataError(f"prepared data cannot be read back from {shown(str(folder))}: is the disk sound?")
@@ -245,77 +240,6 @@ def _prepare(cache: Path, origin: Origin, wish: Wish, progress: bool) -> Entry:
             alias = _folder(cache, origin, wish).with_suffix(".json")
             write_json(alias, {"size": decided.size, "channels": decided.channels})
     return entry
-
-
-def _contents(
-    kept: list[Row], damaged: dict[str, str], reading: Reading, origin: Origin
-) -> tuple[np.ndarray, dict[str, Any], dict[str, Any]]:
-    """Index, items and manifest of an entry."""
-    order = sorted(range(len(kept)), key=lambda row: natural(kept[row].name))
-    sorted_rows = [kept[row] for row in order]
-    labels = sorted({row.label for row in kept if row.label is not None}, key=natural)
-    bare = sum(row.label is None for row in kept)
-    splits, notes = _splits(sorted_rows, reading.splits)
-    if labels and bare:
-        notes.append(f"no labels: {counted(bare, 'item')} of {len(kept):,} have none")
-    if bare or len(labels) < 2:
-        labels = []
-    numbers = {label: number for number, label in enumerate(labels)}
-    index = np.array(
-        [
-            (place, SPLITS.index(split), numbers.get(row.label or "", -1))
-            for place, split, row in zip(order, splits, sorted_rows, strict=True)
-        ],
-        dtype=np.int64,
-    )
-    fingerprint = hashlib.sha256(json.dumps([FORMAT, space_to_config(reading.space), labels]).encode())
-    for row, (_, split, label) in zip(sorted_rows, index.tolist(), strict=True):
-        fingerprint.update(f"{row.name}\0{split} {label}\0".encode("utf-8", "surrogatepass") + row.digest)
-    by_split = Counter(splits)
-    by_label = Counter(row.label for row in kept)
-    if damaged:
-        named = listed(f"{shown(name)} ({reason})" for name, reason in sorted(damaged.items()))
-        notes.insert(0, f"{counted(len(damaged), 'damaged item')} left out: {named}")
-    items = {"names": [row.name for row in sorted_rows], "sha256": [row.digest.hex() for row in sorted_rows]}
-    manifest = {
-        "space": space_to_config(reading.space),
-        "labels": labels,
-        "label_counts": {label: by_label[label] for label in labels},
-        "counts": {split: by_split[split] for split in SPLITS},
-        "notes": notes + origin.notes(),
-        "damaged": damaged,
-        "fingerprint": fingerprint.hexdigest(),
-    }
-    return index, items, manifest
-
-
-def _splits(rows: list[Row], given: frozenset[str]) -> tuple[list[str], list[str]]:
-    """The split of each row, and notes. Splits that the data does not bring are cut from its training items."""
-    splits = []
-    for row in rows:
-        split = row.split or "train"
-        if split == "train":
-            drawn = split_of(row.name)
-            split = drawn if drawn not in given else "train"
-        splits.append(split)
-    missing = [split for split in SPLITS if split not in given]
-    notes = []
-    if given and missing:
-        own = " and ".join(split for split in SPLITS if split in given)
-        notes.append(f"splits: {own} as the data has them, {' and '.join(missing)} cut from train")
-    if "train" not in splits:
-        return ["train"] * len(rows), ["too few items to split: all of them are for training"]
-    return splits, notes
-
-
-def _nothing_left(name: str, count: int, damaged: dict[str, str]) -> GanvasError:
-    if not damaged:
-        return too_few(name, count, "item")
-    first, reason = next(iter(sorted(damaged.items())))
-    return DataError(
-        f"{shown(name)} has {counted(count, 'item')} that can be used, and {len(damaged):,} damaged, such as "
-        f"{shown(first)} ({reason}): at least 2 good ones are needed"
-    )
 
 
 def _row_shape(space: Space) -> tuple[int, ...]:

@@ -118,10 +118,7 @@ def input_gradient(dy: Tensor, w: Tensor, shape: torch.Size | tuple[int, ...], g
     batch, channels, height, width = shape
     rows, columns = dy.shape[2:]
     if rows * columns > MOST_POSITIONS:
-        extra = [
-            side - ((out - 1) * stride - 2 * padding + kernel)
-            for side, out in ((height, rows), (width, columns))
-        ]
+        extra = [side - ((out - 1) * stride - 2 * padding + kernel) for side, out in ((height, rows), (width, columns))]
         return torch.conv_transpose2d(dy, w, None, stride, padding, extra)
     patches = (_rows(dy) @ _matrix(w)).view(batch, rows, columns, kernel, kernel, channels)
     dx = dy.new_zeros(batch, height + 2 * padding, width + 2 * padding, channels)
