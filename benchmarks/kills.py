@@ -1,6 +1,6 @@
 """Killing a training again and again, and going on: is the result what it would have been?
 
-    python benchmarks/kills.py [--kills 50] [--seed 0]          (`make bench-kills`; about 3 minutes)
+    python benchmarks/kills.py [--kills 50] [--seed 0]          (`make bench-kills`; 1 to 3 minutes)
 
 A small DCGAN on real digits is trained by the command line, killed by `kill -9`, and resumed, until the kills are used
 up: at random moments, inside the writing of a checkpoint, and just behind it, while older checkpoints are removed.
