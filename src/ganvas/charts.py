@@ -77,7 +77,12 @@ def figure(chart: Chart, marks: Sequence[tuple[float, str]] = ()) -> str:
     for line in lines:
         thinned = _thinned(line.points)
         curves.append(_drawn(thinned, line.colour, x_at, y_at))
-        held.append([[_round(x), _round(mean), round(x_at(x), 1), round(y_at(mean), 1)] for x, mean, _, _ in thinned])
+        held.append(
+            [
+                [_round(x), _round(mean), round(x_at(x), 1), round(max(TOP, y_at(mean)), 1)]  # a dot stays in the frame
+                for x, mean, _, _ in thinned
+            ]
+        )
     name = _described(chart, lines, tell)
     note = f" The highest, {tell(max(values))}, is beyond the frame." if cut else ""
     legend = "".join(
@@ -121,7 +126,8 @@ def _tick_y(y: float, text: str) -> str:
 
 
 def _tick_x(x: float, text: str) -> str:
-    return f'<text class="x" x="{x:.1f}" y="{HEIGHT - BOTTOM + 19:g}">{text}</text>'
+    kind = "x end" if x > WIDTH - 35 else "x"  # so that it stays inside
+    return f'<text class="{kind}" x="{x:.1f}" y="{HEIGHT - BOTTOM + 19:g}">{text}</text>'
 
 
 def _reference(y: float, name: str) -> str:

@@ -82,14 +82,14 @@ def labels_shown(classes: int, columns: int) -> list[int]:
 
 
 def strip(frames: Sequence[Image.Image], space: Space, columns: int) -> Image.Image | None:
-    """The first samples of every frame (a grid with `columns`), one column for each frame; None without a frame.
+    """The first samples of every frame (a grid with `columns`), one column for each frame; None without samples.
 
     Frames of another size than the last one are left out: they are not of this run.
     """
     frames = [frame for frame in frames if frame.size == frames[-1].size]
-    if not frames:
-        return None
     cells = [_first_samples(frame, space, columns) for frame in frames]
+    if not cells or not cells[0]:
+        return None
     width, height = cells[0][0].size
     scale = min(1.0, _CELL / max(width, height))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -107,6 +107,6 @@ def _first_samples(frame: Image.Image, space: Space, columns: int) -> list[Image
     if not isinstance(space, ImageSpace):
         return [frame]
     rows = (frame.height + GAP) // (space.height + GAP)
-    count = min(columns, 10) if columns >= 8 else min(8, rows * columns)
+    count = min(columns, 10) if rows and columns >= 8 else min(8, rows * columns)
     corners = [(i % columns * (space.width + GAP), i // columns * (space.height + GAP)) for i in range(count)]
     return [frame.crop((left, top, left + space.width, top + space.height)) for left, top in corners]

@@ -124,7 +124,7 @@ def _header(recipe: str, data: str, config: Mapping[str, Any], rows: Sequence[Ro
     speeds = sorted(value for _, value in series(rows, "images_per_second"))
     facts = {
         "Images seen": _whole(images),
-        "Passes over the data": f"{images / items:.3g}" if images and items else "",
+        "Passes over the data": _passes(images / items) if images and items else "",
         "Time": "" if seconds is None else duration(seconds),
         "Images a second": _whole(speeds[len(speeds) // 2]) if speeds else "",
         "Trained on": _text(_mapping(config.get("hardware")).get("device"), ""),
@@ -189,11 +189,8 @@ def _strip(run: Path, config: Mapping[str, Any]) -> str:
     space = _space(config)
     if len(frames) < 2 or space is None:
         return ""
-    try:
-        strip = film.strip([picture for _, picture in frames], space, _columns(space, frames[-1][1]))
-    except (ValueError, IndexError, MemoryError):  # pictures that are not of this space
-        return ""
-    if strip is None:
+    strip = film.strip([picture for _, picture in frames], space, _columns(space, frames[-1][1]))
+    if strip is None:  # the pictures are not of this space
         return ""
     (source,) = _encoded([strip], _LAST_PICTURE)
     alt = f"The first samples at {len(frames)} moments of training, from step {frames[0][0]:,} to {frames[-1][0]:,}"
@@ -352,7 +349,10 @@ def _details(config: Mapping[str, Any], rows: Sequence[Row]) -> str:
         _table("Data", source),
         _table("Machine and versions", told),
     ]
-    return f'<h2>The details</h2><p class="lead">How this run was set up, and what happened.</p><div class="details">{"".join(cards)}</div>'
+    return (
+        '<h2>The details</h2><p class="lead">How this run was set up, and what happened.</p>'
+        f'<div class="details">{"".join(cards)}</div>'
+    )
 
 
 def _table(title: str, values: Mapping[str, Any]) -> str:
@@ -384,6 +384,10 @@ def _plain(value: Any, missing: str = "none") -> str:
 
 def _text(value: Any, missing: str = "none") -> str:
     return escape(_plain(value, missing))
+
+
+def _passes(value: float) -> str:
+    return f"{value:.2g}" if value < 10 else f"{value:,.0f}"
 
 
 def _whole(value: float | None) -> str:

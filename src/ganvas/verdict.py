@@ -114,6 +114,12 @@ def standing(rows: Sequence[Row], arguments: Mapping[str, Any] | None = None) ->
     measured = measurements(rows)
     if not measured:
         return Reading("note", "Nothing has been measured yet; the first numbers come after 50 steps.")
+    if rows[-1].get("event") == "failed" and roll_backs(rows):
+        return Reading(
+            "bad",
+            "The game diverged: its numbers stopped being finite, and smaller steps did not help.",
+            _Flags(arguments)("lr", "--lr 2 to 5 times lower") + _Flags(arguments)("r1", "--r1 1 or higher"),
+        )
     name = judge(measured)
     if name is None:
         return Reading("note", "The players report no logits, so there is nothing to read about their balance.")
