@@ -41,10 +41,11 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'ganvas' has no attribute {name!r}")
-    # `import ganvas.train` (the module) would otherwise hide `ganvas.train` (the function) behind it.
-    value = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+    home = importlib.import_module(_HOMES[name])
+    # All names of that module at once: importing `ganvas.api` for `ganvas.load` imports the module `ganvas.train`, and
+    # that would otherwise hide the function of the same name.
+    globals().update({each: getattr(home, each) for each, where in _HOMES.items() if where == home.__name__})
+    return globals()[name]
 
 
 def __dir__() -> list[str]:
