@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -101,7 +102,8 @@ class Display(Watcher):
         if self._live is None:
             # No thread of its own: nothing to hurry the loop, nothing to outlive it. It starts with the first step,
             # so that a training which cannot begin leaves the terminal as it was.
-            self._live = Live(console=self.console, auto_refresh=False, redirect_stderr=self.console.stderr)
+            # What is printed meanwhile goes above the panel, but never from a pipe into the terminal.
+            self._live = Live(console=self.console, auto_refresh=False, redirect_stdout=sys.stdout.isatty())
             self._live.start()
         self._live.update(self._panel(training), refresh=True)
 
