@@ -8,8 +8,8 @@ import struct
 
 import pytest
 import torch
-from games import Linear, assert_identical, made, ring, snapshot, training_of
 
+from games import Linear, assert_identical, made, ring, snapshot, training_of
 from ganvas import checkpoint, files
 from ganvas.errors import RunError, TrainingError
 

@@ -54,7 +54,7 @@ def test_every_objective_has_a_hand_computed_value():
 
 @pytest.mark.parametrize("name", BY_HAND)
 def test_high_logits_mean_real(name):
-    """Raising real logits or lowering fake ones never hurts the discriminator; raising fake ones helps the generator."""
+    """Higher real or lower fake logits never hurt the discriminator; higher fake ones help the generator."""
     chosen = objective(name)
     for real, fake in ((REAL, FAKE), (REAL - 1, FAKE), (REAL, FAKE + 1)):
         real, fake = real.clone().requires_grad_(True), fake.clone().requires_grad_(True)

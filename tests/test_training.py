@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from games import Linear, assert_identical, few_images, made, ring, snapshot, training_of
 from torch import nn
 
+from games import Linear, assert_identical, few_images, made, ring, snapshot, training_of
 from ganvas import Losses, Turn, Verdict, Watcher
 from ganvas.errors import TrainingError, UsageError
 from ganvas.options import read_options

@@ -10,6 +10,8 @@ Importing this package imports no torch; the first use of a name does.
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -29,7 +31,7 @@ _HOMES = {
     "GanvasError": "ganvas.errors",
 }
 
-__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
+__all__ = [*_HOMES, "__version__"]
 
 if TYPE_CHECKING:
     from ganvas.api import Model, load, train
@@ -41,11 +43,20 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'ganvas' has no attribute {name!r}")
-    home = importlib.import_module(_HOMES[name])
-    # All names of that module at once: importing `ganvas.api` for `ganvas.load` imports the module `ganvas.train`, and
-    # that would otherwise hide the function of the same name.
-    globals().update({each: getattr(home, each) for each, where in _HOMES.items() if where == home.__name__})
-    return globals()[name]
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+class _Package(ModuleType):
+    """Importing the module `ganvas.train` must not hide the function `ganvas.train`, whichever comes first."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:

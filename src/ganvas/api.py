@@ -89,8 +89,7 @@ def prepare(
     Choices weigh in this order: `options`, the preset, what the recipe recommends, the defaults.
     """
     chosen = recipe_class or recipes.find(name or recipes.DEFAULT)
-    # A class may be given where a name stands in the run; its own file is then what a resume would need.
-    name = name or (f"{chosen.__module__}:{chosen.__qualname__}" if recipe_class else recipes.DEFAULT)
+    name = name or recipes.name_of(chosen)
     if preset is not None and preset not in chosen.presets:
         hint = near_miss(preset, chosen.presets) or "; this recipe has none"
         raise UsageError(f"{name} has no preset {preset!r}{hint}")
@@ -123,7 +122,8 @@ def prepare_resume(
     data = open_data(source, progress=not quiet, **{**opened, "size": _pair(opened.get("size"))})
     if data.fingerprint != fingerprint:
         raise DataError(
-            f"{source} is not what it was when {run} began (its contents changed); restore it, or train into a new --out"
+            f"{source} is not what it was when {run} began (its contents changed); restore it, or train "
+            "into a new --out"
         )
     changed = {key: value for key, value in (changes or {}).items() if value is not None}
     if changed:
@@ -247,11 +247,13 @@ class Model:
             yield samples[: n - start].float().cpu()
 
 
-def load(run: str | Path, *, recipe: str | None = None, device: str = "cpu") -> Model:
+def load(run: str | Path, *, recipe: str | type[Recipe] | None = None, device: str = "cpu") -> Model:
     """The model of a run: the averaged weights of `best/` where a score picked one, else of the newest checkpoint.
 
-    recipe: must name `path/to/file.py:Class` again for a run that was trained with a user's own recipe, since loading
-    runs that file. Raises RunError for a folder that is not a run, or whose checkpoints cannot be used.
+    recipe: must name `path/to/file.py:Class` again, or be the class, for a run that was trained with a user's own
+    recipe, since loading runs that file.
+
+    Raises RunError for a folder that is not a run, or whose checkpoints cannot be used.
     """
     run = Path(run)
     config = read_config(run)
@@ -298,13 +300,17 @@ def read_config(run: Path) -> dict[str, Any]:
     return dict(config)
 
 
-def _recipe_of(run: Path, config: dict[str, Any], given: str | None) -> tuple[str, type[Recipe]]:
+def _recipe_of(run: Path, config: dict[str, Any], given: str | type[Recipe] | None) -> tuple[str, type[Recipe]]:
     """The recipe that a run names. A run folder may come from anywhere, so a file that it names is never run unless
     the user names the same file too."""
     name = config.get("recipe")
     if not isinstance(name, str):
         raise RunError(f"{run}/config.json names no recipe")
-    if given is not None and not recipes.is_path(name) and given != name:
+    if isinstance(given, type):
+        if recipes.name_of(given) != name:
+            raise RunError(f"{run} was trained with the recipe {name}, not {recipes.name_of(given)}")
+        return name, given
+    if given is not None and not recipes.is_path(given) and given != name:
         raise RunError(f"{run} was trained with the recipe {name}, not {given}")
     if name in recipes.names():
         return name, recipes.find(name)

@@ -115,7 +115,7 @@ def found(folder: Path) -> list[Path]:
 
 def newest(folder: Path, recipe: str | None = None) -> tuple[dict[str, Any] | None, Path | None, list[str]]:
     """The newest state that can be read, its checkpoint, and a line for each newer one that had to be passed over."""
-    refused = []
+    refused: list[str] = []
     for checkpoint in found(folder):
         try:
             return read(checkpoint, recipe), checkpoint, refused

@@ -41,8 +41,15 @@ EXAMPLES = {
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are Ganvas's: one line, with the nearest flag."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+    def __init__(self, **texts: str) -> None:
+        super().__init__(
+            prog=texts["prog"],
+            usage=texts["usage"],
+            description=texts["description"],
+            epilog=texts["epilog"],
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message)
@@ -117,7 +124,8 @@ def _train(words: list[str]) -> int:
     except UsageError as error:
         if resuming and "has no flag" in str(error):
             raise UsageError(
-                "--resume takes a new --steps, --epochs or --minutes and no other flag; the run keeps what it was begun with"
+                "--resume takes a new --steps, --epochs or --minutes and no other flag; "
+                "the run keeps what it was begun with"
             ) from None
         raise
     chosen = {
@@ -126,6 +134,7 @@ def _train(words: list[str]) -> int:
         if parsed.get(option.name) is not None
     }
     from ganvas import api
+    from ganvas.data.prepare import open_data
 
     quiet = parsed["quiet"]
     if parsed["resume"]:
@@ -142,7 +151,7 @@ def _train(words: list[str]) -> int:
         out = Path(parsed["out"]) if parsed["out"] else None
         if out is not None:
             api.check_out(out)
-        data = api.open_data(
+        data = open_data(
             parsed["data"],
             size=_size(parsed["size"]),
             channels=_channels(parsed["channels"]),
@@ -197,7 +206,7 @@ def _train_parser(named: str | None, options: list[Option]) -> Parser:
     if options:
         _add_options(parser.add_argument_group(f"flags of {named or recipes.DEFAULT}"), options)
     elif named is None:
-        parser.add_argument_group("flags of the recipe", f"see: ganvas train RECIPE --help, ganvas recipes NAME")
+        parser.add_argument_group("flags of the recipe", "see: ganvas train RECIPE --help, ganvas recipes NAME")
     return parser
 
 

@@ -97,7 +97,7 @@ def read_options(constructor: Callable[..., Any]) -> list[Option]:
 
     Raises TypeError where a recipe's author left an argument unannotated: that is the author's mistake, not the user's.
     """
-    function = constructor.__init__ if inspect.isclass(constructor) else constructor  # type: ignore[misc]
+    function = constructor.__init__ if inspect.isclass(constructor) else constructor
     hints = typing.get_type_hints(function, include_extras=True)
     options = []
     for name, parameter in inspect.signature(function).parameters.items():

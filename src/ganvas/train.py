@@ -392,7 +392,8 @@ def gradient_norm(parameters: Sequence[nn.Parameter]) -> Tensor:
     gradients = [p.grad for p in parameters if p.grad is not None]
     if not gradients:
         return torch.zeros(())
-    return torch.stack(torch._foreach_norm(gradients)).float().norm()
+    norm: Tensor = torch.stack(torch._foreach_norm(gradients)).float().norm()
+    return norm
 
 
 def _players(recipe: Recipe, optimizers: dict[str, torch.optim.Optimizer]) -> dict[str, list[nn.Parameter]]:

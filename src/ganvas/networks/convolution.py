@@ -61,7 +61,7 @@ class _Output(torch.autograd.Function):
         return output(x, w, geometry)
 
     @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         x, w = ctx.saved_tensors
         dx = _InputGradient.apply(dy, w, x.shape, ctx.geometry) if ctx.needs_input_grad[0] else None
         dw = _WeightGradient.apply(x, dy, w.shape, ctx.geometry) if ctx.needs_input_grad[1] else None
@@ -78,7 +78,7 @@ class _InputGradient(torch.autograd.Function):
         return input_gradient(dy, w, shape, geometry)
 
     @staticmethod
-    def backward(ctx: Any, ddx: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, ddx: Tensor) -> tuple[Tensor | None, ...]:
         dy, w = ctx.saved_tensors
         ddy = _Output.apply(ddx, w, ctx.geometry) if ctx.needs_input_grad[0] else None
         dw = _WeightGradient.apply(ddx, dy, w.shape, ctx.geometry) if ctx.needs_input_grad[1] else None
@@ -95,7 +95,7 @@ class _WeightGradient(torch.autograd.Function):
         return weight_gradient(x, dy, shape, geometry)
 
     @staticmethod
-    def backward(ctx: Any, ddw: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, ddw: Tensor) -> tuple[Tensor | None, ...]:
         x, dy = ctx.saved_tensors
         dx = _InputGradient.apply(dy, ddw, x.shape, ctx.geometry) if ctx.needs_input_grad[0] else None
         ddy = _Output.apply(x, ddw, ctx.geometry) if ctx.needs_input_grad[1] else None
@@ -104,7 +104,7 @@ class _WeightGradient(torch.autograd.Function):
 
 def output(x: Tensor, w: Tensor, geometry: Geometry) -> Tensor:
     """The convolution of x (B, C, H, W) with w (O, C, K, K): (B, O, H', W'), channels-last."""
-    kernel, stride, padding = geometry
+    _, stride, padding = geometry
     height, width = _out_sides(x.shape, geometry)
     if height * width > MOST_POSITIONS:
         return torch.conv2d(x, w, None, stride, padding)
@@ -178,7 +178,7 @@ def _geometry(module: nn.Conv2d | nn.ConvTranspose2d) -> Geometry:
 
 def _is_ours(module: nn.Conv2d | nn.ConvTranspose2d, x: Tensor) -> bool:
     """Only on the CPU; tracing and export see PyTorch's own."""
-    return x.device.type == "cpu" and not torch.jit.is_tracing() and not torch.compiler.is_compiling()
+    return x.device.type == "cpu" and not torch._C._get_tracing_state() and not torch.compiler.is_compiling()
 
 
 def _cast(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -34,6 +34,12 @@ def summary(name: str) -> str:
     return (ast.get_docstring(tree) or "").splitlines()[0]
 
 
+def name_of(recipe: type[Recipe]) -> str:
+    """The name under which a run remembers this class: its file's where it is ours, else `module:Class`."""
+    package, _, module = recipe.__module__.rpartition(".")
+    return module.replace("_", "-") if package == __name__ else f"{recipe.__module__}:{recipe.__qualname__}"
+
+
 def is_path(name: str) -> bool:
     """Whether the name is a user's own recipe, `path/to/my_gan.py:MyGAN`."""
     return ".py:" in name or name.endswith(".py")

@@ -43,7 +43,8 @@ class ConditionalGenerator(nn.Module):
         label_BK = one_hot(label, self.classes)
         hidden = torch.cat([relu(self.from_latent(latent)), relu(self.from_label(label_BK))], dim=1)
         hidden = relu(self.joined(self.dropout(hidden)))
-        return torch.tanh(self.output(self.dropout(hidden))).unflatten(1, self.shape)
+        images: Tensor = torch.tanh(self.output(self.dropout(hidden))).unflatten(1, self.shape)
+        return images
 
 
 class ConditionalDiscriminator(nn.Module):

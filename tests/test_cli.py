@@ -1,0 +1,359 @@
+"""The command line as a user meets it: what it does, and one clear line for whatever cannot be done."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganvas import cli, recipes
+
+TINY = ["--steps", "4", "--batch-size", "8", "--precision", "float32", "--quiet"]
+
+
+def ganvas(*words):
+    """The exit code of the command, run in this process."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main([str(word) for word in words])
+    return caught.value.code
+
+
+def refused(capsys, *words):
+    """The one line with which a command is refused, exit code 2."""
+    capsys.readouterr()
+    assert ganvas(*words) == 2
+    captured = capsys.readouterr()
+    lines = captured.err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("ganvas: "), captured.err
+    return lines[0]
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory):
+    """A conditional run on two labels, of four steps."""
+    root = tmp_path_factory.mktemp("cli")
+    for label, level in (("cats", 60), ("dogs", 200)):
+        (root / "photos" / label).mkdir(parents=True)
+        for number in range(12):
+            Image.new("L", (8, 8), level + number).save(root / "photos" / label / f"{number}.png")
+    assert ganvas("train", "r3gan", "--data", root / "photos", "--out", root / "run", "--width", "8", *TINY) == 0
+    return root / "run"
+
+
+def test_a_run_holds_what_the_design_promises(run):
+    names = {path.name for path in run.iterdir()}
+    assert {"config.json", "metrics.jsonl", "checkpoints", "samples", "report.html", "tensorboard"} <= names
+    config = json.loads((run / "config.json").read_text())
+    assert config["recipe"] == "r3gan" and config["data"]["labels"] == ["cats", "dogs"]
+    assert config["arguments"]["width"] == 8 and config["settings"]["steps"] == 4
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert ganvas("train", "dcgan", "--data", "digits", "--dry-run", "--lr", "0.001") == 0
+    plan = capsys.readouterr().out
+    for expected in ("digits", "28x28 gray", "4,518", "--lr 0.001", "parameters: generator", "50 passes"):
+        assert expected in plan
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_default_recipe_is_the_demos(capsys):
+    assert ganvas("train", "--data", "digits", "--dry-run") == 0
+    assert f"recipe: {recipes.DEFAULT}\ncondition: 10 labels" in capsys.readouterr().out
+
+
+def test_presets_can_be_overruled(capsys):
+    assert ganvas("train", "dcgan", "--data", "digits", "--preset", "tutorial", "--flipping", "0.1", "--dry-run") == 0
+    plan = capsys.readouterr().out
+    assert "--flipping 0.1" in plan and "batch: 128" in plan and "500 passes" in plan
+    assert ganvas("train", "dcgan", "--data", "digits", "--preset", "tutorial", "--steps", "7", "--dry-run") == 0
+    assert "length: 7 steps" in capsys.readouterr().out
+
+
+def test_sampling_is_reproducible_and_by_label(run, tmp_path, capsys):
+    for name in ("a", "b"):
+        assert ganvas("sample", run, "-n", "10", "--seed", "3", "--out", tmp_path / f"{name}.png") == 0
+    a, b = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in "ab")
+    assert np.array_equal(a, b)
+    assert a.shape == (5 * 9 - 1, 2 * 9 - 1)  # five rows, a column for each of two labels, one pixel apart
+    assert ganvas("sample", run, "-n", "5", "--seed", "3", "--out", tmp_path / "all") == 0
+    assert {str(p.relative_to(tmp_path / "all")) for p in (tmp_path / "all").rglob("*.png")} == {
+        "cats/00000.png", "dogs/00001.png", "cats/00002.png", "dogs/00003.png", "cats/00004.png",
+    }  # fmt: skip
+    assert ganvas("sample", run, "-n", "3", "--label", "dogs", "--out", tmp_path / "dogs") == 0
+    assert len(list((tmp_path / "dogs" / "dogs").glob("*.png"))) == 3
+    assert "seed" in capsys.readouterr().out
+
+
+def test_the_first_samples_do_not_depend_on_how_many_are_drawn(run):
+    import torch
+
+    import ganvas as package
+
+    model = package.load(run)
+    assert torch.equal(model.sample(100, seed=5)[:70], model.sample(70, seed=5))
+    assert not torch.equal(model.sample(64, seed=5), model.sample(64, seed=6))
+    assert model.sample(3, label=["dogs", "cats", "dogs"]).shape == (3, 1, 8, 8)
+
+
+def test_bad_samples_are_refused(run, tmp_path, capsys):
+    assert "did you mean 'dogs'" in refused(capsys, "sample", run, "--label", "dgos")
+    assert "-n must be 1 or more" in refused(capsys, "sample", run, "-n", "0", "--out", tmp_path / "x.png")
+    assert "whole number" in refused(capsys, "sample", run, "-n", "many")
+    assert "at most 10,000" in refused(capsys, "sample", run, "-n", "1000000000", "--out", tmp_path / "x.png")
+    assert "--truncation" in refused(capsys, "sample", run, "--truncation", "-1", "--out", tmp_path / "x.png")
+    assert ".png" in refused(capsys, "sample", run, "--out", tmp_path / "x.tiff")
+    (tmp_path / "mine.png").write_text("mine")
+    assert "--overwrite" in refused(capsys, "sample", run, "--out", tmp_path / "mine.png")
+    assert (tmp_path / "mine.png").read_text() == "mine"
+    assert "is not a run" in refused(capsys, "sample", tmp_path / "nowhere")
+    assert "which run" in refused(capsys, "sample")
+
+
+def test_a_finished_run_is_left_alone_and_a_larger_total_goes_on(run, capsys):
+    before = sorted((run / "checkpoints").iterdir())
+    assert ganvas("train", "--resume", run) == 0
+    assert "finished already" in capsys.readouterr().out
+    assert sorted((run / "checkpoints").iterdir()) == before
+    assert ganvas("train", "--resume", run, "--steps", "6", "--quiet") == 0
+    assert (run / "checkpoints" / "step-00000006").is_dir()
+
+
+BAD_TRAINING = {
+    "no data": ([], "--data"),
+    "unknown source": (["--data", "digts"], "did you mean 'digits'"),
+    "missing folder": (["--data", "no/such/folder"], "no/such/folder"),
+    "unknown recipe": (["dcgn", "--data", "digits"], "did you mean 'dcgan'"),
+    "unknown flag": (["dcgan", "--data", "digits", "--flippin", "0.1"], "did you mean '--flipping'"),
+    "unknown value": (["dcgan", "--data", "digits", "--objective", "hing"], "did you mean 'hinge'"),
+    "zero steps": (["dcgan", "--data", "digits", "--steps", "0"], "--steps must be 1 or more, not 0"),
+    "negative rate": (["dcgan", "--data", "digits", "--lr", "-1"], "--lr must be 1e-07 to 1, not -1"),
+    "rate of nan": (["dcgan", "--data", "digits", "--lr", "nan"], "--lr takes a number"),
+    "points for images": (["dcgan", "--data", "ring"], "holds points"),
+    "unlabelled data": (["cgan", "--data", "{images}"], "needs labels"),
+    "condition without labels": (["dcgan", "--conditional", "--data", "{images}"], "needs labels"),
+    "unknown preset": (["dcgan", "--data", "digits", "--preset", "papr"], "did you mean 'paper'"),
+    "flips of pairs": (["dcgan", "--data", "digits", "--objective", "relativistic", "--flipping", "0.1"], "pairs"),
+    "odd parts": (["dcgan", "--data", "digits", "--batch-size", "7", "--accumulate", "2"], "does not divide"),
+    "bad size": (["--data", "digits", "--size", "big"], "--size"),
+    "bad device": (["--data", "digits", "--device", "abacus"], "--device abacus"),
+    "resume of nothing": (["--resume", "{tmp}/nothing"], "is not a run"),
+    "resume with other flags": (["--resume", "{run}", "--lr", "0.1"], "--resume"),
+    "resume of another recipe": (["dcgan", "--resume", "{run}"], "recipe r3gan, not dcgan"),
+    "out holds a run": (["--data", "digits", "--out", "{run}"], "holds a run already"),
+    "out holds files": (["--data", "digits", "--out", "{run}/samples"], "holds other files"),
+    "out is a file": (["--data", "digits", "--out", "{run}/config.json"], "is a file"),
+    "no such own recipe": (["gan.py:Mine", "--data", "digits"], "no file gan.py"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TRAINING)
+def test_bad_training_is_refused_in_one_line(case, run, tmp_path, capsys):
+    words, expected = BAD_TRAINING[case]
+    images = tmp_path / "images.npy"
+    np.save(images, np.zeros((8, 8, 8), dtype=np.uint8))
+    before = sorted(run.rglob("*"))
+    words = [word.format(images=images, run=run, tmp=tmp_path) for word in words]
+    assert expected in refused(capsys, "train", *words)
+    assert sorted(run.rglob("*")) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["images.npy"]
+
+
+@pytest.mark.parametrize("words", [["trane"], ["--frob"], ["recipes", "dcgn"], ["data"], ["data", "digts"]])
+def test_other_mistakes_are_refused_in_one_line(words, capsys):
+    refused(capsys, *words)
+
+
+def test_data_that_changed_since_the_run_began_is_refused(tmp_path, capsys):
+    np.save(tmp_path / "a.npy", np.arange(16 * 64, dtype=np.uint8).reshape(16, 8, 8))
+    assert ganvas("train", "vanilla", "--data", tmp_path / "a.npy", "--out", tmp_path / "run", *TINY) == 0
+    np.save(tmp_path / "a.npy", np.zeros((16, 8, 8), dtype=np.uint8) + 7)
+    assert "not what it was" in refused(capsys, "train", "--resume", tmp_path / "run", "--steps", "9")
+
+
+def test_damaged_checkpoints_are_named_and_passed_over(tmp_path, capsys):
+    out = tmp_path / "run"
+    words = ["vanilla", "--data", "ring", "--out", out, "--checkpoint-every", "2", *TINY]
+    assert ganvas("train", *words) == 0
+    newest = out / "checkpoints" / "step-00000004" / "model.safetensors"
+    newest.write_bytes(newest.read_bytes()[:100])
+    capsys.readouterr()
+    assert ganvas("train", "--resume", out, "--steps", "5") == 0
+    said = capsys.readouterr().out
+    assert "model.safetensors is truncated" in said and "going on from" in said and "step-00000002" in said
+    for path in (out / "checkpoints").glob("*/manifest.json"):
+        path.write_text("{}")
+    assert "no checkpoint" in refused(capsys, "train", "--resume", out, "--steps", "9")
+    assert "no checkpoint" in refused(capsys, "sample", out)
+
+
+def test_a_run_without_a_checkpoint_starts_again(tmp_path, capsys):
+    import shutil
+
+    out = tmp_path / "run"
+    assert ganvas("train", "vanilla", "--data", "ring", "--out", out, *TINY) == 0
+    shutil.rmtree(out / "checkpoints")
+    assert ganvas("train", "--resume", out) == 0
+    assert "starting again" in capsys.readouterr().out
+    assert (out / "checkpoints" / "step-00000004").is_dir()
+
+
+def test_a_full_disk_at_a_checkpoint_is_one_line_and_loses_nothing(tmp_path, capsys, monkeypatch):
+    from ganvas import checkpoint
+
+    out = tmp_path / "run"
+    assert ganvas("train", "vanilla", "--data", "ring", "--out", out, *TINY) == 0
+
+    def full(path, content):
+        from ganvas.errors import TrainingError
+
+        raise TrainingError(f"cannot write {path}: No space left on device")
+
+    monkeypatch.setattr(checkpoint, "write_atomically", full)
+    assert "No space left" in refused(capsys, "train", "--resume", out, "--steps", "8", "--quiet")
+    monkeypatch.undo()
+    assert [path.name for path in (out / "checkpoints").iterdir()] == ["step-00000004"]
+    assert ganvas("train", "--resume", out, "--steps", "8", "--quiet") == 0
+
+
+def test_two_trainers_of_one_run_are_refused(run, capsys):
+    import fcntl
+
+    with (run / ".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert "another process" in refused(capsys, "train", "--resume", run, "--steps", "50")
+
+
+OWN = """
+import torch
+from torch import nn
+from ganvas import Losses, Recipe, Turn
+
+class Mine(Recipe):
+    def __init__(self, *, shape: tuple[int, ...] = (2,)) -> None:
+        super().__init__()
+        self.generator = nn.Linear(2, 2)
+        self.critic = nn.Linear(2, 1)
+
+    def optimizers(self):
+        players = {"critic": self.critic, "generator": self.generator}
+        return {name: torch.optim.Adam(network.parameters()) for name, network in players.items()}
+
+    def turns(self, progress, batches):
+        real = next(batches)
+        yield Turn("critic", self.critic_losses, real)
+        yield Turn("generator", self.generator_losses, real)
+
+    def critic_losses(self, real):
+        fake = self.generate(**self.draw(len(real)))
+        return Losses({"adversarial": self.critic(fake).mean() - self.critic(real.value).mean()})
+
+    def generator_losses(self, real):
+        return Losses({"adversarial": -self.critic(self.generate(**self.draw(len(real)))).mean()})
+
+    def draw(self, n, given=None):
+        return {"latent": torch.randn(n, 2)}
+
+    def generate(self, *, latent):
+        return self.generator(latent)
+"""
+
+
+def test_a_recipe_of_ones_own_trains_but_never_runs_unasked(tmp_path, capsys):
+    file, out = tmp_path / "my_gan.py", tmp_path / "run"
+    file.write_text(OWN)
+    name = f"{file}:Mine"
+    assert ganvas("train", name, "--data", "ring", "--out", out, *TINY) == 0
+    file.write_text(OWN + "\nimport pathlib; pathlib.Path(__file__ + '.ran').touch()\n")
+    for words in (["train", "--resume", out], ["sample", out]):
+        assert "name it again" in refused(capsys, *words)
+    assert not Path(f"{file}.ran").exists()
+    assert ganvas("train", name, "--resume", out, "--steps", "6", "--quiet") == 0
+    assert ganvas("sample", out, "--recipe", name, "-n", "5", "--out", tmp_path / "x.png") == 0
+
+
+def test_mistakes_in_a_recipe_of_ones_own_name_the_line(tmp_path, capsys):
+    file = tmp_path / "my_gan.py"
+    file.write_text("x = 1\ny = undefined\n")
+    assert "line 2: NameError" in refused(capsys, "train", f"{file}:Mine", "--data", "ring")
+    file.write_text("x = 1\n")
+    assert "defines no recipe" in refused(capsys, "train", f"{file}:Mine", "--data", "ring")
+    file.write_text(OWN)
+    assert f"{file}:Mine" in refused(capsys, "train", f"{file}:Other", "--data", "ring")
+
+
+def test_a_hostile_config_is_refused(run, tmp_path, capsys):
+    import shutil
+
+    for content in ("", "[]", "{}", '{"format": 9}', '{"format": 1}', '{"format": 1, "recipe": "r3gan"}',
+                    '{"format": 1, "recipe": "os:system"}', '{"format": 1, "recipe": "../../x.py:Y"}'):  # fmt: skip
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        shutil.copytree(run, tmp_path / "run")
+        (tmp_path / "run" / "config.json").write_text(content)
+        refused(capsys, "sample", tmp_path / "run")
+        refused(capsys, "train", "--resume", tmp_path / "run")
+
+
+def test_labels_never_lead_out_of_the_sample_folder(run, tmp_path):
+    import shutil
+
+    shutil.copytree(run, tmp_path / "run")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    config["data"]["labels"] = ["../../evil", ".."]
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    assert ganvas("sample", tmp_path / "run", "-n", "4", "--out", tmp_path / "deep" / "out") == 0
+    made = {path.relative_to(tmp_path / "deep" / "out").parts[0] for path in tmp_path.rglob("0*.png")}
+    assert len(made) == 2 and not (tmp_path / "evil").exists()
+
+
+def test_help_and_import_need_no_torch():
+    for code in ("import ganvas", "from ganvas import cli\ntry: cli.main(['--help'])\nexcept SystemExit: pass"):
+        subprocess.run(
+            [sys.executable, "-c", f"{code}\nimport sys; assert 'torch' not in sys.modules"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+
+HELP = ["--help", "train --help", "train dcgan --help", "sample --help", "recipes --help", "data --help", "--version"]
+
+
+@pytest.mark.parametrize("words", [*HELP, "recipes", "recipes vanilla", "recipes --json"])
+def test_help_exists_for_everything(words, capsys):
+    assert ganvas(*words.split()) == 0
+    assert capsys.readouterr().out.strip()
+
+
+def test_data_tells_what_it_sees(capsys):
+    assert ganvas("data", "digits", "--json") == 0
+    seen = json.loads(capsys.readouterr().out)
+    assert sum(seen["counts"].values()) == 5000 and len(seen["labels"]) == 10
+    assert ganvas("data", "ring") == 0
+    assert "2 coordinates" in capsys.readouterr().out
+
+
+def test_the_python_interface_mirrors_the_command_line(tmp_path):
+    """In a process of its own: names must resolve in whatever order they are used first."""
+    code = f"""
+import ganvas, numpy as np
+from ganvas.recipes.vanilla import Vanilla
+from ganvas.train import Training
+images = np.arange(20 * 64, dtype=np.uint8).reshape(20, 8, 8)
+run = ganvas.train(Vanilla, data=images, out={str(tmp_path / "a")!r}, steps=2, width=8, quiet=True)
+assert ganvas.load(run).sample(3, seed=1).shape == (3, 1, 8, 8)
+run = ganvas.train("vanilla", data="ring", out={str(tmp_path / "b")!r}, steps=2, width=8, quiet=True)
+assert ganvas.load(run).sample(3).shape == (3, 2)
+for name in ganvas.__all__:
+    getattr(ganvas, name)
+try:
+    ganvas.train("vanilla", data="ring", stepz=2)
+except ganvas.GanvasError as error:
+    assert "did you mean 'steps'" in str(error), error
+else:
+    raise AssertionError
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, env=dict(os.environ))
