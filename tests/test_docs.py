@@ -1,0 +1,75 @@
+"""The commands of the README and of docs/ are run as they stand, on tiny budgets."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(r"<!-- test -->\n```(bash|python)\n(.*?)```", re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCKS = [(page.name, *block) for page in PAGES for block in BLOCK.findall(page.read_text(encoding="utf-8"))]
+
+# The same commands, made quick: lengths shrink, and nothing else changes.
+SHORTER = [(r"--minutes \d+", "--steps 3"), (r"minutes=\d+", "steps=3"), (r"--steps 2000", "--steps 3"),
+           (r"--steps 4000", "--steps 5")]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory):
+    """A folder with photos in it, from which the commands are run one after the other."""
+    folder = tmp_path_factory.mktemp("docs")
+    random = np.random.default_rng(0)
+    for label in ("lakes", "woods"):
+        (folder / "photos" / label).mkdir(parents=True)
+        for number in range(8):
+            pixels = random.integers(0, 256, (40, 50, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / "photos" / label / f"{number}.jpg")
+    (folder / "docs").symlink_to(ROOT / "docs")
+    return folder
+
+
+def test_there_are_blocks_to_test():
+    assert {page for page, _, _ in BLOCKS} >= {"README.md", "your-own-recipe.md"}
+
+
+@pytest.mark.parametrize(("page", "language", "code"), BLOCKS)
+def test_the_documented_commands_work(page, language, code, elsewhere):
+    for pattern, shorter in SHORTER:
+        code = re.sub(pattern, shorter, code)
+    # A resumption by a new total needs one that is larger than the first.
+    code = re.sub(r"(--resume \S+) --steps 3", r"\1 --steps 5", code)
+    script = elsewhere / ("example.py" if language == "python" else "example.sh")
+    script.write_text(f"set -e\n{code}" if language == "bash" else code)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    run = subprocess.run(
+        [sys.executable if language == "python" else "bash", str(script)],
+        cwd=elsewhere,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stderr
+
+
+def test_every_recipe_is_in_the_readme_and_the_other_way_round():
+    from ganvas import recipes
+
+    named = set(re.findall(r"^\| `([\w-]+)`", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
+    assert named == set(recipes.names())
+
+
+def test_the_public_names_are_these():
+    """Removing a public name must be a decision, not an accident."""
+    import ganvas
+
+    assert set(ganvas.__all__) == {
+        "train", "load", "Model", "open_data", "Recipe", "Turn", "Losses", "Progress", "Results", "Watcher", "Verdict",
+        "GanvasError", "__version__",
+    }  # fmt: skip
