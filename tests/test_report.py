@@ -19,6 +19,7 @@ from PIL import Image
 from ganvas import charts, film
 from ganvas.charts import Chart, Line, figure
 from ganvas.errors import RunError
+from ganvas.pages import script_data
 from ganvas.report import read_rows, write_report
 from ganvas.verdict import CAVEAT, duration, outcome, players, standing, verdict
 
@@ -182,6 +183,20 @@ def test_a_config_of_any_shape_makes_a_page(tmp_path: Path, value: Any) -> None:
     keys = ("recipe", "arguments", "settings", "data", "plan", "hardware", "created", "ganvas")
     for key in keys:
         assert_stands_alone(Page(write_report(run_folder(tmp_path / key, [*GAME, END], {**CONFIG, key: value}))))
+
+
+def test_lists_within_lists_end_somewhere(tmp_path: Path) -> None:
+    deep: Any = []
+    for _ in range(900):
+        deep = [deep]
+    run_folder(tmp_path, GAME)
+    (tmp_path / "config.json").write_text(json.dumps({"recipe": deep, "arguments": {"a": deep}, "plan": [deep]}))
+    assert "…" in Page(write_report(tmp_path)).words
+
+
+def test_what_stands_in_a_script_cannot_end_it() -> None:
+    held = script_data([HOSTILE])
+    assert "<" not in held and json.loads(held) == [HOSTILE]
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ the pointer. Whatever text comes in is escaped here.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Literal
+
+from ganvas.pages import script_data
 
 WIDTH, HEIGHT = 480.0, 232.0
 LEFT, RIGHT, TOP, BOTTOM = 50.0, 10.0, 12.0, 30.0
@@ -89,7 +90,7 @@ def figure(chart: Chart, marks: Sequence[tuple[float, str]] = ()) -> str:
         f'<li class="{line.colour}"><i></i>{escape(line.name)} <output>{escape(tell(line.points[-1][1]))}</output></li>'
         for line in lines
     )
-    data = json.dumps({"share": chart.scale == "share", "lines": held}).replace("<", "\\u003c")
+    data = script_data({"share": chart.scale == "share", "lines": held})
     return (
         f'<figure class="card chart"><h3>{escape(chart.title)}</h3><p class="about">{escape(chart.about)}{note}</p>'
         f'<ul class="legend">{legend}<li class="where">at step <output>{_steps(x_high)}</output></li></ul>'
