@@ -97,6 +97,11 @@ def test_a_paired_objective_is_judged_by_differences():
     torch.testing.assert_close(fake, -real)
 
 
+def test_least_squares_is_undecided_halfway_between_its_targets():
+    real, fake = objective("least-squares").judged(torch.tensor([1.0]), torch.tensor([0.0]))
+    assert (real.item(), fake.item()) == (0.5, -0.5)
+
+
 @pytest.mark.parametrize("name", BY_HAND)
 def test_extreme_logits_stay_finite(name):
     far = torch.tensor([1e4, -1e4])

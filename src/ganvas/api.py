@@ -157,8 +157,8 @@ def play(job: Job, *, out: Path | None = None, watchers: Sequence[Watcher] = (),
         about = {"recipe": job.recipe_name, "ganvas": __version__}
         training.watchers = [
             *watchers,
+            Display(quiet=quiet, arguments=job.arguments),
             Recorder(run, training.settings.sample_every),
-            Display(quiet=quiet),
             checkpoint.Checkpoints(
                 run / "checkpoints",
                 every=training.settings.checkpoint_every,

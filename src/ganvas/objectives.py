@@ -41,6 +41,7 @@ class Objective:
     fake: Elementwise | None
     generator_fake: Elementwise
     paired: bool = False
+    undecided: float = 0.0  # the logit that says neither real nor fake
     smoothing: float = 0.0
     flipping: float = 0.0
 
@@ -62,7 +63,7 @@ class Objective:
         """The logits whose sign is this objective's verdict, for reporting accuracy and mean probability."""
         if self.paired:
             return real_logits - fake_logits, fake_logits - real_logits
-        return real_logits, fake_logits
+        return real_logits - self.undecided, fake_logits - self.undecided
 
     def _real_term(self, real_logits: Tensor) -> Tensor:
         """With one-sided smoothing s the target of a real sample is 1 - s; with flipping it is sometimes 0."""
@@ -89,6 +90,7 @@ _OBJECTIVES: dict[str, Objective] = {
         real=lambda logits: (logits - 1).square() / 2,
         fake=lambda logits: logits.square() / 2,
         generator_fake=lambda logits: (logits - 1).square() / 2,
+        undecided=0.5,
     ),
     "hinge": Objective(
         real=lambda logits: relu(1 - logits),

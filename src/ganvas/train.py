@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganvas.averaging import MovingAverage
 from ganvas.data.prepare import Data
 from ganvas.data.stream import Stream
 from ganvas.distributed import Processes
@@ -35,6 +36,7 @@ from ganvas.recipe import (
     frozen_networks,
 )
 from ganvas.settings import Settings
+from ganvas.state import capture, named, restore
 
 HEALTH_EVERY = 50
 """Steps between two looks at the values on the device: a look makes the device wait, so not at every step."""
@@ -59,12 +61,7 @@ class Training:
         self.optimizers = recipe.optimizers()
         self.players = _players(recipe, self.optimizers)
         self.base_rates = {name: [g["lr"] for g in o.param_groups] for name, o in self.optimizers.items()}
-        self.averaged = nn.ModuleDict(
-            {name: copy.deepcopy(recipe.get_submodule(name)).requires_grad_(False) for name in recipe.averaged}
-            if settings.ema
-            else {}
-        )
-        self._slow, self._fast = self._averaged_pairs()
+        self.averaged = MovingAverage(recipe, settings.ema)
         split = data.split("train")
         self.parts = settings.accumulate * self.processes.world
         if self.parts > 1 and recipe.whole_batch:
@@ -125,7 +122,7 @@ class Training:
             if turn.after is not None:
                 turn.after(results[turn.optimizer])
         self.steps_done += 1
-        self._average()
+        self.averaged.follow(self.steps_done * self.batch_size, self.batch_size)
         return results
 
     def run(self) -> None:
@@ -152,9 +149,12 @@ class Training:
         self._train_mode()
         while self.fraction() < 1:
             results = self.step()
+            looking = self.steps_done % HEALTH_EVERY == 0 or self.fraction() >= 1
+            if looking and not self.look():
+                continue
             verdicts = [watcher.stepped(self, results) for watcher in self.watchers]
-            if self.steps_done % HEALTH_EVERY == 0 or self.fraction() >= 1:
-                self.look()
+            if looking:
+                self._good = self.state()
             if self.processes.any(Verdict.ROLL_BACK in verdicts):
                 self.roll_back("a watcher asked for it")
             if self.processes.any(Verdict.STOP in verdicts):
@@ -197,7 +197,6 @@ class Training:
             return True
         if row.culprit is None:
             self.roll_backs = 0
-            self._good = self.state()
             values = {"step": self.steps_done, "images": self.steps_done * self.batch_size, **row.values}
             for watcher in self.watchers:
                 watcher.measured(self, values)
@@ -224,62 +223,19 @@ class Training:
     # -- state --------------------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
-        """Everything that exact resume needs, as tensors by name and plain values (copies, so it stays as it is)."""
-        live = {n: t.detach().clone() for n, t in self.recipe.state_dict().items() if n not in self.frozen}
-        moments = {}
-        for player, optimizer in self.optimizers.items():
-            names = {id(p): n for n, p in self.recipe.named_parameters()}
-            for parameter, slots in optimizer.state.items():
-                for slot, value in slots.items():
-                    if value is not None:
-                        moments[f"{player}/{names[id(parameter)]}/{slot}"] = torch.as_tensor(value).detach().clone()
-        return {
-            "model": live,
-            "averaged": {n: t.detach().clone() for n, t in self.averaged.state_dict().items()},
-            "optimizers": moments,
-            "meter": self.meter.state(),
-            "values": {
-                "step": self.steps_done,
-                "position": self.batches.position,
-                "seconds": self.elapsed(),
-                "step_scale": self.step_scale,
-                "roll_backs": self.roll_backs,
-                "watchers": {name: copy.deepcopy(watcher.state) for name, watcher in _named(self.watchers).items()},
-            },
-        }
+        """Everything that exact resume needs; see `state.capture`."""
+        return capture(self)
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Puts back what `state` gave. Every tensor is copied into place, so strides stay the parameter's own: moments
-        with other strides than their weight make fused optimizers compute something else without an error."""
-        with torch.no_grad():
-            for name, tensor in self.recipe.state_dict().items():
-                if name not in self.frozen:
-                    tensor.copy_(state["model"][name])
-            for name, tensor in self.averaged.state_dict().items():
-                tensor.copy_(state["averaged"][name])
-            parameters = dict(self.recipe.named_parameters())
-            for optimizer in self.optimizers.values():
-                optimizer.state.clear()
-            for key, value in state["optimizers"].items():
-                player, name, slot = key.split("/")  # none of the three can contain a slash
-                parameter = parameters[name]
-                if value.shape == parameter.shape:
-                    # Made like the parameter, not like the file: this is what gives it the parameter's strides.
-                    value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-                else:
-                    value = value.to(parameter.device if slot != "step" else value.device, copy=True)
-                self.optimizers[player].state[parameter][slot] = value
-        self.meter.load_state(state["meter"])
-        values = state["values"]
-        self.steps_done, self.batches.position = values["step"], values["position"]
-        self.step_scale, self.roll_backs = values["step_scale"], values["roll_backs"]
-        self.seconds, self._elapsed_from = values["seconds"], time.monotonic()
-        self._remembered = values["watchers"]
+        """Puts back what `state` gave."""
+        restore(self, state)
+        self._elapsed_from = time.monotonic()
+        self._remembered = state["values"]["watchers"]
         self.restore_watchers()
 
     def restore_watchers(self) -> None:
         """Gives the watchers the memories of the last state that was loaded (they may have joined since)."""
-        for name, watcher in _named(self.watchers).items():
+        for name, watcher in named(self.watchers).items():
             watcher.state = copy.deepcopy(self._remembered.get(name, {}))
 
     @contextmanager
@@ -323,30 +279,6 @@ class Training:
             logits[kind] = None if pieces[0] is None else torch.cat([piece.detach().float() for piece in pieces])
         results = Results(terms, **logits)
         return results if turn.after is None else self.processes.join_results(results)
-
-    def _average(self) -> None:
-        """EMA of weights and float buffers. The half-life grows with training up to the one that was asked for, and
-        never exceeds a twentieth of what has been seen, so the random start is forgotten soon."""
-        if not self.averaged:
-            return
-        half_life = min(self.settings.ema, self.steps_done * self.batch_size / 20)
-        with torch.no_grad():
-            torch._foreach_lerp_(self._slow, self._fast, 1 - 0.5 ** (self.batch_size / half_life))
-            for mine, live in self._counters:
-                mine.copy_(live)
-
-    def _averaged_pairs(self) -> tuple[list[Tensor], list[Tensor]]:
-        slow, fast = [], []
-        self._counters: list[tuple[Tensor, Tensor]] = []
-        for name, module in self.averaged.items():
-            live = self.recipe.get_submodule(name).state_dict()
-            for key, mine in module.state_dict().items():
-                if mine.is_floating_point():
-                    slow.append(mine)
-                    fast.append(live[key])
-                else:
-                    self._counters.append((mine, live[key]))
-        return slow, fast
 
     def _train_mode(self) -> None:
         self.recipe.train()
@@ -409,13 +341,3 @@ def _players(recipe: Recipe, optimizers: dict[str, torch.optim.Optimizer]) -> di
             f"in two: {sorted(twice) or 'none'}, in none: {sorted(missing) or 'none'}"
         )
     return players
-
-
-def _named(watchers: Sequence[Watcher]) -> dict[str, Watcher]:
-    """Watchers by class, so that each finds its memory again whoever else is watching then."""
-    named: dict[str, Watcher] = {}
-    for watcher in watchers:
-        kind = type(watcher).__name__
-        alike = sum(name.partition("#")[0] == kind for name in named)
-        named[f"{kind}#{alike}" if alike else kind] = watcher
-    return named
