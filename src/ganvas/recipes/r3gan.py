@@ -31,7 +31,7 @@ class R3GAN(Recipe):
     """Relativistic pairing with R1 and R2: the stable choice for images, conditional where the data has labels."""
 
     accepts = (Images,)
-    training_defaults = {"steps": 2500}
+    training_defaults = {"steps": 2200}
 
     def __init__(
         self,
