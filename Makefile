@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory clean
+.PHONY: setup demo test lint bench bench-demo bench-kills bench-memory clean
 
 setup: .venv/ready
 
@@ -23,10 +23,7 @@ lint: setup
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest -m "not long"
-
-test-long: setup
-	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m pytest
 
 bench: setup
 	$(BIN)/python benchmarks/throughput.py

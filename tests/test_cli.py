@@ -220,6 +220,20 @@ def test_a_full_disk_at_a_checkpoint_is_one_line_and_loses_nothing(tmp_path, cap
     assert ganvas("train", "--resume", out, "--steps", "8", "--quiet") == 0
 
 
+def test_torchrun_trains_in_two_processes_and_writes_once(tmp_path):
+    out = tmp_path / "run"
+    words = ["train", "vanilla", "--data", "ring", "--out", str(out), "--width", "8", *TINY]
+    subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "ganvas", *words],
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        timeout=240,
+    )
+    assert json.loads((out / "config.json").read_text())["hardware"]["processes"] == "2"
+    assert [path.name for path in (out / "checkpoints").iterdir()] == ["step-00000004"]
+
+
 def test_two_trainers_of_one_run_are_refused(run, capsys):
     import fcntl
 

@@ -147,6 +147,7 @@ def play(job: Job, *, out: Path | None = None, watchers: Sequence[Watcher] = (),
     """Trains the job into its run folder, which it returns. A run that is finished already is left as it is."""
     training = job.training
     run = job.run or _new_run(out, job, training)
+    training.processes.wait()  # until all have looked at the folder, so that none sees what the first one writes
     if training.fraction() >= 1 and training.steps_done:
         training.outcome = "finished"
         return run

@@ -147,10 +147,13 @@ class Training:
 
     def _play(self) -> str:
         self._train_mode()
-        while self.fraction() < 1:
+        over = self.fraction() >= 1
+        while not over:
             results = self.step()
-            looking = self.steps_done % HEALTH_EVERY == 0 or self.fraction() >= 1
+            over = self.fraction() >= 1  # asked once a step: a clock may say no now and yes a moment later
+            looking = over or self.steps_done % HEALTH_EVERY == 0
             if looking and not self.look():
+                over = False
                 continue
             verdicts = [watcher.stepped(self, results) for watcher in self.watchers]
             if looking:
@@ -206,13 +209,14 @@ class Training:
 
     def roll_back(self, why: str) -> None:
         """Returns to the last good state and goes on from there with half the step size."""
-        at, scale, count = self.steps_done, self.step_scale / 2, self.roll_backs + 1
+        at, scale, count, spent = self.steps_done, self.step_scale / 2, self.roll_backs + 1, self.elapsed()
         assert self._good is not None  # `run` begins with a state
         self.load_state(self._good)
+        self.seconds = spent  # the steps are undone, the time is not
         if count > PATIENCE:
             raise TrainingError(
                 f"training diverged: {why} near step {at}, and {PATIENCE} roll-backs with smaller steps did not help; "
-                "lower the learning rate, or add a penalty such as --r1 1"
+                "train anew with a lower learning rate, such as --lr 5e-5"
             )
         self.step_scale, self.roll_backs = scale, count
         for watcher in self.watchers:
