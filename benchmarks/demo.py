@@ -15,7 +15,11 @@ Of 1,000 samples, 100 asked for by each label, rounded to 8 bits as in a picture
 - Varied: for each label, how many of 400 real digits are the nearest one, in those features, to any of the 100
   samples. A generator that repeats itself finds few of them.
 
-The judge was trained on the 5,000 digits and not on the test images, so both sides of the comparison are new to it.
+- Not copied: the median distance, in pixels, to the nearest of the 5,000 digits. Copies would be far nearer than the
+  test images are.
+
+The 5,000 digits are among MNIST's training images, so the judge knows them; the generator knows nine tenths of them.
+The test images are new to both, so that a distance below theirs is possible, and says no more than one like theirs.
 """
 
 from __future__ import annotations
@@ -74,11 +78,13 @@ class Judge(nn.Module):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the judge says of some images. `varied`: how many nearest real digits they find, for each label."""
+    """What the judge says of some images. `varied`: how many nearest real digits they find, for each label. `apart`:
+    the median distance, over the 784 pixels in [-1, 1], to the nearest real digit."""
 
     readable: float
     distance: float
     varied: list[int]
+    apart: float
 
 
 def opinion(judge: Judge, images: Tensor, asked: Tensor, real: Tensor, real_labels: Tensor) -> Verdict:
@@ -90,7 +96,8 @@ def opinion(judge: Judge, images: Tensor, asked: Tensor, real: Tensor, real_labe
         candidates = real_features[real_labels == label][:NEIGHBOURS]
         nearest = torch.cdist(features[asked == label], candidates).argmin(1)
         varied.append(len(nearest.unique()))
-    return Verdict((read == asked).float().mean().item(), frechet(features, real_features), varied)
+    apart = torch.cdist(images.flatten(1), real.flatten(1)).amin(1).median().item()
+    return Verdict((read == asked).float().mean().item(), frechet(features, real_features), varied, apart)
 
 
 def frechet(one: Tensor, other: Tensor) -> float:
@@ -182,16 +189,17 @@ def judged(run: Path, seed: int, mnist: Path | None) -> None:
     save_picture(model.space.grid(samples[:100], columns=10), picture)
     print(f"{run} at step {model.step:,}, {len(asked):,} samples, seed {seed}; the first hundred are in {picture}")
     print(f"the judge reads {100 * accuracy:.2f}% of MNIST's 10,000 test images correctly")
-    print(f"{'':<44}{'samples':>9}{'held-out':>10}   target")
+    print(f"{'':<46}{'samples':>9}{'held-out':>10}   target")
     rows = [
         ("read as the label asked for, %", f"{100 * ours.readable:.1f}", f"{100 * held_out.readable:.1f}", ">= 96"),
         ("Frechet distance to the 5,000 digits", f"{ours.distance:.2f}", f"{held_out.distance:.2f}", ""),
         ("  as a multiple of the held-out digits'", f"{ours.distance / held_out.distance:.2f}", "1", "<= 3"),
         ("nearest digits found by 100, mean of labels", _mean(ours.varied), _mean(held_out.varied), ">= 55"),
         ("  fewest of any label", str(min(ours.varied)), str(min(held_out.varied)), ">= 55"),
+        ("pixel distance to the nearest digit, median", f"{ours.apart:.2f}", f"{held_out.apart:.2f}", ""),
     ]
     for what, mine, theirs, target in rows:
-        print(f"{what:<44}{mine:>9}{theirs:>10}   {target}".rstrip())
+        print(f"{what:<46}{mine:>9}{theirs:>10}   {target}".rstrip())
 
 
 def _mean(counts: list[int]) -> str:

@@ -1,6 +1,6 @@
 """How quick training is, beside a plain PyTorch loop and beside what the machine could do.
 
-    python benchmarks/throughput.py [--rounds 12] [--profile]       (part of `make bench`; about 3 minutes)
+    python benchmarks/throughput.py [--rounds 12] [--profile]       (part of `make bench`; 3 minutes on an idle machine)
 
 DCGAN on 64x64 colour images, width 64, batches of 64. Three sides take turns in one process, a step each:
 
@@ -32,7 +32,6 @@ import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -152,18 +151,18 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def matrix_rates() -> dict[int, float]:
-    """bf16 operations a second in the product of two square matrices, by their side; the best of ten products."""
-    rates = {}
-    for side in (1024, 2048, 3072, 4096):
+def matrix_products() -> dict[int, Callable[[], object]]:
+    """The product of two square bf16 matrices, by their side."""
+
+    def product(side: int) -> Callable[[], object]:
         one, other = (torch.randn(side, side).bfloat16() for _ in range(2))
-        one @ other
-        rates[side] = 2 * side**3 / min(timed(lambda: one @ other) for _ in range(10))  # noqa: B023
-    return rates
+        return lambda: one @ other
+
+    return {side: product(side) for side in (1024, 2048, 4096)}
 
 
 def layer_times(dtype: torch.dtype) -> dict[tuple[Layer, str, str], float]:
-    """Seconds of each map of each layer, `stock` (PyTorch's kernel) or as a matrix `product`, medians of 11."""
+    """Seconds of each map of each layer, `stock` (PyTorch's kernel) or as a matrix `product`: the best of 9."""
     geometry = (4, 2, 1)
     found = {}
     chosen = convolution.MOST_POSITIONS
@@ -179,12 +178,12 @@ def layer_times(dtype: torch.dtype) -> dict[tuple[Layer, str, str], float]:
         }
         for name, work in maps.items():
             times: dict[str, list[float]] = {"stock": [], "product": [], "chosen": []}
-            for _ in range(13):
+            for _ in range(9):
                 for kind, most in (("stock", 0), ("product", 10**9), ("chosen", chosen)):
                     convolution.MOST_POSITIONS = most
                     times[kind].append(timed(work))
             convolution.MOST_POSITIONS = chosen
-            found.update({(layer, name, kind): statistics.median(each[2:]) for kind, each in times.items()})
+            found.update({(layer, name, kind): min(each) for kind, each in times.items()})
     return found
 
 
@@ -195,7 +194,7 @@ def _made(*shape: int, dtype: torch.dtype) -> Tensor:
 def memory_effect(rounds: int) -> dict[bool, dict[str, float]]:
     """Median seconds of each side's step in fresh processes, with freed memory kept (True) and given back (False)."""
     medians: dict[bool, dict[str, list[float]]] = {True: {}, False: {}}
-    for _ in range(3):
+    for _ in range(2):
         for keep in (False, True):
             command = [sys.executable, __file__, "--rounds", str(rounds), "--only-steps", *(["--keep"] if keep else [])]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
@@ -204,10 +203,7 @@ def memory_effect(rounds: int) -> dict[bool, dict[str, float]]:
     return {keep: {name: statistics.median(times) for name, times in each.items()} for keep, each in medians.items()}
 
 
-def report_steps(
-    rounds: int, trainings: dict[str, Training], steps: dict[str, Callable[[], object]]
-) -> dict[str, float]:
-    """Prints and returns the median seconds of each side's step."""
+def report_steps(rounds: int, trainings: dict[str, Training], steps: dict[str, Callable[[], object]]) -> None:
     waited = trainings["auto"].batches.waiting
     taken = alternate(steps, rounds)
     waited = trainings["auto"].batches.waiting - waited
@@ -226,35 +222,35 @@ def report_steps(
         )
     share = waited / (sum(taken["auto"]) + WARM_UP * medians["auto"])
     print(f"waiting for data, of an auto step: {100 * share:.2f}%   target < 3%")
-    return medians
 
 
-def report_rate(step: Callable[[], object], seconds: float) -> float:
-    """Prints how a step's operations compare with the machine's rate; returns that rate, operations a second."""
+def report_rate(step: Callable[[], object], rounds: int) -> tuple[float, float]:
+    """Prints how a step's operations compare with the machine's rate, measured by turns with it.
+
+    Returns the best rate, in operations a second, and the seconds of the quickest step.
+    """
     with FlopCounterMode(display=False) as counter:
         step()
     counted = counter.get_total_flops()
     by_hand = sum(layer.operations * sum(layer.uses.values()) for layer in LAYERS)
-    rates = matrix_rates()
-    best = max(rates.values())
-    print("\nbf16 matrix products, 10^12 operations a second: ", end="")
-    print(", ".join(f"{side} {rate / 1e12:.2f}" for side, rate in rates.items()), end="")
-    print(f"; best {best / 1e12:.2f}, median {statistics.median(rates.values()) / 1e12:.2f}")
-    print(
-        f"operations of a step: {counted / 1e9:.1f} x 10^9 counted, of them {by_hand / 1e9:.1f} in convolutions by hand"
-    )
-    median = statistics.median(rates.values())
-    reached = counted / seconds
-    print(
-        f"an auto step reaches {reached / 1e12:.2f} x 10^12 a second: {100 * reached / best:.0f}% of the best rate, "
-        f"{100 * reached / median:.0f}% of the median one   target >= 70%"
-    )
-    return best
+    products = matrix_products()
+    taken = alternate({"step": step, **{str(side): product for side, product in products.items()}}, rounds)
+    rates = {side: [2 * side**3 / seconds for seconds in taken[str(side)]] for side in products}
+    best, usual = max(map(max, rates.values())), max(map(statistics.median, rates.values()))
+    quickest, median = min(taken["step"]), statistics.median(taken["step"])
+    print("\n10^12 operations a second, measured by turns     best   median")
+    for side, each in rates.items():
+        print(f"  product of bf16 matrices of {side:<16}{max(each) / 1e12:8.2f}{statistics.median(each) / 1e12:9.2f}")
+    print(f"  an auto step{'':<30}{counted / quickest / 1e12:8.2f}{counted / median / 1e12:9.2f}")
+    shares = [100 * counted / quickest / best, 100 * counted / median / usual]
+    print(f"  its share of the quickest product, %{shares[0]:14.0f}{shares[1]:9.0f}   target >= 70")
+    print(f"a step has {counted / 1e9:.1f} x 10^9 operations as counted, {by_hand / 1e9:.1f} in convolutions by hand")
+    return best, quickest
 
 
 def report_layers(rate: float, seconds: float) -> None:
     times = layer_times(torch.bfloat16)
-    print("\nconvolutions in bf16: ms, and % of the best matrix rate")
+    print("\nconvolutions in bf16: ms, the quickest of 9, and % of the best matrix rate")
     print(f"{'':<44}{'stock':>14}{'as a product':>16}{'chosen':>14}{'ms a step':>12}")
     totals = dict.fromkeys(("stock", "chosen", "quicker", "rate"), 0.0)
     for layer in LAYERS:
@@ -274,7 +270,7 @@ def report_layers(rate: float, seconds: float) -> None:
         f"{quicker:.0f} ms with the quicker of both, {at_rate:.0f} ms at the matrix rate"
     )
     print(
-        f"as chosen they are {0.1 * chosen / seconds:.0f}% of an auto step; "
+        f"as chosen they are {0.1 * chosen / seconds:.0f}% of the quickest auto step; "
         f"a step of nothing but the quicker ones would reach {100 * at_rate / quicker:.0f}% of the rate"
     )
 
@@ -319,10 +315,9 @@ def main() -> None:
         if arguments.profile:
             profile(steps["auto"])
             return
-        medians: dict[str, Any] = report_steps(arguments.rounds, trainings, steps)
-        rate = report_rate(steps["auto"], medians["auto"])
-        report_layers(rate, medians["auto"])
-        report_memory(max(2, arguments.rounds // 3))
+        report_steps(arguments.rounds, trainings, steps)
+        report_layers(*report_rate(steps["auto"], arguments.rounds))
+        report_memory(max(2, arguments.rounds // 2))
 
 
 if __name__ == "__main__":
