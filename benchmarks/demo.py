@@ -36,12 +36,12 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from ganvas.api import load
 from ganvas.data.builtin import digits
 from ganvas.data.cache import cache_folder
 from ganvas.errors import GanvasError, UsageError
 from ganvas.files import write_atomically
 from ganvas.hardware import has_native_bf16
+from ganvas.model import load
 from ganvas.spaces import ImageSpace, save_picture
 
 EACH = 100

@@ -211,7 +211,7 @@ def _await(commands: Commands, moment: str, checkpoints: Path, newest: int, draw
     while not commands.ended():
         there = [step for step in steps(checkpoints) if step > newest] if checkpoints.exists() else []
         if moment == "writing" and len(there) >= after and set(checkpoints.glob(".step-*.tmp")) - before:
-            return not commands.ended(draws.uniform(0.0, 0.02))
+            return not commands.ended(draws.uniform(0.0, 0.004))
         if moment != "writing" and len(there) > after:
             return not commands.ended(draws.uniform(0.0, 0.003 if moment == "pruning" else 0.1))
         time.sleep(0.0002)

@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "ganvas"
 PIECES = {"objectives", "optimizers", "penalties", "networks", "arguments"}
 BOTTOM = {"spaces", "errors", "files", "options", "data"}
-ENTRY = {"cli", "api", "sampling", "__main__", "__init__"}
+ENTRY = {"cli", "api", "model", "runs", "sampling", "__main__", "__init__"}
 
 
 def modules():

@@ -18,8 +18,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "train": "ganvas.api",
-    "load": "ganvas.api",
-    "Model": "ganvas.api",
+    "load": "ganvas.model",
+    "Model": "ganvas.model",
     "open_data": "ganvas.data.prepare",
     "Recipe": "ganvas.recipe",
     "Turn": "ganvas.recipe",
@@ -34,9 +34,10 @@ _HOMES = {
 __all__ = [*_HOMES, "__version__"]
 
 if TYPE_CHECKING:
-    from ganvas.api import Model, load, train
+    from ganvas.api import train
     from ganvas.data.prepare import open_data
     from ganvas.errors import GanvasError
+    from ganvas.model import Model, load
     from ganvas.recipe import Losses, Progress, Recipe, Results, Turn, Verdict, Watcher
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ganvas import __version__, checkpoint, hardware, recipes
 from ganvas.data.prepare import Data, open_data
@@ -25,14 +21,12 @@ from ganvas.plan import environment, plan
 from ganvas.recipe import Recipe, Watcher
 from ganvas.record import Recorder
 from ganvas.report import write_report
+from ganvas.runs import FORMAT, check_out, only_trainer, read_config, recipe_of
 from ganvas.settings import Settings
-from ganvas.spaces import Space, space_from_config, space_to_config
+from ganvas.spaces import space_to_config
 from ganvas.train import Training, seed_from
 
-FORMAT = 1
 DURATIONS = ("steps", "epochs", "minutes")
-BLOCK = 64
-"""Samples are drawn in blocks of this many, each from a seed of its own, so the first n never depend on n."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +107,7 @@ def prepare_resume(
     changes: a new total `steps`, `epochs` or `minutes`.
     """
     config = read_config(run)
-    name, chosen = _recipe_of(run, config, recipe)
+    name, chosen = recipe_of(run, config, recipe)
     try:
         source, opened = config["data"]["source"], dict(config["data"]["options"])
         fingerprint, stored = config["data"]["fingerprint"], dict(config["settings"])
@@ -151,7 +145,7 @@ def play(job: Job, *, out: Path | None = None, watchers: Sequence[Watcher] = (),
     if training.fraction() >= 1 and training.steps_done:
         training.outcome = "finished"
         return run
-    with _only_trainer(run, training):
+    with only_trainer(run, training):
         if training.processes.first:
             write_json(run / "config.json", _config(job))
         training.processes.wait()
@@ -175,152 +169,6 @@ def play(job: Job, *, out: Path | None = None, watchers: Sequence[Watcher] = (),
             if training.processes.first and training.outcome != "crashed":
                 write_report(run)
     return run
-
-
-@dataclass(frozen=True)
-class Model:
-    """A trained GAN, ready to sample: `ganvas.load` makes it. `labels` are names, () where it is unconditional."""
-
-    recipe: Recipe
-    space: Space
-    labels: tuple[str, ...]
-    step: int
-
-    def sample(
-        self,
-        n: int,
-        label: str | Sequence[str] | None = None,
-        seed: int | None = None,
-        truncation: float | None = None,
-    ) -> Tensor:
-        """(n, C, H, W) float32 in [-1, 1] for images, (n, D) for points.
-
-        label: one name, or n of them; by default all labels in turn. seed: the same seed gives the same samples, and
-        the first ones whatever n is; None takes a new one. truncation: cut the latent distribution off here.
-        Raises UsageError for a label that does not exist, or an n that is not positive.
-        """
-        return torch.cat(list(self.blocks(n, label, seed, truncation)))
-
-    def blocks(
-        self,
-        n: int,
-        label: str | Sequence[str] | None = None,
-        seed: int | None = None,
-        truncation: float | None = None,
-    ) -> Iterator[Tensor]:
-        """The same samples in pieces of at most 64, so that any n fits into memory."""
-        if n < 1:
-            raise UsageError(f"-n must be 1 or more, not {n}")
-        if truncation is not None and not truncation > 0:
-            raise UsageError(f"--truncation must be above 0, not {truncation}")
-        seed = int.from_bytes(os.urandom(4), "little") if seed is None else seed
-        wanted = self.label_numbers(n, label)
-        return self._blocks(n, wanted, seed, truncation)
-
-    def label_numbers(self, n: int, label: str | Sequence[str] | None = None) -> Tensor | None:
-        """(n,) int64: the class of each sample, or None for an unconditional model. Raises UsageError."""
-        if not self.labels:
-            if label is not None:
-                raise UsageError(f"this model is not conditional, so it has no label {label!r}")
-            return None
-        if label is None:
-            return torch.arange(n) % len(self.labels)
-        given = [label] if isinstance(label, str) else list(label)
-        for each in given:
-            if each not in self.labels:
-                raise UsageError(f"there is no label {each!r}{near_miss(each, self.labels)}")
-        if len(given) not in (1, n):
-            raise UsageError(f"give one label or {n}, not {len(given)}")
-        numbers = torch.tensor([self.labels.index(each) for each in given])
-        return numbers.expand(n) if len(given) == 1 else numbers
-
-    def _blocks(self, n: int, wanted: Tensor | None, seed: int, truncation: float | None) -> Iterator[Tensor]:
-        self.recipe.eval()
-        device = self.recipe.device
-        for index, start in enumerate(range(0, n, BLOCK)):
-            given: dict[str, Any] = {"truncation": truncation}
-            if wanted is not None:
-                part = wanted[start : start + BLOCK]
-                given["label"] = torch.cat([part, part.new_zeros(BLOCK - len(part))]).to(device)
-            with torch.no_grad(), torch.random.fork_rng():
-                seed_from(seed, index)
-                samples = self.recipe.generate(**self.recipe.draw(BLOCK, given))
-            yield samples[: n - start].float().cpu()
-
-
-def load(run: str | Path, *, recipe: str | type[Recipe] | None = None, device: str = "cpu") -> Model:
-    """The model of a run: the averaged weights of `best/` where a score picked one, else of the newest checkpoint.
-
-    recipe: must name `path/to/file.py:Class` again, or be the class, for a run that was trained with a user's own
-    recipe, since loading runs that file.
-
-    Raises RunError for a folder that is not a run, or whose checkpoints cannot be used.
-    """
-    run = Path(run)
-    config = read_config(run)
-    name, chosen = _recipe_of(run, config, recipe)
-    try:
-        labels = tuple(str(label) for label in config["data"]["labels"])
-        space = space_from_config(config["data"]["space"])
-        arguments = checked(chosen, config["arguments"])
-    except (KeyError, TypeError):
-        raise RunError(f"{run}/config.json is not complete; it is not a run that Ganvas wrote") from None
-    model = chosen(**arguments)
-    if (run / "best").is_dir():
-        state, newest = checkpoint.read(run / "best", name), run / "best"
-    else:
-        found, path, refused = checkpoint.newest(run / "checkpoints", name)
-        if found is None or path is None:
-            why = "; ".join(refused) or "it has none yet: train on with --resume"
-            raise RunError(f"no checkpoint of {run} can be used ({why})")
-        state, newest = found, path
-    checkpoint.check_fits(state, model, newest)
-    weights = {**state["model"], **state["averaged"]}
-    model.load_state_dict(weights, strict=False)
-    return Model(
-        recipe=model.to(device).eval().requires_grad_(False),
-        space=space,
-        labels=labels if model.classes else (),
-        step=int(state["values"]["step"]),
-    )
-
-
-def read_config(run: Path) -> dict[str, Any]:
-    """A run's `config.json`. Raises RunError for a folder that is not a run, with the nearest one beside it."""
-    path = run / "config.json"
-    if not path.is_file():
-        others = [each.parent.name for each in run.parent.glob("*/config.json")] if run.parent.is_dir() else []
-        hint = near_miss(run.name, others) if others else ""
-        raise RunError(f"{run} is not a run: it has no config.json{hint}")
-    try:
-        config = json.loads(path.read_bytes())
-        if config["format"] != FORMAT:
-            raise RunError(f"{path} has format {config['format']!r}; this Ganvas reads {FORMAT}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path} cannot be read as a run's configuration ({error})") from error
-    return dict(config)
-
-
-def _recipe_of(run: Path, config: dict[str, Any], given: str | type[Recipe] | None) -> tuple[str, type[Recipe]]:
-    """The recipe that a run names. A run folder may come from anywhere, so a file that it names is never run unless
-    the user names the same file too."""
-    name = config.get("recipe")
-    if not isinstance(name, str):
-        raise RunError(f"{run}/config.json names no recipe")
-    if isinstance(given, type):
-        if recipes.name_of(given) != name:
-            raise RunError(f"{run} was trained with the recipe {name}, not {recipes.name_of(given)}")
-        return name, given
-    if given is not None and not recipes.is_path(given) and given != name:
-        raise RunError(f"{run} was trained with the recipe {name}, not {given}")
-    if name in recipes.names():
-        return name, recipes.find(name)
-    if given is None:
-        raise RunError(
-            f"{run} was trained with a recipe of your own, {name}; using the run executes that file, so name it "
-            f"again, as in: ganvas train {name} --resume {run}, or: ganvas sample {run} --recipe {name}"
-        )
-    return name, recipes.find(given)
 
 
 def _settle(chosen: type[Recipe], data: Data, given: Mapping[str, Any], name: str) -> tuple[dict[str, Any], Settings]:
@@ -387,45 +235,7 @@ def _new_run(out: Path | None, job: Job, training: Training) -> Path:
     return out
 
 
-def check_out(out: Path) -> None:
-    """Raises RunError unless a new run may be written to `out`."""
-    if out.exists() and not out.is_dir():
-        raise RunError(f"{out} is a file, not a folder for a run; choose another --out")
-    if (out / "config.json").is_file():
-        raise RunError(f"{out} holds a run already; go on with it by --resume {out}, or choose another --out")
-    if out.is_dir() and any(path.name != ".lock" for path in out.iterdir()):
-        raise RunError(f"{out} holds other files; choose another --out, so that nothing of yours is overwritten")
-
-
-@contextmanager
-def _only_trainer(run: Path, training: Training) -> Iterator[None]:
-    """Holds the run's lock, which the system releases however this process ends. Raises RunError if it is held."""
-    try:
-        import fcntl
-    except ImportError:  # not on Windows; there two trainers of one run are the user's to avoid
-        run.mkdir(parents=True, exist_ok=True)
-        yield
-        return
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        handle = os.open(run / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
-    except OSError as error:
-        raise RunError(f"cannot write into {run}: {error.strerror}") from error
-    try:
-        if training.processes.first:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise RunError(f"{run} is being trained by another process") from None
-        yield
-    finally:
-        os.close(handle)
-
-
 def _pair(size: Any) -> tuple[int, int] | None:
     if size is None:
         return None
     return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
-
-
-__all__ = ["Job", "Model", "load", "play", "prepare", "prepare_resume", "read_config", "train"]

@@ -135,6 +135,7 @@ def _train(words: list[str]) -> int:
     }
     from ganvas import api
     from ganvas.data.prepare import open_data
+    from ganvas.runs import check_out
 
     quiet = parsed["quiet"]
     if parsed["resume"]:
@@ -150,7 +151,7 @@ def _train(words: list[str]) -> int:
             raise UsageError("say what to train on: --data digits, or a folder, an archive or an array file")
         out = Path(parsed["out"]) if parsed["out"] else None
         if out is not None:
-            api.check_out(out)
+            check_out(out)
         data = open_data(
             parsed["data"],
             size=_size(parsed["size"]),

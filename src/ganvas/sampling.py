@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from ganvas.api import Model, load
 from ganvas.errors import UsageError
+from ganvas.model import Model, load
 from ganvas.spaces import save_picture
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
