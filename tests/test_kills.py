@@ -72,6 +72,24 @@ def test_ctrl_c_saves_and_says_how_to_go_on(kills, commands, undisturbed, tmp_pa
     assert kills.differences(run, undisturbed) == []
 
 
+def test_a_kill_behind_the_last_step_costs_neither_the_last_picture_nor_the_report(
+    kills, commands, undisturbed, tmp_path
+):
+    run = tmp_path / "run"
+    shutil.copytree(undisturbed, run)
+    for name in ("report.html", "samples/step-00000105.png", "samples/strip.png"):
+        (run / name).unlink()
+    commands.start(["train", "--resume", str(run)])
+    assert commands.code() == 0, commands.output()
+    assert (run / "report.html").exists()
+    assert kills.differences(run, undisturbed) == []
+
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    commands.start(["train", "--resume", str(run)])
+    assert commands.code() == 0 and "finished already" in commands.output()
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+
 def test_the_comparison_notices_a_single_changed_byte(kills, undisturbed, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(undisturbed, run)

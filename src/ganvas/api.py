@@ -138,11 +138,13 @@ def prepare_resume(
 
 
 def play(job: Job, *, out: Path | None = None, watchers: Sequence[Watcher] = (), quiet: bool = False) -> Path:
-    """Trains the job into its run folder, which it returns. A run that is finished already is left as it is."""
+    """Trains the job into its run folder, which it returns. A run that is finished already is left as it is, unless it
+    was killed behind its last step: then its last picture and its report are made."""
     training = job.training
     run = job.run or _new_run(out, job, training)
     training.processes.wait()  # until all have looked at the folder, so that none sees what the first one writes
-    if training.fraction() >= 1 and training.steps_done:
+    over = training.fraction() >= 1 and training.steps_done > 0
+    if over and not training.processes.any(not _reported(run)):
         training.outcome = "finished"
         return run
     with only_trainer(run, training):
@@ -169,6 +171,12 @@ def play(job: Job, *, out: Path | None = None, watchers: Sequence[Watcher] = (),
             if training.processes.first and training.outcome != "crashed":
                 write_report(run)
     return run
+
+
+def _reported(run: Path) -> bool:
+    """Whether the report, the last thing that a training writes, is not older than the newest checkpoint."""
+    report, checkpoints = run / "report.html", checkpoint.found(run / "checkpoints")
+    return report.exists() and bool(checkpoints) and report.stat().st_mtime_ns >= checkpoints[0].stat().st_mtime_ns
 
 
 def _settle(chosen: type[Recipe], data: Data, given: Mapping[str, Any], name: str) -> tuple[dict[str, Any], Settings]:
