@@ -61,7 +61,7 @@ def check_out(out: Path) -> None:
         raise RunError(f"{out} is a file, not a folder for a run; choose another --out")
     if (out / "config.json").is_file():
         raise RunError(f"{out} holds a run already; go on with it by --resume {out}, or choose another --out")
-    if out.is_dir() and any(path.name != ".lock" for path in out.iterdir()):
+    if out.is_dir() and any(not path.name.startswith((".lock", ".config.json.")) for path in out.iterdir()):
         raise RunError(f"{out} holds other files; choose another --out, so that nothing of yours is overwritten")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from ganvas.networks.latent import normal_latent
 from ganvas.networks.mlp import Maxout, mlp
 from ganvas.objectives import objective as objective_named
 from ganvas.optimizers import optimizer as optimizer_named
+from ganvas.options import Range
 from ganvas.penalties import squared_gradient, weight_decay
 from ganvas.recipe import Losses, Progress, Recipe, Turn, alternate
 
@@ -30,7 +31,7 @@ class Vanilla(Recipe):
 
     accepts = (Images, Points)
     presets = {
-        "paper": {"width": 1200, "optimizer": "sgd", "lr": 0.1, "beta1": 0.5, "dropout": 0.5, "batch_size": 100},
+        "paper": {"width": 1200, "optimizer": "sgd", "lr": 0.1, "beta1": 0.5, "batch_size": 100},
         "tutorial": {
             "lr": 2e-4,
             "beta1": 0.5,
@@ -49,7 +50,9 @@ class Vanilla(Recipe):
         shape: arg.Shape,
         latent: arg.Latent = 64,
         width: arg.Width = 256,
-        dropout: arg.Dropout = 0.0,
+        dropout: Annotated[
+            float | None, Range(0, 0.95), "share of the discriminator's units dropped; default: 0.5 for images, else 0"
+        ] = None,
         objective: arg.Objective = "non-saturating",
         smoothing: arg.Smoothing = 0.0,
         flipping: arg.Flipping = 0.0,
@@ -72,6 +75,8 @@ class Vanilla(Recipe):
         self.hyper: dict[str, Any] = {"name": optimizer, "lr": lr, "beta1": beta1, "beta2": beta2}
         self.order: dict[str, Any] = {"d_steps": d_steps, "g_steps": g_steps, "unit": alternate}
         numbers = math.prod(shape)
+        if dropout is None:  # without it the discriminator of images wins at once; with it, that of points is blind
+            dropout = 0.5 if len(shape) == 3 else 0.0
         self.generator = mlp(latent, [width, width], numbers)
         self.discriminator = nn.Sequential(
             Maxout(numbers, width, pieces=5),
