@@ -17,7 +17,7 @@ from ganvas.settings import Settings
 
 EXAMPLES = {
     None: """examples:
-  ganvas train --data digits                     a conditional GAN on 4,500 handwritten digits, in about 5 minutes
+  ganvas train --data digits                     a conditional GAN on 4,500 handwritten digits, in about 6 minutes
   ganvas train --data photos/ --dry-run          what would be trained on your folder, and how
   ganvas sample runs/r3gan-digits -n 64 --out grid.png""",
     "train": """examples:

@@ -5,7 +5,7 @@ collapsed generator cannot rest, with R1 and R2, which make the game converge. I
 momentum and averaged weights as there; the networks are plain convolutional ones instead of the paper's ResNeXt
 blocks, small enough for a laptop, and labels enter by embedding and projection.
 
-    ganvas train r3gan --data digits          about 5 minutes on 2 CPU cores: conditional digits that look handwritten
+    ganvas train r3gan --data digits          about 6 minutes on 2 CPU cores: conditional digits that look handwritten
 """
 
 from __future__ import annotations

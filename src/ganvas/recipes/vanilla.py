@@ -75,7 +75,7 @@ class Vanilla(Recipe):
         self.hyper: dict[str, Any] = {"name": optimizer, "lr": lr, "beta1": beta1, "beta2": beta2}
         self.order: dict[str, Any] = {"d_steps": d_steps, "g_steps": g_steps, "unit": alternate}
         numbers = math.prod(shape)
-        if dropout is None:  # without it the discriminator of images wins at once; with it, that of points is blind
+        if dropout is None:  # as in the paper, whose data are images; two coordinates leave nothing to drop
             dropout = 0.5 if len(shape) == 3 else 0.0
         self.generator = mlp(latent, [width, width], numbers)
         self.discriminator = nn.Sequential(
