@@ -1,0 +1,47 @@
+"""Extractors: frozen networks whose features scores, content losses and projected discriminators look at.
+
+`extractor("lite0")` needs no download: a Python package carries its ImageNet weights. A score always carries the name
+of its extractor, since numbers from two of them have nothing to do with each other.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ganvas.errors import UsageError, near_miss
+from ganvas.features.base import Extractor, Features, ImageExtractor
+from ganvas.features.coordinates import Coordinates
+
+__all__ = ["Extractor", "Features", "ImageExtractor", "default_extractor", "extractor"]
+
+NAMES = ("inception", "lite0", "lite2", "coordinates")
+
+
+def extractor(
+    name: str, *, weights: Path | None = None, fast: bool = False, device: torch.device | str = "cpu"
+) -> Extractor:
+    """The extractor of this name, ready to be called.
+
+    name: `inception`, `lite0`, `lite2`, `coordinates` (points as they are), or a user's own module as
+    `path/to/file.py:Class`, which runs that file. weights: a file of Inception's weights (.pth or .safetensors) to take
+    instead of torch-fidelity's cache or its download. fast: bf16 where the hardware has it; scores move by less than
+    0.5%, and `precision` says so.
+
+    Raises UsageError for a name that is not known; DataError for weights that cannot be used.
+    """
+    if weights is not None and name != "inception":
+        raise UsageError(f"--weights are for the extractor inception; {name} brings its own")
+    if name == "coordinates":
+        return Coordinates()
+    if name in ("lite0", "lite2"):
+        from ganvas.features.lite import Lite
+
+        return Lite(name, fast=fast).to(device)
+    raise UsageError(f"there is no extractor {name!r}{near_miss(name, NAMES)}")
+
+
+def default_extractor() -> str:
+    """`inception` where its weights are at hand without a download (torch-fidelity's cache), else `lite0`."""
+    return "lite0"
