@@ -1,0 +1,78 @@
+"""What the commands share: a parser whose errors are Ganvas's, and flags made from annotated signatures."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+from ganvas.errors import UsageError, near_miss
+from ganvas.options import REQUIRED, Option, read_options
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are Ganvas's: one line, with the nearest flag."""
+
+    def __init__(self, **texts: str) -> None:
+        super().__init__(
+            prog=texts["prog"],
+            usage=texts["usage"],
+            description=texts["description"],
+            epilog=texts["epilog"],
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+    def parse_strictly(self, words: Sequence[str]) -> argparse.Namespace:
+        parsed, unknown = self.parse_known_args(words)
+        if unknown:
+            flags = [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
+            word = unknown[0].partition("=")[0]
+            if not word.startswith("-"):
+                raise UsageError(f"{self.prog} does not know what to do with {word!r}; see {self.prog} --help")
+            close = near_miss(word, flags)
+            hint = close if close.startswith("; did") else f"; see {self.prog} --help"
+            raise UsageError(f"{self.prog} has no flag {word}{hint}")
+        return parsed
+
+
+def own_options(recipe: Any) -> list[Option]:
+    return [option for option in read_options(recipe) if not option.from_data]
+
+
+def add_options(group: Any, options: Iterable[Option]) -> None:
+    """Flags whose values stay text here; `Option.check` converts them, so that all errors read alike."""
+    for option in options:
+        if option.kind is bool:
+            group.add_argument(
+                option.flag, action=argparse.BooleanOptionalAction, default=None, help=help_of(option), dest=option.name
+            )
+        else:
+            metavar = "|".join(map(str, option.choices)) if option.choices else option.kind.__name__.upper()
+            group.add_argument(option.flag, metavar=metavar, help=help_of(option), dest=option.name)
+
+
+def help_of(option: Option) -> str:
+    default = "" if option.default in (None, REQUIRED) else f" (default: {option.default})"
+    return (option.help + default).replace("%", "%%")
+
+
+def number_of(flag: str, text: str, kind: type) -> Any:
+    return Option(flag.lstrip("-"), kind, None).check(text)
+
+
+def size_of(text: str | None) -> tuple[int, int] | None:
+    """`64` or `48x64` (height x width)."""
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if not all(part.isdecimal() for part in parts) or len(parts) > 2:
+        raise UsageError(f"--size takes a number of pixels, or HEIGHTxWIDTH such as 48x64, not {text!r}")
+    return int(parts[0]), int(parts[-1])
+
+
+def channels_of(text: str | None) -> int | None:
+    return None if text is None else number_of("--channels", text, int)
