@@ -54,8 +54,8 @@ class ConvolutionalGenerator(nn.Module):
 class ConvolutionalDiscriminator(nn.Module):
     """Images to logits: one stride-2 convolution for each halving, LeakyReLU 0.2, BatchNorm except in the first.
 
-    With `classes`, the inner product of the label's embedding and the pooled features is added to the logit: the
-    projection condition of Miyato and Koyama 2018, eq. 3.
+    With `classes`, the inner product of the label's embedding and a linear map of the features is added to the logit
+    (the projection condition of Miyato and Koyama 2018, eq. 3, on features that keep their place in the image).
     """
 
     def __init__(self, *, channels: int, size: tuple[int, int], width: int, classes: int = 0) -> None:
@@ -73,23 +73,30 @@ class ConvolutionalDiscriminator(nn.Module):
             layers.append(nn.LeakyReLU(0.2, inplace=True))
             before = after
         self.layers = nn.Sequential(*layers)
-        self.head = nn.Linear(before * math.prod(shape.base), 1)
+        features = before * math.prod(shape.base)
+        self.head = nn.Linear(features, 1)
         self.embedding = nn.Embedding(classes, before) if classes else None
+        self.reading = nn.Linear(features, before) if classes else None
         self.apply(_initialise)
 
     def forward(self, images: Tensor, label: Tensor | None = None) -> Tensor:
         """images: (B, C, H, W) in [-1, 1], label: (B,) int64 where conditional. Returns logits (B,)."""
         if any(self.padding):
             images = nn.functional.pad(images, self.padding, mode="replicate")
-        features = self.layers(images)
-        logits: Tensor = self.head(features.flatten(1)).squeeze(1)
-        if self.embedding is not None:
-            logits = logits + (self.embedding(label) * features.mean((2, 3))).sum(1)
+        features = self.layers(images).flatten(1)
+        logits: Tensor = self.head(features).squeeze(1)
+        if self.embedding is not None and self.reading is not None:
+            wanted = self.embedding(label)
+            logits = logits + (self.reading(features) * wanted).sum(1) / math.sqrt(wanted.shape[1])
         return logits
 
 
 def _initialise(module: nn.Module) -> None:
-    """Weights from N(0, 0.02), as in the paper's section 4; BatchNorm scales from N(1, 0.02)."""
+    """Weights from N(0, 0.02), as in the paper's section 4; BatchNorm scales from N(1, 0.02).
+
+    Embeddings of labels begin small (the paper has none): at PyTorch's N(0, 1) the label is as loud as the whole latent
+    vector, and the generator settles for one picture of each label.
+    """
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:
@@ -97,3 +104,5 @@ def _initialise(module: nn.Module) -> None:
     elif isinstance(module, nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, 0.02)
         nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.Embedding):
+        nn.init.normal_(module.weight, 0.0, 0.1)
