@@ -7,7 +7,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "ganvas"
 PIECES = {"objectives", "optimizers", "penalties", "networks", "arguments"}
-BOTTOM = {"spaces", "errors", "files", "options", "data"}
+BOTTOM = {"spaces", "errors", "files", "options", "data", "features"}
 ENTRY = {"cli", "commands", "api", "model", "runs", "sampling", "__main__", "__init__"}
 
 
@@ -89,6 +89,8 @@ def test_nothing_is_ever_unpickled():
             if isinstance(node, ast.Import | ast.ImportFrom):
                 assert "pickle" not in ast.unparse(node), name
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("torch.load", "joblib.load"):
-                raise AssertionError(f"{name}: {ast.unparse(node)}")
+                # Pretrained weights are published as .pth; `weights_only` executes nothing of what is in it.
+                safe = "weights_only=True" in [ast.unparse(keyword) for keyword in node.keywords]
+                assert name == "features.weights" and safe, f"{name}: {ast.unparse(node)}"
             if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
                 assert ast.unparse(node.value) == "False", name

@@ -13,6 +13,9 @@ import torch
 from ganvas.errors import UsageError, near_miss
 from ganvas.features.base import Extractor, Features, ImageExtractor
 from ganvas.features.coordinates import Coordinates
+from ganvas.features.custom import Custom
+from ganvas.features.inception import cached_weights, inception
+from ganvas.features.lite import Lite
 
 __all__ = ["Extractor", "Features", "ImageExtractor", "default_extractor", "extractor"]
 
@@ -33,15 +36,19 @@ def extractor(
     """
     if weights is not None and name != "inception":
         raise UsageError(f"--weights are for the extractor inception; {name} brings its own")
+    if name == "inception":
+        return inception(weights, fast=fast, device=device)
+    if name in ("lite0", "lite2"):
+        return Lite(name, fast=fast, device=device)
     if name == "coordinates":
         return Coordinates()
-    if name in ("lite0", "lite2"):
-        from ganvas.features.lite import Lite
-
-        return Lite(name, fast=fast).to(device)
+    if ".py:" in name:
+        return Custom(name, device=device)
+    if name.endswith(".py"):
+        raise UsageError(f"name the extractor's class too, as in {name}:MyExtractor")
     raise UsageError(f"there is no extractor {name!r}{near_miss(name, NAMES)}")
 
 
 def default_extractor() -> str:
-    """`inception` where its weights are at hand without a download (torch-fidelity's cache), else `lite0`."""
-    return "lite0"
+    """`inception` where its weights are at hand without a download (in torch-fidelity's cache), else `lite0`."""
+    return "inception" if cached_weights().is_file() else "lite0"

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.errors import DataError
+from ganvas.hardware import has_native_bf16
 
 
 class Features(NamedTuple):
@@ -21,15 +22,15 @@ class Extractor(nn.Module):
     """A frozen network: calling it on samples gives `Features`.
 
     name: as scores carry it (`FID[lite0]`). weights_hash: SHA-256 of its weights, hexadecimal. resizing: one sentence
-    on how samples are resized and scaled. precision: `float32`, or what the faster path computes in. dimensions: D.
-    fast: whether the faster path was asked for. It has no trainable parameter and stays in evaluation mode, so a recipe
-    may hold it among its `frozen` networks.
+    on how samples are resized and scaled. dimensions: D, or 0 where the samples decide it. precision: `float32`, or
+    what the faster path computes in. fast: whether the faster path was asked for. Nothing in it is trainable and it
+    stays in evaluation mode, so a recipe may hold it among its `frozen` networks.
     """
 
     name: str
     weights_hash: str
     resizing: str
-    dimensions: int
+    dimensions: int = 0
     precision: str = "float32"
     fast: bool = False
 
@@ -50,13 +51,19 @@ class Extractor(nn.Module):
 
 
 class ImageExtractor(Extractor):
-    """An extractor of images. Sub-classes say how pixel levels (B, 3, H, W) in [0, 255] become feature maps."""
+    """An extractor of images. Sub-classes say how levels become the network's input, that input feature maps, and
+    pooled features logits."""
 
-    def maps_of_levels(self, levels: Tensor) -> list[Tensor]:
-        """Feature maps (B, C, H, W) from shallow to deep. levels: (B, 1 or 3, H, W) float32 in [0, 255]."""
+    def prepare(self, levels: Tensor) -> Tensor:
+        """The network's input, from levels (B, 1 or 3, H, W) float32 in [0, 255]."""
         raise NotImplementedError
 
-    def features_of_levels(self, levels: Tensor) -> Features:
+    def maps_of(self, prepared: Tensor) -> list[Tensor]:
+        """Feature maps (B, C, H, W) from shallow to deep; the features are the last one, pooled."""
+        raise NotImplementedError
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Logits (B, K) of features (B, D)."""
         raise NotImplementedError
 
     def forward(self, samples: Tensor) -> Features:
@@ -65,18 +72,33 @@ class ImageExtractor(Extractor):
                 f"{self.name} looks at images (B, 1 or 3, H, W) of 8 bits, not {samples.dtype} {tuple(samples.shape)}"
             )
         with torch.inference_mode():
-            found = self.features_of_levels(samples.to(self.device).float())
+            found = self._of_levels(samples.to(self.device).float())
         # Tensors made in inference mode can never take part in a training; copies can.
         return Features(found.features.clone(), None if found.logits is None else found.logits.clone())
 
+    def _of_levels(self, levels: Tensor) -> Features:
+        prepared = self.prepare(levels)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            deepest = self.maps_of(prepared)[-1]
+        return self._pooled(deepest.float())
+
     def look(self, images: Tensor) -> Features:
         """The same of float images (B, 1 or 3, H, W) in [-1, 1], differentiable with respect to them, in float32."""
-        return self.features_of_levels((images + 1) * 127.5)
+        return self._pooled(self.maps(images)[-1])
 
     def maps(self, images: Tensor) -> list[Tensor]:
         """Feature maps (B, C, H, W), from shallow to deep, of float images in [-1, 1]; differentiable likewise."""
-        return self.maps_of_levels((images + 1) * 127.5)
+        return self.maps_of(self.prepare((images + 1) * 127.5))
+
+    def _pooled(self, deepest: Tensor) -> Features:
+        features = deepest.mean((2, 3))
+        return Features(features, self.classify(features))
 
     @property
     def device(self) -> torch.device:
         return next(iter(self.parameters())).device
+
+
+def fast_precision(fast: bool, device: torch.device | str = "cpu") -> str:
+    """What a faster path computes in on this device: `bfloat16` where the hardware has it, else `float32`."""
+    return "bfloat16" if fast and has_native_bf16(torch.device(device)) else "float32"

@@ -19,7 +19,6 @@ class Coordinates(Extractor):
         self.name = "coordinates"
         self.weights_hash = hashlib.sha256(b"").hexdigest()
         self.resizing = "points as they are"
-        self.dimensions = 0  # the data's own
 
     def forward(self, samples: Tensor) -> Features:
         if samples.dtype != torch.float32 or samples.ndim != 2:

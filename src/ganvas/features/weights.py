@@ -1,45 +1,91 @@
-"""Pretrained weights: read without executing anything, and told apart by a hash."""
+"""Pretrained weights: read without executing anything, told apart by a hash, downloaded whole or not at all."""
 
 from __future__ import annotations
 
 import hashlib
+import sys
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from ganvas.errors import DataError
+from ganvas.files import write_atomically
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file, or of a .pth that `torch.save` wrote (read with `weights_only`).
+    """The tensors of a .safetensors file, or of a .pth that `torch.save` wrote.
 
-    Raises DataError for anything else, in one line. Nothing in the file is ever executed.
+    Nothing in the file is ever executed. Raises DataError, in one line, for anything but named tensors.
     """
+    if not path.is_file():
+        raise DataError(f"there is no file {path} with weights")
     try:
         if path.suffix == ".safetensors":
             found = load_file(path)
         else:
-            # An archive of tensors and plain values; whatever else its pickle asks for is refused, not executed.
             found = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise DataError(f"there is no file {path} with weights") from None
-    except (SafetensorError, OSError, RuntimeError, ValueError, EOFError, KeyError, AttributeError, TypeError) as error:
-        raise DataError(f"{path} holds no weights that can be read safely ({str(error).splitlines()[0]})") from None
-    except Exception as error:  # the unpickler's own errors, whose class is only to be had by importing it
-        raise DataError(f"{path} holds no weights that can be read safely ({type(error).__name__})") from None
-    if not isinstance(found, dict) or not all(isinstance(each, Tensor) for each in found.values()):
-        raise DataError(f"{path} holds something else than named tensors")
+    except Exception as error:  # a foreign file may fail in any way
+        raise DataError(
+            f"{path} holds no weights that can be read without executing what is in it ({type(error).__name__}); "
+            "give a .safetensors file, or a .pth with nothing but named tensors"
+        ) from None
+    if not isinstance(found, dict) or not found or not all(isinstance(each, Tensor) for each in found.values()):
+        raise DataError(f"{path} does not hold named tensors and nothing else")
     return {str(name): tensor for name, tensor in found.items()}
 
 
 def weights_hash(weights: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names, types, shapes and values, in the order of the names."""
+    """SHA-256 over names, types, shapes and values, in the order of the names; the same whatever file they were in."""
     digest = hashlib.sha256()
     for name, tensor in sorted(weights.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def check_shapes(weights: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]], what: str) -> None:
+    """Raises DataError, naming the first difference, where these are not the weights of `what`.
+
+    BatchNorm's counts of batches do not matter.
+    """
+    problem = ""
+    for name in [*expected, *(name for name in weights if not name.endswith(".num_batches_tracked"))]:
+        if name not in weights:
+            problem = f"{name} is missing"
+        elif name not in expected:
+            problem = f"there is no {name!r} in it"
+        elif tuple(weights[name].shape) != expected[name]:
+            problem = f"{name} must be {expected[name]}, not {tuple(weights[name].shape)}"
+        elif not weights[name].isfinite().all():
+            problem = f"{name} has values that are not finite"
+        if problem:
+            raise DataError(f"these are not the weights of {what}: {problem}")
+
+
+def fetch(url: str, path: Path, sha256: str) -> None:
+    """Downloads a file to `path`, with a bar on a terminal. Its SHA-256 must begin with `sha256`.
+
+    Raises DataError, leaving nothing behind, where it cannot be had or is another.
+    """
+    advice = f"download it elsewhere and name the file with --weights, or put it at {path}"
+    try:
+        with urllib.request.urlopen(url, timeout=30) as response:
+            if sys.stderr.isatty():
+                from rich.console import Console
+                from rich.progress import wrap_file
+
+                total = int(response.headers.get("Content-Length") or 0)
+                with wrap_file(response, total, description=path.name, console=Console(stderr=True)) as watched:
+                    content = watched.read()
+            else:
+                content = response.read()
+    except (OSError, ValueError) as error:
+        reason = str(getattr(error, "reason", error)).splitlines()[0]
+        raise DataError(f"{url} cannot be downloaded ({reason}); {advice}") from None
+    if not hashlib.sha256(content).hexdigest().startswith(sha256):
+        raise DataError(f"what {url} gave is damaged or another file (its SHA-256 must begin with {sha256}); {advice}")
+    write_atomically(path, content)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import ast
 import importlib
-import importlib.util
 import inspect
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ganvas.errors import UsageError, near_miss
+from ganvas.usercode import module_from
 
 if TYPE_CHECKING:
     from ganvas.recipe import Recipe
@@ -60,19 +59,7 @@ def find(name: str) -> type[Recipe]:
 
 def _from_file(name: str) -> type[Recipe]:
     file, _, wanted = name.rpartition(":") if ".py:" in name else (name, "", "")
-    path = Path(file)
-    if not path.is_file():
-        raise UsageError(f"there is no file {file} with a recipe in it")
-    specification = importlib.util.spec_from_file_location(f"ganvas_user_{path.stem}", path)
-    assert specification is not None and specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[specification.name] = module
-    try:
-        specification.loader.exec_module(module)
-    except Exception as error:
-        frames = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
-        line = next((f.lineno for f in reversed(frames) if f.filename == str(path)), getattr(error, "lineno", "?"))
-        raise UsageError(f"{file}, line {line}: {type(error).__name__}: {error}") from error
+    module = module_from(file, "a recipe")
     candidates = {recipe.__name__: recipe for recipe in _defined_in(module)}
     if not candidates:
         raise UsageError(f"{file} defines no recipe (a class that derives from ganvas.Recipe)")
