@@ -78,7 +78,7 @@ class ImageExtractor(Extractor):
 
     def _of_levels(self, levels: Tensor) -> Features:
         prepared = self.prepare(levels)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision != "float32"):
             deepest = self.maps_of(prepared)[-1]
         return self._pooled(deepest.float())
 

@@ -2,8 +2,8 @@
 
 To first order, every score is its expectation plus a mean of one contribution for each sample (von Mises' expansion;
 the contributions are values of its influence function). The bootstrap resamples these contributions. A thousand
-replicates then cost a fraction of a second, and they centre on the estimate, while replicates of FID itself lie far above
-it: a resampled set holds fewer different samples, and FID is the more biased the fewer there are.
+replicates then cost a fraction of a second, and they centre on the estimate, while replicates of FID itself lie far
+above it: a resampled set holds fewer different samples, and FID is the more biased the fewer there are.
 
 An interval says where the score would lie with other samples, as many of them. It does not take away the bias that a
 score has at a small number of samples. Precision, recall, density and coverage are resampled with the neighbourhoods
@@ -49,8 +49,8 @@ def mean_interval(values: Tensor, *, seed: int = 0) -> Interval:
 def frechet_interval(real: Tensor, fake: Tensor, *, seed: int = 0) -> Interval:
     """Of `frechet_distance` between features (N, D) and (M, D).
 
-    Contributions are those to a mean and a covariance, by the derivative of the distance with respect to them: with T the
-    optimal transport map between the two Gaussians, a fake x adds 2 (m2 - m1).(x - m2) + (x - m2)'(1 - T)(x - m2).
+    Contributions are those to a mean and a covariance, by the derivative of the distance with respect to them: with T
+    the optimal transport map between the two Gaussians, a fake x adds 2 (m2 - m1).(x - m2) + (x - m2)'(1 - T)(x - m2).
     """
     one, other = Moments.of(real), Moments.of(fake)
     there, back = _transports(one.covariance, other.covariance)

@@ -150,8 +150,8 @@ def precision_recall_each(real: Tensor, fake: Tensor, k: int = 3) -> tuple[Tenso
 
 
 def density_coverage(real: Tensor, fake: Tensor, k: int = 5) -> tuple[float, float]:
-    """Density and coverage (Naeem et al. 2020, equations 4 and 5): of the neighbourhoods that reach from real samples to
-    their k-th neighbour, how many hold a fake sample, over k; and the share of them that hold any.
+    """Density and coverage (Naeem et al. 2020, equations 4 and 5): of the neighbourhoods that reach from real samples
+    to their k-th neighbour, how many hold a fake sample, over k; and the share of them that hold any.
 
     Raises DataError for fewer than k + 1 samples on a side.
     """
