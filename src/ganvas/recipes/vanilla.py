@@ -59,7 +59,7 @@ class Vanilla(Recipe):
         r1: arg.Penalty = 0.0,
         r2: arg.Penalty = 0.0,
         optimizer: arg.OptimizerName = "adam",
-        lr: arg.LearningRate = 2e-4,
+        lr: arg.LearningRate = 1e-3,
         beta1: arg.Beta1 = 0.5,
         beta2: arg.Beta2 = 0.999,
         l1: arg.WeightPenalty = 0.0,
