@@ -19,6 +19,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "train": "ganvas.api",
     "load": "ganvas.model",
+    "evaluate": "ganvas.metrics.evaluate",
+    "Report": "ganvas.metrics.evaluate",
     "Model": "ganvas.model",
     "open_data": "ganvas.data.prepare",
     "Recipe": "ganvas.recipe",
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from ganvas.api import train
     from ganvas.data.prepare import open_data
     from ganvas.errors import GanvasError
+    from ganvas.metrics.evaluate import Report, evaluate
     from ganvas.model import Model, load
     from ganvas.recipe import Losses, Progress, Recipe, Results, Turn, Verdict, Watcher
 

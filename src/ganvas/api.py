@@ -16,6 +16,7 @@ from ganvas.data.prepare import Data, open_data
 from ganvas.display import Display
 from ganvas.errors import DataError, RunError, UsageError, near_miss
 from ganvas.files import write_json
+from ganvas.metrics.scorer import Scorer
 from ganvas.options import checked, read_options
 from ganvas.plan import environment, plan
 from ganvas.recipe import Recipe, Watcher
@@ -148,14 +149,13 @@ def play(job: Job, *, out: Path | None = None, watchers: Sequence[Watcher] = (),
         training.outcome = "finished"
         return run
     with only_trainer(run, training):
-        if training.processes.first:
-            write_json(run / "config.json", _config(job))
-        training.processes.wait()
         about = {"recipe": job.recipe_name, "ganvas": __version__}
+        recorder = Recorder(run, training.settings.sample_every)
         training.watchers = [
             *watchers,
             Display(quiet=quiet, arguments=job.arguments),
-            Recorder(run, training.settings.sample_every),
+            *_scorers(run, recorder, training, about, quiet),
+            recorder,
             checkpoint.Checkpoints(
                 run / "checkpoints",
                 every=training.settings.checkpoint_every,
@@ -163,6 +163,9 @@ def play(job: Job, *, out: Path | None = None, watchers: Sequence[Watcher] = (),
                 about=about,
             ),
         ]
+        if training.processes.first:
+            write_json(run / "config.json", _config(job))
+        training.processes.wait()
         training.restore_watchers()
         hardware.keep_freed_memory()
         try:
@@ -171,6 +174,13 @@ def play(job: Job, *, out: Path | None = None, watchers: Sequence[Watcher] = (),
             if training.processes.first and training.outcome != "crashed":
                 write_report(run)
     return run
+
+
+def _scorers(run: Path, recorder: Recorder, training: Training, about: Mapping[str, Any], quiet: bool) -> list[Watcher]:
+    every, flat = training.settings.score_every, training.settings.stop_when_flat
+    if not every and not flat:
+        return []
+    return [Scorer(run, recorder, training, every=every, stop_when_flat=flat, about=about, progress=not quiet)]
 
 
 def _reported(run: Path) -> bool:

@@ -97,6 +97,7 @@ class Recorder(Watcher):
             return
         seconds = training.elapsed()
         if "event" in row:  # training is back at an earlier step
+            cut_metrics(self._metrics, training.steps_done)
             self._append({**row, "seconds": round(seconds, 3)})
             self._forget_pictures(training, training.steps_done)
             self._reached = self._moments(training)
@@ -114,11 +115,16 @@ class Recorder(Watcher):
         }
         self._append(full)
         self._mark = (row["images"], seconds)
-        if self._events is not None:
-            with _disk(self.run / "tensorboard"):
-                for name, value in full.items():
-                    if name not in ("step", "images"):
-                        self._events.add_scalar(name, value, row["step"])
+        self._add_scalars(full)
+
+    def add(self, training: Training, values: Mapping[str, float], seconds: float) -> None:
+        """A row between two measurements: what another watcher found out at this step, in so many seconds, which do
+        not count in the speed of training."""
+        row = {"step": training.steps_done, "images": training.steps_done * training.batch_size, **values}
+        self._append({**row, "seconds": round(training.elapsed(), 3)})
+        self._add_scalars(row)
+        images, since = self._mark
+        self._mark = (images, since + seconds)
 
     def finished(self, training: Training) -> None:
         if not training.processes.first:
@@ -139,6 +145,13 @@ class Recorder(Watcher):
                 self._events = None
 
     # -- numbers ------------------------------------------------------------------------------------------------
+
+    def _add_scalars(self, row: Mapping[str, Any]) -> None:
+        if self._events is not None:
+            with _disk(self.run / "tensorboard"):
+                for name, value in row.items():
+                    if name not in ("step", "images"):
+                        self._events.add_scalar(name, value, row["step"])
 
     def _append(self, row: Mapping[str, Any]) -> None:
         with _disk(self._metrics), self._metrics.open("a", encoding="utf-8") as file:

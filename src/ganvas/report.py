@@ -34,6 +34,7 @@ from ganvas.verdict import (
     outcome,
     players,
     roll_backs,
+    scores,
     series,
     standing,
 )
@@ -174,7 +175,16 @@ def _curves(config: Mapping[str, Any], rows: Sequence[Row]) -> str:
         return [Line(title, series(measured, f"{first}/{what}_{kind}"), colour) for title, kind, colour in sides]
 
     whose = "how often it scores the real one of a pair higher" if paired else "how often it is right"
+    scored = scores(rows)
     charts = [
+        *(
+            Chart(
+                f"Score: {plain(key.removeprefix('score/'))}",
+                "Of samples from averaged weights, beside the data; lower is better.",
+                [Line(plain(key.removeprefix("score/")), series(rows, key), "c0")],
+            )
+            for key in scored[:_PLAYERS]
+        ),
         Chart(
             "Losses",
             "What each player minimises in the game. They pull against each other: neither is meant to reach zero.",

@@ -26,3 +26,5 @@ class Settings:
     checkpoint_every: Annotated[int, Range(1), "steps between checkpoints (and at least every two minutes)"] = 1000
     sample_every: Annotated[int | None, Range(1), "steps between sample pictures; default: spread over the run"] = None
     keep: Annotated[int, Range(1), "checkpoints to keep"] = 3
+    score_every: Annotated[int | None, Range(1), "steps between scores, which pick best/; default: none"] = None
+    stop_when_flat: Annotated[int | None, Range(1), "stop after this many scores without a clearly better one"] = None

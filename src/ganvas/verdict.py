@@ -21,7 +21,7 @@ NO_DIVIDING_LINE = ("wasserstein", "least-squares")
 """Objectives whose logits are not split into real and fake at 0, so that accuracy and probability mean nothing."""
 
 _NOT_A_LOSS = ("accuracy_real", "accuracy_fake", "probability_real", "probability_fake", "gradient_norm")
-_NOT_A_PLAYER = ("learning_rate",)
+_NOT_A_PLAYER = ("learning_rate", "score")
 
 CAVEAT = (
     "These numbers tell how the game goes, not how good the samples are: losses do not measure quality. "
@@ -58,7 +58,12 @@ def number(value: Any) -> float | None:
 
 def measurements(rows: Iterable[Row]) -> list[Row]:
     """The rows that carry averages (and not an event)."""
-    return [row for row in rows if "event" not in row and number(row.get("step")) is not None]
+    return [row for row in rows if not {"event", *scores([row])} & row.keys() and number(row.get("step")) is not None]
+
+
+def scores(rows: Iterable[Row]) -> list[str]:
+    """The keys of the scores in these rows, such as `score/FID[native]`, each once."""
+    return list(dict.fromkeys(key for row in rows for key in row if str(key).startswith("score/")))
 
 
 def series(rows: Iterable[Row], key: str) -> list[tuple[float, float]]:

@@ -92,6 +92,11 @@ def _say_how_it_ended(run: Path, outcome: str, steps: int, nothing_done: bool, n
         print(f"{run} is finished already, after {steps:,} steps; give a larger --steps to train on")
     else:
         print(f"{outcome} after {steps:,} steps: open {run / 'report.html'}")
+        from ganvas.metrics.scorer import best_of
+
+        best = best_of(run)
+        if best is not None:
+            print(f"best: step {best.step:,}, with {best.key} {best.value:.4g}; its weights are those that are used")
         print(f"make pictures with: ganvas sample {run} -n 64 --out grid.png")
 
 

@@ -43,17 +43,25 @@ def digits() -> list[Part]:
 
 def ring() -> list[Part]:
     """50,000 points of 8 Gaussians of standard deviation 0.02, evenly on a circle of radius 2."""
-    angles = np.arange(8) * (np.pi / 4)
-    return _mixture(np.stack([2 * np.cos(angles), 2 * np.sin(angles)], axis=1), 0.02, seed=8)
+    return _mixture("ring", seed=8)
 
 
 def grid() -> list[Part]:
     """50,000 points of 25 Gaussians of standard deviation 0.05, on the square grid {-2, -1, 0, 1, 2}^2."""
+    return _mixture("grid", seed=25)
+
+
+def mixture(name: str) -> tuple[np.ndarray, float]:
+    """The centres, (modes, 2) float64, and the standard deviation of `ring` or `grid`."""
+    if name == "ring":
+        angles = np.arange(8) * (np.pi / 4)
+        return np.stack([2 * np.cos(angles), 2 * np.sin(angles)], axis=1), 0.02
     side = np.arange(-2.0, 3.0)
-    return _mixture(np.array([(x, y) for x in side for y in side]), 0.05, seed=25)
+    return np.array([(x, y) for x in side for y in side]), 0.05
 
 
-def _mixture(centres: np.ndarray, deviation: float, seed: int) -> list[Part]:
+def _mixture(name: str, seed: int) -> list[Part]:
+    centres, deviation = mixture(name)
     # RandomState and not default_rng: NumPy promises that its stream never changes.
     random = np.random.RandomState(seed)
     modes = np.arange(_POINTS) % len(centres)
@@ -200,6 +208,7 @@ _CIFAR100 = _cifar(
     2,
 )
 
+MIXTURES = ("ring", "grid")
 MADE: dict[str, Callable[[], list[Part]]] = {"digits": digits, "ring": ring, "grid": grid}
 
 # By name: what reads it, and what must lie in the data root.

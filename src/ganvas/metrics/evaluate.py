@@ -1,0 +1,319 @@
+"""`evaluate`: how good is a model, or a folder of samples, beside the data that it should be like?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ganvas.data.prepare import Data, open_data
+from ganvas.data.rows import shown
+from ganvas.errors import DataError, RunError, UsageError, near_miss
+from ganvas.features import NAMES, Extractor, default_extractor
+from ganvas.features import extractor as extractor_named
+from ganvas.metrics.compare import aligned
+from ganvas.metrics.native import native
+from ganvas.metrics.passport import Score, about_extractor, number, passport, write_passport
+from ganvas.metrics.samples import check_same_space, count_of, of_data, of_model, of_source
+from ganvas.metrics.scores import ALIASES, METRICS, Case
+from ganvas.metrics.trained_on import trained_on
+from ganvas.model import Model, load
+from ganvas.recipe import Recipe
+from ganvas.runs import read_config
+from ganvas.spaces import ImageSpace, PointSpace, save_picture
+
+COUNT = 2_000
+"""Samples that are judged unless `n` says otherwise, and items of the data that they are compared with at most."""
+
+SHOWN = 10
+"""Samples in the picture of nearest training items."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `evaluate` found. scores: by key, such as `FID[lite0]`. passport: everything, as JSON holds it.
+    nearest: the samples that are nearest to a training item beside any held-out one, each above its item, or None."""
+
+    scores: dict[str, Score]
+    passport: dict[str, Any]
+    nearest: Image.Image | None = None
+
+    @property
+    def notes(self) -> list[str]:
+        return list(self.passport["notes"])
+
+    @property
+    def warnings(self) -> list[str]:
+        return list(self.passport["warnings"])
+
+    def to_json(self) -> str:
+        return json.dumps(self.passport, indent=2)
+
+    def save(self, path: str | Path) -> None:
+        """Writes the passport, which `ganvas evaluate --compare` reads."""
+        write_passport(Path(path), self.passport)
+
+    def save_nearest(self, path: str | Path) -> None:
+        """Writes the picture of nearest training items. Raises UsageError where there is none."""
+        if self.nearest is None:
+            raise UsageError(
+                "there is no picture of nearest training items: the metric memorisation makes it, of images"
+            )
+        save_picture(self.nearest, Path(path))
+
+    def __str__(self) -> str:
+        rows: list[tuple[str, ...]] = [("score", "value", "95% interval", "")]
+        for key, score in self.scores.items():
+            bounds = "" if score.interval is None else f"{number(score.interval.low)} to {number(score.interval.high)}"
+            rows.append((key, number(score.value), bounds, _told(score)))
+        return "\n".join([*aligned(rows), *(f"note: {note}" for note in self.notes)])
+
+
+def evaluate(
+    source: Model | str | Path | np.ndarray,
+    data: str | Path | np.ndarray | Data | None = None,
+    *,
+    metrics: Sequence[str] | None = None,
+    extractor: str | Extractor | None = None,
+    weights: str | Path | None = None,
+    fast: bool = False,
+    n: int | None = None,
+    split: str = "train",
+    seed: int = 0,
+    truncation: float | None = None,
+    size: tuple[int, int] | int | None = None,
+    channels: int | None = None,
+    data_root: str | Path | None = None,
+    recipe: str | type[Recipe] | None = None,
+    progress: bool = True,
+) -> Report:
+    """Judges a model, a run or a set of samples by the data that it should be like.
+
+    source: a `ganvas.Model`, a run folder, or samples: a folder or archive of images (sub-folders are labels), a .npy
+    or .npz file, an array. data: as `ganvas.train` takes it; of a run, by default what it was trained on.
+    metrics: names of `METRICS`; by default all that the samples and the data allow. extractor: `inception`, `lite0`,
+    `lite2`, `native`, `coordinates`, `path/to/file.py:Class`, or an Extractor; by default Inception where its weights
+    are at hand, else lite0, and the coordinates of points. Whatever reads labels is `native`.
+    n: how many samples, and at most how many items of the data, by default 2,000. split: of the data. seed: of the
+    samples, of the items drawn and of the intervals. recipe: the file and class of a run's own recipe, which is
+    executed.
+
+    Raises UsageError, DataError or RunError, each of one line.
+    """
+    wanted = _metrics(metrics)
+    if n is not None and n < 2:
+        raise UsageError(f"-n must be 2 or more, not {n}")
+    if isinstance(size, int):
+        size = (size, size)
+    model, name, run = _opened(source, recipe)
+    real = _data(data, run, model, size, channels, data_root, progress)
+    total = count_of(real, split)
+    if total == 0:
+        raise DataError(f"{shown(real.source)} has nothing in its split {split}: choose another --split")
+    judge = _extractor(extractor, weights, fast, real, progress)
+    notes = [f"data: {note}" for note in real.notes]
+    if model is not None:
+        samples = of_model(
+            model, name, n or COUNT, labels=real.labels, seed=seed, truncation=truncation, progress=progress
+        )
+    else:
+        if truncation is not None:
+            raise UsageError("--truncation is for models; samples that exist already are judged as they are")
+        judged = _samples(source, real, progress)
+        notes += [f"samples: {note}" for note in judged.notes]
+        samples = of_source(judged, n or COUNT, labels=real.labels, seed=seed)
+    case = Case(samples, real, split, n or COUNT, seed, judge, progress, notes)
+    scores = _scores(case, wanted, named=metrics is not None)
+    used = {judge.name: judge}
+    if any(score.extractor == "native" for score in scores.values()):
+        used["native"] = case.native
+    warnings = [] if model is None else trained_on(model.recipe, used.values(), _arguments(run))
+    made = passport(
+        scores,
+        judged={**samples.about, **({"run": run.resolve().name} if run else {})},
+        data=_about(real, split, case, seed),
+        extractors={name: about_extractor(each) for name, each in used.items()},
+        notes=case.notes,
+        warnings=warnings,
+    )
+    return Report(scores, made, _nearest(case))
+
+
+def _metrics(metrics: Sequence[str] | None) -> list[str]:
+    chosen = []
+    for name in METRICS if metrics is None else metrics:
+        plain = ALIASES.get(name.strip().lower(), name.strip().lower())
+        if plain not in METRICS:
+            raise UsageError(f"there is no metric {name!r}{near_miss(name, [*METRICS, *ALIASES])}")
+        chosen.append(plain)
+    if not chosen:
+        raise UsageError(f"--metrics names none; known: {', '.join(METRICS)}")
+    return list(dict.fromkeys(chosen))
+
+
+def _opened(source: Any, recipe: str | type[Recipe] | None) -> tuple[Model | None, str, Path | None]:
+    """The model with its name and run folder, where the source is one."""
+    if isinstance(source, Model):
+        return source, "model", None
+    if isinstance(source, (str, Path)) and (Path(source) / "config.json").is_file():
+        return load(source, recipe=recipe), Path(source).resolve().name, Path(source)
+    if recipe is not None:
+        raise UsageError(f"--recipe goes with a run, and {shown(str(source))} is none")
+    return None, "", None
+
+
+def _data(
+    data: Any,
+    run: Path | None,
+    model: Model | None,
+    size: tuple[int, int] | None,
+    channels: int | None,
+    data_root: str | Path | None,
+    progress: bool,
+) -> Data:
+    if isinstance(data, Data):
+        opened = data
+    elif data is not None:
+        if model is not None and isinstance(model.space, ImageSpace):
+            if size not in (None, (model.space.height, model.space.width)) or channels not in (
+                None,
+                model.space.channels,
+            ):
+                raise UsageError(
+                    f"the model makes {model.space}, so the data is read like that: leave out --size, --channels"
+                )
+            size, channels = (model.space.height, model.space.width), model.space.channels
+        opened = open_data(data, size=size, channels=channels, data_root=data_root, progress=progress)
+    elif run is None:
+        raise UsageError("say what to compare with: --data digits, or a folder, an archive or an array file")
+    else:
+        opened = _data_of(run, data_root, progress)
+    if model is not None and model.space != opened.space:
+        raise DataError(
+            f"the model makes {model.space}, and {shown(opened.source)} holds {opened.space}: not comparable"
+        )
+    return opened
+
+
+def _data_of(run: Path, data_root: str | Path | None, progress: bool) -> Data:
+    """What a run was trained on. Raises DataError where it has changed since."""
+    try:
+        about = read_config(run)["data"]
+        source, options, fingerprint = str(about["source"]), dict(about["options"]), about["fingerprint"]
+        size, channels = options.get("size"), options.get("channels")
+        size = None if size is None else (int(size[0]), int(size[1]))
+    except (KeyError, TypeError, ValueError, IndexError):
+        raise RunError(f"{run}/config.json does not say what the run was trained on: give --data") from None
+    root = data_root if data_root is not None else options.get("data_root")
+    opened = open_data(source, size=size, channels=channels, data_root=root, progress=progress)
+    if opened.fingerprint != fingerprint:
+        raise DataError(
+            f"{shown(source)} has changed since {run} was trained on it; to judge by what it holds now, say so with "
+            f"--data {shown(source)}"
+        )
+    return opened
+
+
+def _samples(source: Any, real: Data, progress: bool) -> Data:
+    """Samples that exist already, in the form of the data."""
+    if isinstance(source, (str, Path)) and not Path(source).exists() and real.source != str(source):
+        beside = [each.name for each in Path(source).parent.glob("*")] if Path(source).parent.is_dir() else []
+        close = near_miss(Path(source).name, beside)
+        hint = (
+            close if close.startswith("; did") else ": give a run, or a folder, an archive or an array file of samples"
+        )
+        if not any(parent.is_file() for parent in Path(source).parents):
+            raise UsageError(f"there is nothing to judge at {shown(str(source))}{hint}")
+    space = real.space
+    if isinstance(space, PointSpace):
+        opened = open_data(source, progress=progress)
+    else:
+        opened = open_data(source, size=(space.height, space.width), channels=space.channels, progress=progress)
+    check_same_space(opened, real)
+    return opened
+
+
+def _extractor(
+    wanted: str | Extractor | None, weights: str | Path | None, fast: bool, real: Data, progress: bool
+) -> Extractor:
+    if isinstance(wanted, Extractor):
+        return wanted
+    points = isinstance(real.space, PointSpace)
+    name = wanted or ("coordinates" if points else "inception" if weights is not None else default_extractor())
+    if ".py" not in name and name not in (*NAMES, "native"):
+        raise UsageError(f"there is no extractor {name!r}{near_miss(name, (*NAMES, 'native'))}")
+    if points != (name == "coordinates"):
+        better = "coordinates" if points else "lite0"
+        raise UsageError(f"{real.name} holds {real.space}, which the extractor {name} does not look at; take {better}")
+    if name == "native":
+        if weights is not None:
+            raise UsageError("--weights are for the extractor inception; native is trained on the data's labels")
+        if not real.labels:
+            raise UsageError(f"the extractor native is trained on labels, and {real.name} has none; try lite0")
+        return native(real, progress=progress)
+    return extractor_named(name, weights=None if weights is None else Path(weights), fast=fast)
+
+
+def _scores(case: Case, wanted: list[str], named: bool) -> dict[str, Score]:
+    scores: dict[str, Score] = {}
+    for name in wanted:
+        lacking = METRICS[name].needs(case)
+        if lacking and named:
+            raise UsageError(f"{name} cannot be told: {lacking}")
+        if lacking:
+            if "alone" not in lacking:
+                case.notes.append(f"no {name}: {lacking}")
+            continue
+        scores |= {score.key: score for score in METRICS[name].compute(case)}
+    if not scores:
+        raise DataError(f"no score can be told of so little: {case.notes[-1]}")
+    return scores
+
+
+def _about(data: Data, split: str, case: Case, seed: int) -> dict[str, Any]:
+    part = case.references < count_of(data, split)
+    return {
+        "name": data.name,
+        "source": data.source,
+        "fingerprint": data.fingerprint,
+        "split": split,
+        "references": case.references,
+        "drawn_by_seed": seed if part else None,
+        "resizing": str(data.space),
+    }
+
+
+def _arguments(run: Path | None) -> Mapping[str, Any]:
+    arguments = None if run is None else read_config(run).get("arguments")
+    return arguments if isinstance(arguments, dict) else {}
+
+
+def _nearest(case: Case) -> Image.Image | None:
+    """The samples that are much nearer to a training item than to any held-out one, above those items."""
+    found, space = case.memorised, case.data.space
+    if found is None or not isinstance(space, ImageSpace):
+        return None
+    closest = found.nearness.argsort()[:SHOWN]
+    items, _ = of_data(case.data, "train", case.count, case.seed)
+    pairs = torch.cat([case.samples.values[closest], items.values[found.place[closest]]])
+    return space.grid(pairs / 127.5 - 1, columns=len(closest), gap=2)
+
+
+def _told(score: Score) -> str:
+    better = "" if score.better == "neither" else f"{score.better} is better"
+    more = score.more
+    if "spread" in more:
+        return f"{better}; {number(more['spread'])} between {'subsets' if 'subsets' in more else 'splits'}"
+    if "total" in more:
+        return f"of {more['total']}"
+    if more.get("reads_real") is not None:
+        return f"{better}; the reader is right on {100 * more['reads_real']:.1f}% of held-out data"
+    if "p" in more:
+        return f"{better}; 0 is none, 1 is all; p = {more['p']:.2g}"
+    return better

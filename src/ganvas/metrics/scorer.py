@@ -1,0 +1,209 @@
+"""Scores while training runs: a curve, the weights of the best moment in `best/`, and a stop when nothing improves.
+
+A score looks at averaged weights through a cheap extractor: `native` where the data has labels, the coordinates of
+points, else lite0. It draws from seeds of its own and leaves no trace in the game, so training is bit for bit the same
+with and without it. A score is lower where it is better: FID, or KID where the features are more than the samples.
+
+`best/` is a checkpoint that is written beside and moved into place, so half of one is never seen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ganvas import checkpoint
+from ganvas.data.prepare import Data
+from ganvas.features import Extractor, extractor
+from ganvas.metrics import bootstrap
+from ganvas.metrics import distributions as d
+from ganvas.metrics.native import native
+from ganvas.metrics.reference import features_of, reference
+from ganvas.metrics.samples import Samples
+from ganvas.metrics.trained_on import trained_on
+from ganvas.recipe import Recipe, Results, Verdict, Watcher
+from ganvas.record import fraction_here
+from ganvas.spaces import ImageSpace
+from ganvas.train import seed_from
+
+if TYPE_CHECKING:
+    from ganvas.record import Recorder
+    from ganvas.train import Training
+
+SAMPLES = 1000
+SAMPLES_WHEN_SLOW = 500
+MOMENTS = 20
+"""Scores of a run that is to stop when they are flat, where no interval is given."""
+
+_BLOCK = 64
+_LATENTS = 1_000_033
+"""Seeds the latents of the scored samples, together with the run's seed."""
+
+
+class Best(NamedTuple):
+    step: int
+    key: str
+    value: float
+
+
+class Scorer(Watcher):
+    """Scores every `every` steps, and at the end; spread over the run where `every` is None.
+
+    stop_when_flat: stop after so many scores without one that is better beyond noise (half the 95% interval). Put it
+    before the recorder, which writes the rows, and the checkpoints, which keep what it remembers. about: what the
+    manifest of `best/` says, as in every checkpoint. Only the first process scores.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        recorder: Recorder,
+        training: Training,
+        *,
+        every: int | None,
+        stop_when_flat: int | None,
+        about: Mapping[str, Any],
+        progress: bool,
+    ) -> None:
+        super().__init__()
+        self.run, self.recorder, self.every, self.stop_when_flat = run, recorder, every, stop_when_flat
+        self.about = dict(about)
+        self._reached = 0
+        if training.processes.first:
+            data = training.data
+            with torch.random.fork_rng():
+                self.judge = _judge(data, training.recipe, progress)
+                self.real = reference(data, "train+validation", 5000, 0, self.judge, progress=progress).features
+            self.count = SAMPLES if self.real.shape[1] <= SAMPLES // 2 else SAMPLES_WHEN_SLOW
+            self.name = "FID" if min(self.count, len(self.real)) > self.real.shape[1] else "KID"
+            self.key = f"{self.name}[{self.judge.name}]"
+
+    def started(self, training: Training) -> None:
+        self._reached = self._moments(training)
+        if training.processes.first:
+            self._settle()
+
+    def stepped(self, training: Training, results: Mapping[str, Results]) -> Verdict:
+        if not training.processes.first:
+            return Verdict.CONTINUE
+        reached = self._moments(training)
+        due, self._reached = reached > self._reached or fraction_here(training) >= 1, reached
+        if not due or not training.meter.finite():
+            return Verdict.CONTINUE
+        began = time.monotonic()
+        features = self._features(training)
+        if features is None:
+            return Verdict.CONTINUE
+        value, noise = self._score(features)
+        self.recorder.add(training, {f"score/{self.key}": value}, time.monotonic() - began)
+        best = self.state.get("best")
+        if best is None or value < best["value"]:
+            self.state["best"] = {"step": training.steps_done, "value": value}
+            self._keep(training, value)
+        return self._verdict(value, noise)
+
+    def measured(self, training: Training, row: Mapping[str, Any]) -> None:
+        if "event" in row and training.processes.first:  # training is back at an earlier step
+            self._reached = self._moments(training)
+            self._settle()
+
+    # -- the score ----------------------------------------------------------------------------------------------
+
+    def _moments(self, training: Training) -> int:
+        """How many scores are due by now: a function of where training is, so that a resumed one scores alike."""
+        return training.steps_done // self.every if self.every else int(MOMENTS * fraction_here(training))
+
+    def _features(self, training: Training) -> Tensor | None:
+        """Of fresh samples from averaged weights, always of the same latents; None where one is not finite."""
+        recipe, space = training.recipe, training.data.space
+        pieces = []
+        with training.averaged_weights():
+            for index in range(-(-self.count // _BLOCK)):
+                given = {}
+                if recipe.classes:
+                    given["label"] = (torch.arange(_BLOCK, device=recipe.device) + index * _BLOCK) % recipe.classes
+                seed_from(training.settings.seed, _LATENTS, index)
+                pieces.append(recipe.generate(**recipe.draw(_BLOCK, given)).float().cpu())
+            samples = torch.cat(pieces)[: self.count]
+            if not bool(samples.isfinite().all()):
+                return None
+            if isinstance(space, ImageSpace):
+                samples = torch.from_numpy(space.to_uint8(samples)).permute(0, 3, 1, 2)
+            return features_of(Samples(samples, None), self.judge, "the samples").features
+
+    def _score(self, fake: Tensor) -> tuple[float, float]:
+        """The score, and half of its 95% interval."""
+        if self.name == "FID":
+            value = d.frechet_distance(d.Moments.of(self.real), d.Moments.of(fake))
+            interval = bootstrap.frechet_interval(self.real, fake)
+        else:
+            size = min(len(self.real), len(fake)) // 2
+            value, _ = d.kernel_distance(self.real, fake, subsets=20, subset_size=size)
+            interval = bootstrap.kernel_interval(self.real, fake)
+        return value, (interval.high - interval.low) / 2
+
+    def _verdict(self, value: float, noise: float) -> Verdict:
+        flat = self.state.get("flat")
+        if flat is None or value < flat["level"] - noise:
+            flat = {"level": value, "scores": 0}
+        else:
+            flat = {"level": flat["level"], "scores": flat["scores"] + 1}
+        self.state["flat"] = flat
+        return Verdict.STOP if self.stop_when_flat and flat["scores"] >= self.stop_when_flat else Verdict.CONTINUE
+
+    # -- best/ --------------------------------------------------------------------------------------------------
+
+    def _keep(self, training: Training, value: float) -> None:
+        beside = self.run / ".best"
+        written = checkpoint.write(beside, training.state(), {**self.about, "score": {self.key: value}})
+        self._take_away()
+        os.rename(written, self.run / "best")
+        shutil.rmtree(beside, ignore_errors=True)
+
+    def _take_away(self) -> None:
+        """Moves `best/` aside, from where `_settle` brings it back if this process ends before there is a new one."""
+        if (self.run / "best").exists():
+            shutil.rmtree(self.run / ".best" / "before", ignore_errors=True)
+            (self.run / ".best").mkdir(exist_ok=True)
+            os.rename(self.run / "best", self.run / ".best" / "before")
+
+    def _settle(self) -> None:
+        """Makes `best/` and memory agree. Where training is back before the step of `best/`, those weights are undone:
+        the best is looked for anew, and a replay finds the same again."""
+        best, before = self.run / "best", self.run / ".best" / "before"
+        if before.exists() and not best.exists():
+            os.rename(before, best)
+        found, known = best_of(self.run), self.state.get("best")
+        if known is None or found is None or found.step != known["step"]:
+            self.state.pop("best", None)
+            self._take_away()
+        shutil.rmtree(self.run / ".best", ignore_errors=True)
+
+
+def best_of(run: Path) -> Best | None:
+    """The step and score of a run's `best/`, or None without one. It may come from anywhere, so nothing is taken for
+    granted; whether the weights can be read is for `ganvas.load` to say."""
+    try:
+        manifest = json.loads((run / "best" / "manifest.json").read_bytes())
+        ((key, value),) = manifest["score"].items()
+        step = json.loads((run / "best" / "values.json").read_bytes())["step"]
+        return Best(int(step), str(key), float(value))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _judge(data: Data, recipe: Recipe, progress: bool) -> Extractor:
+    if not isinstance(data.space, ImageSpace):
+        return extractor("coordinates")
+    if data.labels:
+        return native(data, progress=progress)
+    first = extractor("lite0")
+    return extractor("lite2") if trained_on(recipe, [first], {}) else first
