@@ -63,8 +63,9 @@ class ConditionalDiscriminator(nn.Module):
     def forward(self, images: Tensor, label: Tensor) -> Tensor:
         hidden = self.hidden(self.dropout(self.from_image(images.flatten(1))))
         wanted = self.from_label(one_hot(label, self.classes))
-        logits: Tensor = self.output(self.dropout(hidden)).squeeze(1)
-        return logits + (hidden * wanted).sum(1) / math.sqrt(hidden.shape[1])
+        agreement = (hidden * wanted).sum(1) / math.sqrt(hidden.shape[1])
+        logits: Tensor = self.output(self.dropout(hidden)).squeeze(1) + agreement
+        return logits
 
 
 class CGAN(Recipe):
