@@ -87,7 +87,9 @@ def test_a_log_file_gets_a_plain_line_every_ten_seconds(monkeypatch: pytest.Monk
     assert lines[0] == (
         "200 of 1,000 steps, 20%, 6,400 images/s, 0:02 elapsed, 0:08 left; "
         "discriminator: loss 1.25, right on 71% of real, 66% of generated, mean probability 58% of real, "
-        "43% of generated; generator: loss 0.812"
+        "43% of generated; generator: loss 0.812; "
+        "doctor: Nothing wrong is seen: the discriminator is right on 71% of real and 66% of generated samples; "
+        "the samples were not looked at"
     )
     assert lines[6:] == ["Finished after 1,000 steps."]
 
@@ -145,7 +147,7 @@ def test_the_panel_tells_the_numbers_and_what_they_mean(monkeypatch: pytest.Monk
         "of 1,000 steps · epoch 4 of 10 · 52% · 6,400 images/s · 0:05 elapsed · 0:05 left",
         "right on 71% of real, 66% of generated",
         "mean probability 58% of real, 43% of generated",
-        "The game is in balance: the discriminator is right on 71% of real and 66% of generated samples",
+        "Nothing wrong is seen: the discriminator is right on 71% of real and 66% of generated samples",
         "Last event: [bold]a loss was not finite",  # as it is, not as markup
     ):
         assert told in panel, told

@@ -16,6 +16,7 @@ from ganvas.data.prepare import Data, open_data
 from ganvas.display import Display
 from ganvas.errors import DataError, RunError, UsageError, near_miss
 from ganvas.files import write_json
+from ganvas.healing import Healer
 from ganvas.metrics.scorer import Scorer
 from ganvas.options import checked, read_options
 from ganvas.plan import environment, plan
@@ -24,6 +25,7 @@ from ganvas.record import Recorder
 from ganvas.report import write_report
 from ganvas.runs import FORMAT, check_out, only_trainer, read_config, recipe_of
 from ganvas.settings import Settings
+from ganvas.signals import Signals
 from ganvas.spaces import space_to_config
 from ganvas.train import Training, seed_from
 
@@ -151,17 +153,18 @@ def play(job: Job, *, out: Path | None = None, watchers: Sequence[Watcher] = (),
     with only_trainer(run, training):
         about = {"recipe": job.recipe_name, "ganvas": __version__}
         recorder = Recorder(run, training.settings.sample_every)
+        checkpoints = checkpoint.Checkpoints(
+            run / "checkpoints", every=training.settings.checkpoint_every, keep=training.settings.keep, about=about
+        )
+        config = _config(job)
         training.watchers = [
             *watchers,
-            Display(quiet=quiet, arguments=job.arguments),
+            Signals(),
+            Display(quiet=quiet, config=config),
             *_scorers(run, recorder, training, about, quiet),
             recorder,
-            checkpoint.Checkpoints(
-                run / "checkpoints",
-                every=training.settings.checkpoint_every,
-                keep=training.settings.keep,
-                about=about,
-            ),
+            *([Healer(checkpoints, config)] if training.settings.heal else []),
+            checkpoints,
         ]
         if training.processes.first:
             write_json(run / "config.json", _config(job))

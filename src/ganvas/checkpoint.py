@@ -113,6 +113,11 @@ def found(folder: Path) -> list[Path]:
     return [path for _, path in sorted(named, reverse=True)]
 
 
+def step_of(checkpoint: Path) -> int:
+    """The step that a checkpoint's name gives."""
+    return int(checkpoint.name.rpartition("-")[2])
+
+
 def newest(folder: Path, recipe: str | None = None) -> tuple[dict[str, Any] | None, Path | None, list[str]]:
     """The newest state that can be read, its checkpoint, and a line for each newer one that had to be passed over."""
     refused: list[str] = []
@@ -148,18 +153,41 @@ class Checkpoints(Watcher):
         self.folder, self.every, self.keep, self.about = folder, every, keep, about
         self._last_time = time.monotonic()
         self._last_step = -1
+        self._wanted = False
 
     def started(self, training: Training) -> None:
         self._last_time, self._last_step = time.monotonic(), training.steps_done
         if training.processes.first:
             for leftover in self.folder.glob(".step-*.tmp"):  # of a training that was killed while it wrote
                 shutil.rmtree(leftover, ignore_errors=True)
+        if self._wanted:
+            self._write(training)
+
+    def hold(self, training: Training) -> None:
+        """Makes the coming checkpoint one of this step, and keeps it until the next that is held; and one of step 0."""
+        self.state["held"] = training.steps_done
+        self._wanted = True
+
+    def held(self, start: bool = False) -> Path | None:
+        """The checkpoint that is held, or the one of step 0 (`start`); None where there is none."""
+        step = 0 if start else self.state.get("held")
+        return next((path for path in found(self.folder) if path.name == f"step-{step or 0:08d}"), None)
 
     def stepped(self, training: Training, results: Mapping[str, Results]) -> Verdict:
         due = training.steps_done % self.every == 0 or time.monotonic() - self._last_time > AT_LEAST_EVERY
-        if due and training.meter.finite():
+        if (due or self._wanted) and training.meter.finite():
             self._write(training)
         return Verdict.CONTINUE
+
+    def measured(self, training: Training, row: Mapping[str, Any]) -> None:
+        if "event" not in row or not training.processes.first:
+            return
+        # Training is back at an earlier step: what came after it is undone, and must not be what a resumption finds.
+        for path in found(self.folder):
+            if step_of(path) > training.steps_done:
+                shutil.rmtree(path, ignore_errors=True)
+        if self.state.get("held") == training.steps_done:
+            self._write(training)
 
     def finished(self, training: Training) -> None:
         between_steps = training.outcome in ("finished", "stopped early", "interrupted")
@@ -171,9 +199,11 @@ class Checkpoints(Watcher):
             written = write(self.folder, training.state(), self.about)
             # Only what is older than this one: a stray folder with a higher number must not push good ones out.
             checkpoints = found(self.folder)
+            kept = {0, self.state["held"]} if "held" in self.state else set()
             for old in checkpoints[checkpoints.index(written) + self.keep :]:
-                shutil.rmtree(old, ignore_errors=True)
-        self._last_time, self._last_step = time.monotonic(), training.steps_done
+                if step_of(old) not in kept:
+                    shutil.rmtree(old, ignore_errors=True)
+        self._last_time, self._last_step, self._wanted = time.monotonic(), training.steps_done, False
 
 
 def _contiguous(tensors: dict[str, Any]) -> dict[str, Any]:

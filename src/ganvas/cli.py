@@ -13,6 +13,7 @@ from ganvas.errors import GanvasError, UsageError, near_miss
 COMMANDS = {
     "train": "train a GAN on a built-in set, a folder, an archive or an array file",
     "evaluate": "how good the samples of a run or a folder are",
+    "doctor": "what ails a run, live or over, and what to change",
     "sample": "pictures from a trained run",
     "recipes": "the GANs that can be trained, and their flags",
     "data": "what Ganvas sees in a source of data",

@@ -15,9 +15,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ganvas.doctor import Finding, diagnose
 from ganvas.recipe import Results, Verdict, Watcher
 from ganvas.record import fraction_here
-from ganvas.verdict import OUTCOMES, judge, loss, measurements, number, players, standing
+from ganvas.verdict import OUTCOMES, judge, loss, measurements, number, players
 
 if TYPE_CHECKING:
     from ganvas.train import Training
@@ -34,20 +35,21 @@ _MOODS = {"good": "green", "note": "yellow", "bad": "red"}
 class Display(Watcher):
     """Progress on stderr, made from numbers that the loop has read from the device anyway.
 
-    quiet: show nothing. console: where to write instead. arguments: the recipe's, for a better reading of the numbers.
+    quiet: show nothing. console: where to write instead. config: the run's, for a better reading of the numbers.
     Put it before other watchers, so that the terminal is in order again whatever they do when training ends.
     """
 
     def __init__(
-        self, quiet: bool = False, console: Console | None = None, arguments: Mapping[str, Any] | None = None
+        self, quiet: bool = False, console: Console | None = None, config: Mapping[str, Any] | None = None
     ) -> None:
         super().__init__()
-        self.quiet, self.arguments = quiet, arguments
+        self.quiet, self.config = quiet, config
         self.console = console or Console(stderr=True)
         terminal = self.console.file.isatty() and os.environ.get("TERM") != "dumb"
         self.plain = not terminal
         self._live: Live | None = None
         self._rows: deque[dict[str, Any]] = deque(maxlen=200)
+        self._main: Finding | None = None
         self._event = ""
         self._speed: float | None = None
         self._start = self._mark = (0, 0.0)  # step and seconds: of this session, of the last measurement
@@ -75,10 +77,13 @@ class Display(Watcher):
         here = (training.steps_done, training.elapsed())
         if "event" in row:
             self._event = str(row["event"])
+            kept = [each for each in self._rows if each["step"] <= training.steps_done]
+            self._rows = deque([*kept, dict(row)], maxlen=self._rows.maxlen)
             if self.plain:
                 self._print(f"step {training.steps_done:,}: {self._event}")
         else:
             self._rows.append(dict(row))
+            self._main = diagnose(self._rows, self.config)[0]
             self._speed = _speed(self._mark, here, training.batch_size)
         self._mark = here
 
@@ -149,6 +154,7 @@ class Display(Watcher):
 
     def _line(self, training: Training) -> str:
         told = [f"{player}: " + ", ".join(f"{what} {value}" for what, value in v) for player, v in self._players()]
+        told += [f"doctor: {self._main.sentence}"] if self._main else []
         return "; ".join([", ".join(self._progress(training)), *told])
 
     def _panel(self, training: Training) -> Group:
@@ -167,9 +173,9 @@ class Display(Watcher):
         for player, told in self._players():
             cells = (Text.assemble((f"{what} ", "dim"), value) for what, value in told)
             numbers.add_row(Text(player, style="bold"), *cells)
-        reading = standing(self._rows, self.arguments)
+        main = self._main or diagnose(self._rows, self.config)[0]
         parts: list[Any] = [title, bar, Text(" · ".join(self._progress(training))), numbers]
-        parts.append(Text(reading.sentence, style=_MOODS[reading.mood]))
+        parts.append(Text(main.sentence, style=_MOODS[main.mood]))
         if self._event:
             parts.append(Text(f"Last event: {self._event}", style="red"))
         return Group(*parts)

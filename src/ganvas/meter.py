@@ -32,9 +32,11 @@ class Meter:
         if results.real_logits is not None:
             reported["accuracy_real"] = (results.real_logits > 0).float().mean()
             reported["probability_real"] = results.real_logits.sigmoid().mean()
+            reported["logit_real"] = results.real_logits.mean()
         if results.fake_logits is not None:
             reported["accuracy_fake"] = (results.fake_logits < 0).float().mean()
             reported["probability_fake"] = results.fake_logits.sigmoid().mean()
+            reported["logit_fake"] = results.fake_logits.mean()
         reported["gradient_norm"] = gradient_norm
         key = ",".join(f"{player}/{name}" for name in reported)
         vector = torch.stack([value.float().reshape(()).to(self.device) for value in reported.values()])

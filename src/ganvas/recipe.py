@@ -182,6 +182,15 @@ class Watcher:
         """A step is over; `results` are its turns', by optimizer (the last turn of each)."""
         return Verdict.CONTINUE
 
+    def way_back(self, training: Training) -> tuple[str, dict[str, Any] | None]:
+        """After its ROLL_BACK: why, and the state (of `Training.state`) to go on from as it is; None stands for the
+        last good state, with half the step size."""
+        return "a watcher asked for it", None
+
+    def measure(self, training: Training) -> Mapping[str, float]:
+        """Numbers of its own for the row that is about to be measured, by name."""
+        return {}
+
     def measured(self, training: Training, row: Mapping[str, Any]) -> None:
         """The averages of the last steps have been read from the device (what `metrics.jsonl` gets)."""
 

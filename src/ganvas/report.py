@@ -17,14 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.charts import Chart, Line, figure
+from ganvas.doctor import CAVEAT, NO_DIVIDING_LINE, Finding, diagnose
 from ganvas.errors import RunError
 from ganvas.exhibit import moving_picture, noun_of, time_strip
 from ganvas.files import write_atomically
 from ganvas.pages import mapping, plain, text_of
 from ganvas.verdict import (
-    CAVEAT,
     GAME,
-    NO_DIVIDING_LINE,
     Row,
     duration,
     judge,
@@ -33,13 +32,14 @@ from ganvas.verdict import (
     number,
     outcome,
     players,
+    read_rows,
     roll_backs,
     scores,
     series,
-    standing,
+    went_back,
 )
 
-_ROWS, _PLAYERS, _EVENTS = 500_000, 6, 40
+_PLAYERS, _EVENTS = 6, 40
 
 
 def write_report(run: Path) -> Path:
@@ -52,27 +52,6 @@ def write_report(run: Path) -> Path:
     path = run / "report.html"
     write_atomically(path, _page(run, config, rows).encode("utf-8", "replace"))
     return path
-
-
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of `metrics.jsonl` in the order of their steps; [] without one. What cannot be read is left out."""
-    rows = []
-    if path.is_file():
-        with path.open("rb") as file:
-            for line, _ in zip(file, range(_ROWS), strict=False):
-                try:
-                    row = json.loads(line)
-                except (ValueError, RecursionError):
-                    continue
-                step = number(row.get("step")) if isinstance(row, dict) else None
-                if step is not None and 0 <= step < 1e12:
-                    rows.append({key: value for key, value in row.items() if not _absurd(value)})
-    return sorted(rows, key=lambda row: row["step"])
-
-
-def _absurd(value: Any) -> bool:
-    known = number(value)
-    return known is not None and abs(known) > 1e30
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -97,7 +76,7 @@ def _page(run: Path, config: Mapping[str, Any], rows: Sequence[Row]) -> str:
     recipe, data = text_of(config.get("recipe")), text_of(mapping(config.get("data")).get("name"))
     body = [
         _header(recipe, data, config, rows),
-        f'<div class="hero">{moving_picture(run, config)}{_verdict(config, rows)}</div>',
+        f'<div class="hero">{moving_picture(run, config)}{_diagnosis(config, rows)}</div>',
         time_strip(run, config),
         _curves(config, rows),
         _details(config, rows),
@@ -135,17 +114,28 @@ def _header(recipe: str, data: str, config: Mapping[str, Any], rows: Sequence[Ro
     )
 
 
-def _verdict(config: Mapping[str, Any], rows: Sequence[Row]) -> str:
-    reading = standing(rows, mapping(config.get("arguments")) or None)
-    title = {"good": "The game: in order", "note": "The game: worth a look", "bad": "The game: needs attention"}
-    parts = [f'<p class="first">{escape(reading.sentence)}</p>']
+def _diagnosis(config: Mapping[str, Any], rows: Sequence[Row]) -> str:
+    main, *others = diagnose(rows, config)
+    parts = [f'<p class="first">{escape(_capital(main.evidence))}.</p>', _remedies(main)]
     if back := roll_backs(rows):
         parts.append(f"<p>{escape(back)}</p>")
-    if reading.advice:
-        parts.append(f"<h3>To try</h3><ul>{''.join(f'<li>{escape(advice)}</li>' for advice in reading.advice)}</ul>")
+    for other in others:
+        parts.append(
+            f"<h3>Also: {escape(other.title)}</h3><p>{escape(_capital(other.evidence))}.</p>{_remedies(other)}"
+        )
     if measurements(rows):
         parts.append(f'<p class="quiet">{escape(CAVEAT)}</p>')
-    return f'<section class="card verdict {reading.mood}"><h2>{title[reading.mood]}</h2>{"".join(parts)}</section>'
+    return f'<section class="card verdict {main.mood}"><h2>{escape(main.title)}</h2>{"".join(parts)}</section>'
+
+
+def _remedies(finding: Finding) -> str:
+    cause = f"<p>{escape(finding.cause)}</p>" if finding.cause else ""
+    advice = "".join(f"<li>{escape(advice)}</li>" for advice in finding.advice)
+    return cause + (f"<h3>To try</h3><ul>{advice}</ul>" if advice else "")
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 # -- curves -----------------------------------------------------------------------------------------------------
@@ -222,7 +212,7 @@ def _curves(config: Mapping[str, Any], rows: Sequence[Row]) -> str:
             [Line(f"{noun_of(config).lower()} a second", series(measured, "images_per_second"), "c2")],
         ),
     ]
-    marks = [(float(row["step"]), plain(row["event"])) for row in rows if "back with" in str(row.get("event"))]
+    marks = [(float(row["step"]), plain(row["event"])) for row in rows if went_back(row)]
     drawn = "".join(figure(chart, marks[-_EVENTS:]) for chart in charts)
     if not drawn:
         return ""

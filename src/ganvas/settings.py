@@ -28,3 +28,4 @@ class Settings:
     keep: Annotated[int, Range(1), "checkpoints to keep"] = 3
     score_every: Annotated[int | None, Range(1), "steps between scores, which pick best/; default: none"] = None
     stop_when_flat: Annotated[int | None, Range(1), "stop after this many scores without a clearly better one"] = None
+    heal: Annotated[bool, "go back and change the game where the doctor finds it ailing"] = False

@@ -131,9 +131,9 @@ class Training:
         Ctrl-C and SIGTERM let the current step finish, so that what is saved is a state between two steps.
         """
         self._elapsed_from = time.monotonic()
-        self._good = self.state()
         for watcher in self.watchers:
             watcher.started(self)
+        self._good = self.state()
         self.outcome = "crashed"
         try:
             with self._signals_end_the_step():
@@ -159,7 +159,9 @@ class Training:
             if looking:
                 self._good = self.state()
             if self.processes.any(Verdict.ROLL_BACK in verdicts):
-                self.roll_back("a watcher asked for it")
+                self._back_for_a_watcher(verdicts)
+                over = False
+                continue
             if self.processes.any(Verdict.STOP in verdicts):
                 return "stopped early"
             if self.processes.any(self._asked_to_stop):
@@ -202,10 +204,26 @@ class Training:
             self.roll_backs = 0
             values = {"step": self.steps_done, "images": self.steps_done * self.batch_size, **row.values}
             for watcher in self.watchers:
+                values |= watcher.measure(self)
+            for watcher in self.watchers:
                 watcher.measured(self, values)
             return True
         self.roll_back(f"{row.culprit} was not finite")
         return False
+
+    def _back_for_a_watcher(self, verdicts: Sequence[Verdict]) -> None:
+        """Follows the first watcher that asks for a roll-back."""
+        asking = next((w for w, v in zip(self.watchers, verdicts, strict=True) if v is Verdict.ROLL_BACK), Watcher())
+        why, state = asking.way_back(self)
+        if state is None:
+            self.roll_back(why)
+            return
+        spent = self.elapsed()
+        self.load_state(state)
+        self.seconds = spent
+        for watcher in self.watchers:
+            watcher.measured(self, {"step": self.steps_done, "event": why})
+        self._good = self.state()
 
     def roll_back(self, why: str) -> None:
         """Returns to the last good state and goes on from there with half the step size."""
@@ -246,15 +264,23 @@ class Training:
     def averaged_weights(self) -> Iterator[None]:
         """Inside, the recipe generates with its averaged networks, in evaluation mode and without gradients."""
         live = {name: self.recipe.get_submodule(name) for name in self.averaged}
-        for name, module in self.averaged.items():
-            setattr(self.recipe, name, module)
+        with self.live_weights():
+            for name, module in self.averaged.items():
+                setattr(self.recipe, name, module.eval())
+            try:
+                yield
+            finally:
+                for name, module in live.items():
+                    setattr(self.recipe, name, module)
+
+    @contextmanager
+    def live_weights(self) -> Iterator[None]:
+        """Inside, the recipe generates with the weights that train, in evaluation mode and without gradients."""
         self.recipe.eval()
         try:
             with torch.no_grad(), torch.random.fork_rng():
                 yield
         finally:
-            for name, module in live.items():
-                setattr(self.recipe, name, module)
             self._train_mode()
 
     # -- helpers ------------------------------------------------------------------------------------------------
