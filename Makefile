@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint bench bench-demo bench-kills bench-memory clean
+.PHONY: setup demo test lint bench bench-demo bench-kills bench-memory bench-judge clean
 
 setup: .venv/ready
 
@@ -37,6 +37,9 @@ bench-kills: setup
 
 bench-memory: setup
 	$(BIN)/python benchmarks/memory.py
+
+bench-judge: setup
+	$(BIN)/python benchmarks/judge.py
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache

@@ -47,23 +47,30 @@ def mean_interval(values: Tensor, *, seed: int = 0) -> Interval:
 
 
 def frechet_interval(real: Tensor, fake: Tensor, *, seed: int = 0) -> Interval:
-    """Of `frechet_distance` between features (N, D) and (M, D).
-
-    Contributions are those to a mean and a covariance, by the derivative of the distance with respect to them: with T
-    the optimal transport map between the two Gaussians, a fake x adds 2 (m2 - m1).(x - m2) + (x - m2)'(1 - T)(x - m2).
-    """
+    """Of `frechet_distance` between features (N, D) and (M, D)."""
     one, other = Moments.of(real), Moments.of(fake)
+    contributions = frechet_contributions(one, other, real, fake)
+    low, high = _around(frechet_distance(one, other), *contributions, seed=seed)
+    return Interval(max(0.0, low), high)
+
+
+def frechet_contributions(one: Moments, other: Moments, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """(N,) and (M,) float64: what each sample adds to FID, but for a constant.
+
+    It is what the sample adds to a mean and a covariance, times the derivative of the distance with respect to them.
+    With T the optimal transport map between the Gaussians, a fake x adds
+    2 (m2 - m1).(x - m2) + (x - m2)'(1 - T)(x - m2).
+    """
     there, back = _transports(one.covariance, other.covariance)
     apart = other.mean - one.mean
-    contributions = []
+    found = []
     for features, moments, transport, towards in ((real, one, back, -apart), (fake, other, there, apart)):
         each = []
         for part in features.split(4096):
             centred = part.double() - moments.mean
             each.append(2 * centred @ towards + (centred * (centred - centred @ transport)).sum(1))
-        contributions.append(torch.cat(each))
-    interval = _around(frechet_distance(one, other), *contributions, seed=seed)
-    return Interval(max(0.0, interval.low), interval.high)
+        found.append(torch.cat(each))
+    return found[0], found[1]
 
 
 def _transports(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:

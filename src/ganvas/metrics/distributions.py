@@ -166,9 +166,9 @@ def density_coverage_each(real: Tensor, fake: Tensor, k: int = 5) -> tuple[Tenso
     dense, covered = [], torch.zeros(len(real), dtype=torch.bool, device=real.device)
     for _, distances in _distances(fake, real):
         inside = distances < radii
-        dense.append(inside.sum(1) / k)
+        dense.append(inside.sum(1).double() / k)
         covered |= inside.any(0)
-    return torch.cat(dense).double(), covered.double()
+    return torch.cat(dense), covered.double()
 
 
 def diversity(fake: Tensor, real: Tensor) -> float:
