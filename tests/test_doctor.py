@@ -1,0 +1,360 @@
+"""The doctor: each signal measures what it says, and each diagnosis is made when, and only when, it should be."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from games import Linear, assert_identical, few_images, made, ring, snapshot, training_of
+from ganvas import doctor, signals
+from ganvas.cli import main
+from ganvas.data.prepare import Data, open_data
+from ganvas.doctor import diagnose
+from ganvas.recipe import Watcher
+from ganvas.recipes.dcgan import DCGAN
+from ganvas.signals import Reference, Signals, compare, grid_contrast, labels_shown
+
+CPU = torch.device("cpu")
+
+
+# -- signals ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def points() -> tuple[Data, Reference]:
+    return ring(), Reference.of(ring(), CPU)
+
+
+def held_out(data: Data, count: int = 256) -> tuple[Tensor, Tensor]:
+    batch = data.split("test").gather(np.arange(count))
+    return batch.value, batch.label  # type: ignore[attr-defined]
+
+
+def test_fresh_items_are_as_good_as_the_data(points: tuple[Data, Reference]) -> None:
+    data, reference = points
+    found = compare(held_out(data)[0], None, reference)
+    assert found["diversity"] == pytest.approx(1, abs=0.06)
+    assert found["spread"] == pytest.approx(1, abs=0.3)
+    assert found["coverage"] > 0.9  # 1 - (1/2)^5 is expected
+    assert found["missed"] == 0 and found["distance"] < 0.02
+    assert found["copying"] == pytest.approx(1, abs=0.3)
+    assert "checkerboard" not in found  # points have no pixels
+
+
+def test_half_of_the_modes_give_about_half_of_the_coverage(points: tuple[Data, Reference]) -> None:
+    data, reference = points
+    values, labels = held_out(data, 1000)
+    found = compare(values[labels < 4][:256], None, reference)
+    assert found["coverage"] == pytest.approx(0.5, abs=0.08)
+    assert found["missed"] == pytest.approx(0.5, abs=0.08)
+    # Four modes of a ring are its half: from the distances between eighths of a circle, by hand.
+    chords = [[abs(np.exp(1j * np.pi * (a - b) / 4) - 1) for a in range(n)] for n in (4, 8) for b in range(n)]
+    assert found["diversity"] == pytest.approx(np.mean(chords[:4]) / np.mean(chords[4:]), abs=0.05)
+
+
+def test_one_point_is_a_collapse_and_a_copy_is_a_copy(points: tuple[Data, Reference]) -> None:
+    data, reference = points
+    one = held_out(data, 1)[0].expand(256, 2) + 0.001 * torch.randn(256, 2, generator=torch.Generator().manual_seed(0))
+    found = compare(one, None, reference)
+    assert found["diversity"] < 0.01 and found["missed"] > 0.8
+    copies = data.split("train").gather(np.random.RandomState(0).permutation(len(data.split("train")))[:256]).value
+    assert compare(copies, None, reference)["copying"] == 0
+
+
+def test_copies_of_few_pictures_are_told_without_held_out_ones() -> None:
+    data = few_images(24, size=8)
+    reference = Reference.of(data, CPU)
+    assert not len(reference.held_out)
+    train = data.split("train").gather(np.arange(len(data.split("train")))).value.float()
+    noise = 1e-3 * torch.randn(256, *train.shape[1:], generator=torch.Generator().manual_seed(1))
+    copies = train[torch.arange(256) % len(train)] + noise
+    assert compare(copies, None, reference)["copying"] < 0.3
+    between = (copies[torch.randperm(256, generator=torch.Generator().manual_seed(2))] + copies) / 2
+    assert compare(between, None, reference)["copying"] > 0.5
+
+
+def test_samples_that_are_not_finite_say_nothing_else(points: tuple[Data, Reference]) -> None:
+    samples = torch.zeros(8, 2)
+    samples[:2, 1] = math.nan
+    assert compare(samples, None, points[1]) == {"not_finite": 0.25}
+
+
+def by_labels(data: Data, order: list[int]) -> tuple[Tensor, Tensor]:
+    """Real points as if 30 latents each went with every label: sample k of a latent is an item of label order[k]."""
+    values, labels = held_out(data, 2000)
+    columns = [values[labels == label][:30] for label in order]
+    return torch.stack(columns, 1).flatten(0, 1), torch.arange(8).repeat(30)
+
+
+def test_labels_that_are_heeded_permuted_and_ignored(points: tuple[Data, Reference]) -> None:
+    data, reference = points
+    heeded = compare(*by_labels(data, list(range(8))), reference)
+    assert heeded["labels_agree"] == pytest.approx(1, abs=0.02) and heeded["labels_move"] > 0.95
+    assert heeded["diversity_within"] == pytest.approx(1, abs=0.15)
+    shifted = compare(*by_labels(data, [2, 3, 4, 5, 6, 7, 0, 1]), reference)  # a quarter of the circle: at right angles
+    assert shifted["labels_agree"] == pytest.approx(0, abs=0.02) and shifted["labels_move"] > 0.95
+    samples, labels = held_out(data, 30)[0].repeat_interleave(8, 0), torch.arange(8).repeat(30)
+    ignored = compare(samples, labels, reference)
+    assert ignored["labels_agree"] == pytest.approx(0, abs=1e-6) and ignored["labels_move"] < 1e-6
+
+
+def pictures(side: int = 16, channels: int = 3) -> Tensor:
+    """Smooth random pictures: noise with the spectrum of natural images, 1/f."""
+    noise = torch.randn(64, channels, side, side, generator=torch.Generator().manual_seed(3))
+    frequency = torch.fft.fftfreq(side)
+    falling = 1 / (frequency[:, None].square() + frequency.square() + 1 / side**2).sqrt()
+    smooth = torch.fft.ifft2(torch.fft.fft2(noise) * falling).real
+    return smooth / smooth.abs().max()
+
+
+@pytest.mark.parametrize(("side", "period"), [(16, 2), (16, 4), (32, 8), (28, 4), (28, 2)])
+def test_a_checkerboard_on_pictures_is_seen(side: int, period: int) -> None:
+    clean = pictures(side)
+    board = torch.zeros(side, side)
+    board[::period] += 0.05 * period
+    board[:, ::period] += 0.05 * period
+    assert grid_contrast(clean + board)[period] > 5 * grid_contrast(clean)[period]
+    for contrast in (grid_contrast(clean), grid_contrast(torch.randn(64, 1, side, side))):
+        assert all(0.2 < value < 3 for value in contrast.values()), contrast
+
+
+def test_small_pictures_have_no_large_grid() -> None:
+    assert set(grid_contrast(pictures(16))) == {2, 4} and set(grid_contrast(pictures(32))) == {2, 4, 8}
+    assert not grid_contrast(pictures(7))
+
+
+def test_labels_that_are_too_many_are_spread() -> None:
+    assert labels_shown(0).tolist() == [] and labels_shown(3).tolist() == [0, 1, 2]
+    assert labels_shown(100).tolist() == sorted({100 * k // 32 for k in range(32)})
+
+
+class Rows(Watcher):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[dict[str, Any]] = []
+
+    def measured(self, training: Any, row: Any) -> None:
+        self.rows.append(dict(row))
+
+
+def test_looking_leaves_training_bit_for_bit_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "LOOK_EVERY", 50)
+    data = few_images(64, channels=1)
+    arguments = {"channels": 1, "size": (8, 8), "width": 4, "latent": 4}
+    left, rows = [], Rows()
+    for watchers in ([], [Signals(), rows]):
+        training = training_of(made(DCGAN, **arguments), data, watchers, steps=101)
+        training.run()
+        assert training.recipe.training and all(m.training for m in training.recipe.generator.modules())
+        left.append((snapshot(training), torch.get_rng_state()))
+    assert_identical(left[0][0], left[1][0])
+    assert torch.equal(left[0][1], left[1][1])
+    looked = [row for row in rows.rows if "signal/diversity" in row]
+    assert [row["step"] for row in looked] == [50, 100]
+    assert "signal/shift" in looked[1] and looked[1]["signal/checkerboard"] > 0
+    assert "discriminator/logit_fake" in looked[0]
+
+
+# -- diagnoses --------------------------------------------------------------------------------------------------
+
+ARGUMENTS = {"lr": 1e-3, "r1": 0.0, "d_steps": 1, "g_steps": 1, "beta1": 0.5, "smoothing": 0.0, "objective": "minimax"}
+CONFIG = {"arguments": ARGUMENTS, "data": {"counts": {"train": 5000}, "space": {"kind": "images"}}}
+NORMAL = {
+    "diversity": 0.95,
+    "diversity_within": 0.9,
+    "missed": 0.05,
+    "distance": 0.2,
+    "copying": 1.1,
+    "labels_agree": 1.0,
+    "labels_agree_error": 0.02,
+    "labels_move": 0.5,
+    "checkerboard": 1.5,
+    "shift": 0.1,
+}
+
+
+def rows_of(game: dict[str, Any] | None = None, **unusual: float) -> list[dict[str, Any]]:
+    """A run of 1,000 steps in good health but for what is given; `game` are values or functions of the row's number."""
+    usual: dict[str, Any] = {
+        "discriminator/real": 0.5,
+        "discriminator/fake": 0.6,
+        "discriminator/accuracy_real": 0.8,
+        "discriminator/accuracy_fake": 0.75,
+        "discriminator/logit_real": 1.0,
+        "discriminator/logit_fake": -1.0,
+        "discriminator/gradient_norm": 1.0,
+        "generator/adversarial": 0.9,
+        "generator/gradient_norm": 1.0,
+    }
+    rows = []
+    for number in range(1, 21):
+        values = {**usual, **(game or {})}
+        row = {"step": 50 * number, **{k: v(number) if callable(v) else v for k, v in values.items()}}
+        if number % 2 == 0:
+            row |= {f"signal/{name}": value for name, value in {**NORMAL, **unusual}.items()}
+        rows.append(row)
+    return rows
+
+
+def right(real: float, fake: float) -> dict[str, Any]:
+    return {"discriminator/accuracy_real": real, "discriminator/accuracy_fake": fake}
+
+
+FADING = {"generator/gradient_norm": lambda number: 2.0 if number < 5 else 0.01}
+BACK = {"step": 500, "event": "discriminator/real was not finite near step 550; back with 0.5 of the step size"}
+
+CASES: list[tuple[str, list[dict[str, Any]], list[dict[str, Any]], str]] = [
+    # name, rows that show it, rows that nearly do, words of the evidence
+    ("collapse", rows_of(diversity=0.1), rows_of(diversity=0.5), "is 10% of that between real items"),
+    ("collapse", rows_of(diversity_within=0.1), rows_of(diversity_within=0.5), "within a label 10%"),
+    ("partial collapse", rows_of(missed=0.5), rows_of(missed=0.2), "and 50% of the data has hardly any sample"),
+    (
+        "overpowering",
+        rows_of({**right(0.99, 0.98), **FADING}, distance=1.5, missed=0.3),
+        rows_of(right(0.99, 0.98), distance=1.5, missed=0.3),
+        "right on 99% of real and 98% of generated samples, and the generator's gradients have faded from 2 to 0.01",
+    ),
+    ("weak", rows_of(right(0.6, 0.1), distance=1.2), rows_of(right(0.6, 0.1)), "60% of real and 10% of generated"),
+    ("weak", rows_of(right(0.5, 0.52), distance=1.2), rows_of(right(0.5, 0.52)), "far from the data"),
+    ("oscillation", rows_of(shift=1.2), rows_of(shift=0.4), "moves by 1.2 standard deviations"),
+    (
+        "oscillation",
+        rows_of({k: lambda n: 0.95 if n % 2 else 0.4 for k in right(0, 0)}),
+        rows_of({k: lambda n: 0.8 if n % 2 else 0.6 for k in right(0, 0)}),
+        "to and fro between 40% and 95%",
+    ),
+    ("divergence", [*rows_of(), BACK, BACK], [*rows_of(), BACK], "stopped being finite 2 times"),
+    ("divergence", [*rows_of(), BACK, {"step": 500, "event": "failed"}], rows_of(), "smaller steps did not help"),
+    ("divergence", rows_of(not_finite=0.5), rows_of(), "50% of the samples are not finite"),
+    ("divergence", rows_of(distance=40.0), rows_of(distance=0.4), "40 times the data's whole variance"),
+    ("divergence", rows_of({"discriminator/logit_real": 5e4}), rows_of({"discriminator/logit_real": 50.0}), "5e+04"),
+    ("memorisation", rows_of(copying=0.2), rows_of(copying=0.9), "0.20 times as far"),
+    ("labels", rows_of(labels_move=0.001, labels_agree=0.0), rows_of(labels_move=0.2), "does not move a sample"),
+    ("labels", rows_of(labels_agree=0.05), rows_of(labels_agree=0.5), "by 0.05 +- 0.02"),
+    ("checkerboard", rows_of(checkerboard=40.0), rows_of(checkerboard=3.0), "sticks out 40 times"),
+]
+
+
+@pytest.mark.parametrize(("name", "ailing", "nearly", "told"), CASES)
+def test_what_ails_a_run(name: str, ailing: list[Any], nearly: list[Any], told: str) -> None:
+    main_finding = diagnose(ailing, CONFIG)[0]
+    assert (main_finding.name, main_finding.mood) == (name, "bad"), main_finding
+    assert told in main_finding.evidence and main_finding.cause and main_finding.advice
+    assert [finding.name for finding in diagnose(nearly, CONFIG)] == ["healthy"]
+    # Only flags that the recipe has.
+    bare = {**CONFIG, "arguments": {"other": 1}}
+    assert not any("--" in advice for advice in diagnose(ailing, bare)[0].advice)
+
+
+def test_too_little_data_is_for_pictures_and_comes_after_what_it_leads_to() -> None:
+    few = {**CONFIG, "data": {"counts": {"train": 24}, "space": {"kind": "images"}}}
+    assert [finding.name for finding in diagnose(rows_of(), few)] == ["little data"]
+    both = diagnose(rows_of(copying=0.2), few)
+    assert [finding.name for finding in both] == ["memorisation", "little data"]
+    assert "there are 24 of them" in both[0].evidence
+    assert diagnose(rows_of(), {**few, "data": {**few["data"], "space": {"kind": "points"}}})[0].name == "healthy"
+
+
+def test_young_and_empty_runs_are_not_accused() -> None:
+    assert diagnose([])[0].name == "early"
+    young = rows_of(diversity=0.01, missed=1.0, checkerboard=500.0, labels_agree=0.0)[:4]
+    assert [finding.name for finding in diagnose(young, CONFIG)] == ["early"]
+    blind = [{k: v for k, v in row.items() if not k.startswith("signal/")} for row in rows_of()]
+    assert diagnose(blind, CONFIG)[0].title == "Nothing wrong is seen"
+    assert diagnose([{"step": i, "generator/adversarial": 1.0} for i in range(9)])[0].name == "unknown"
+
+
+def test_one_odd_look_says_nothing() -> None:
+    rows = rows_of()
+    rows[-1]["signal/diversity"] = 0.0
+    assert diagnose(rows, CONFIG)[0].name == "healthy"
+    rows[-3]["signal/diversity"] = 0.0
+    assert diagnose(rows, CONFIG)[0].name == "collapse"
+
+
+def test_logits_without_a_dividing_line_are_not_read_as_decisions() -> None:
+    rows = rows_of({**right(1.0, 1.0), **FADING}, distance=0.8)
+    scores = {**CONFIG, "arguments": {**ARGUMENTS, "objective": "wasserstein"}}
+    assert diagnose(rows, CONFIG)[0].name == "overpowering"
+    assert diagnose(rows, scores)[0].name == "healthy" and "%" not in diagnose(rows, scores)[0].evidence.split(";")[0]
+    guessing = rows_of(right(0.5, 0.0), distance=0.8)
+    assert diagnose(guessing, CONFIG)[0].name == "weak" and diagnose(guessing, scores)[0].name == "healthy"
+
+
+def test_pairs_are_called_pairs() -> None:
+    rows = [{**row, "discriminator/pair": 0.5} for row in rows_of(right(0.7, 0.7))]
+    assert "scores the real one of a pair higher in 70% of pairs" in diagnose(rows, CONFIG)[0].evidence
+
+
+def test_unconditional_runs_have_no_labels_to_lose() -> None:
+    rows = rows_of()
+    for row in rows:
+        for name in [key for key in row if "labels" in key or "within" in key]:
+            del row[name]
+    assert diagnose(rows, CONFIG)[0].name == "healthy"
+
+
+@pytest.mark.parametrize("value", [None, "text", [], {}, math.nan, math.inf, 10**400, True])
+def test_rows_and_configs_of_any_shape_are_read(value: Any) -> None:
+    rows = rows_of(diversity=0.1)
+    for key in list(rows[0]):
+        if key != "step":
+            assert diagnose([{**row, key: value} for row in rows], CONFIG)
+    for name in NORMAL:
+        assert diagnose([{**row, f"signal/{name}": value} for row in rows], CONFIG)
+    for key in ("arguments", "data"):
+        assert diagnose(rows, {**CONFIG, key: value})
+    assert diagnose(rows, {"data": {"counts": value, "space": value}})
+
+
+# -- the command ------------------------------------------------------------------------------------------------
+
+
+def stored(folder: Path, rows: list[dict[str, Any]]) -> Path:
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"format": 1, **CONFIG}))
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"step": 10')
+    return folder
+
+
+def command(*words: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", *words])
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_the_command_says_what_ails_a_run_and_exits_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = stored(tmp_path / "run", rows_of(diversity=0.1, checkerboard=40.0))
+    assert command(str(run)) == 0
+    told = capsys.readouterr().out
+    assert told.index("Mode collapse: ") < told.index("Checkerboard artefacts: ")
+    assert "Try: --lr 3 to 10 times lower" in told and doctor.CAVEAT in told and "Not finished: 1,000 steps" in told
+    assert command(str(run), "--json") == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["main"] == "collapse" and content["ailing"] is True
+    assert [finding["name"] for finding in content["findings"]] == ["collapse", "checkerboard"]
+
+
+def test_the_users_errors_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = stored(tmp_path / "run", rows_of())
+    (run / "config.json").write_text("{")
+    for words in ((), (str(tmp_path / "none"),), (str(run),), (str(run), "--jason")):
+        assert command(*words) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("ganvas: ") and error.count("\n") == 1
+
+
+def test_a_training_without_averages_is_looked_at_too() -> None:
+    rows = Rows()
+    training = training_of(made(Linear), open_data("ring", progress=False), [Signals(), rows], steps=100, ema=0)
+    training.run()
+    (row,) = [row for row in rows.rows if "signal/diversity" in row]
+    assert row["signal/diversity"] > 0 and "signal/labels_agree" not in row

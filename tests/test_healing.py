@@ -1,0 +1,178 @@
+"""`--heal`: training goes back to where it was healthy, plays on with a remedy, and is still resumed bit for bit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from games import Linear, made, ring, training_of
+from ganvas import healing, signals
+from ganvas.api import Job, play, prepare, prepare_resume
+from ganvas.checkpoint import Checkpoints, found, read
+from ganvas.doctor import Finding
+from ganvas.healing import MOST, Healer
+from ganvas.recipe import Results, Verdict, Watcher
+from ganvas.signals import Signals
+from ganvas.train import Training
+from ganvas.verdict import read_rows
+
+
+class Penalised(Linear):
+    """Has the attributes that the healer knows as penalties."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.r1, self.r2 = 0.0, 3.0
+
+
+class Events(Watcher):
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[tuple[int, str]] = []
+
+    def measured(self, training: Training, row: Mapping[str, Any]) -> None:
+        if "event" in row:
+            self.told.append((row["step"], row["event"]))
+
+
+class StopAt(Watcher):
+    """Stops when training has reached this step for the n-th time."""
+
+    def __init__(self, step: int, time: int) -> None:
+        super().__init__()
+        self.step, self.left = step, time
+
+    def stepped(self, training: Training, results: Mapping[str, Results]) -> Verdict:
+        self.left -= training.steps_done == self.step
+        return Verdict.STOP if self.left == 0 else Verdict.CONTINUE
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "LOOK_EVERY", 50)
+    monkeypatch.setattr(healing, "HOLD_EVERY", 100)
+
+
+def ailing(monkeypatch: pytest.MonkeyPatch, name: str, steps: set[int], times: int) -> None:
+    """The doctor finds this at these steps until training has been healed so many times, and nothing otherwise."""
+
+    def diagnose(rows: Any, config: Any = None) -> list[Finding]:
+        healings = sum("back at step" in str(row.get("event")) for row in rows)
+        if rows[-1]["step"] in steps and healings < times:
+            return [Finding(name, "bad", name.capitalize(), "as seen")]
+        return [Finding("healthy", "good", "Healthy", "nothing")]
+
+    monkeypatch.setattr(healing, "diagnose", diagnose)
+
+
+def healed(folder: Path, steps: int) -> tuple[Training, Events]:
+    events, checkpoints = Events(), Checkpoints(folder, every=10_000, keep=1, about={})
+    watchers = [Signals(), events, Healer(checkpoints, {}), checkpoints]
+    training = training_of(made(Penalised), ring(), watchers, steps=steps)
+    training.run()
+    return training, events
+
+
+def test_training_goes_back_to_what_was_healthy_and_on_with_less(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ailing(monkeypatch, "collapse", {150, 200}, times=1)
+    training, events = healed(tmp_path, 250)
+    assert events.told == [
+        (
+            100,
+            "collapse at step 200 (as seen): back at step 100 with learning rate of the discriminator x 0.3, learning "
+            "rate of the generator x 0.3, r1 1, r2 6",
+        )
+    ]
+    assert (training.outcome, training.steps_done) == ("finished", 250)
+    assert (training.recipe.r1, training.recipe.r2) == (1, 6)
+    # The same game by other means: to step 100 undisturbed, on with smaller steps to the end.
+    plain = training_of(made(Penalised), ring(), steps=250)
+    for step in range(250):
+        if step == 100:
+            plain.base_rates = {name: [0.3 * rate for rate in rates] for name, rates in plain.base_rates.items()}
+        plain.step()
+    for name, tensor in plain.recipe.state_dict().items():
+        assert torch.equal(tensor, training.recipe.state_dict()[name]), name
+
+
+def test_one_look_is_not_enough_and_some_troubles_cannot_be_healed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ailing(monkeypatch, "collapse", {100, 200}, times=9)
+    assert not healed(tmp_path / "a", 250)[1].told
+    ailing(monkeypatch, "memorisation", {100, 150, 200}, times=9)
+    assert not healed(tmp_path / "b", 250)[1].told
+
+
+@pytest.mark.parametrize(
+    ("name", "rates", "penalties"), [("weak", (1, 0.2), (0, 3)), ("overpowering", (0.2, 1), (0, 3))]
+)
+def test_the_remedy_is_for_the_player_that_is_too_strong(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    rates: tuple[float, float],
+    penalties: tuple[float, float],
+) -> None:
+    ailing(monkeypatch, name, {50, 100}, times=1)
+    training, events = healed(tmp_path, 120)
+    assert training.base_rates == {"discriminator": [0.05 * rates[0]], "generator": [0.005 * rates[1]]}
+    assert (training.recipe.r1, training.recipe.r2) == penalties
+    assert events.told[0][0] == 0 and events.told[0][1].count(" x 0.2") == 1
+
+
+def test_what_does_not_help_at_once_begins_anew_and_four_times_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ailing(monkeypatch, "divergence", {150, 200, 250}, times=99)
+    training, events = healed(tmp_path, 250)
+    assert [step for step, _ in events.told] == [100, 0, 100, 0]
+    assert [text.endswith("this was the last healing") for _, text in events.told] == [False] * (MOST - 1) + [True]
+    assert training.outcome == "finished"
+    assert training.base_rates["discriminator"] == [pytest.approx(0.05 * 0.2**4)]
+
+
+def job() -> Job:
+    options = {"steps": 250, "batch_size": 16, "width": 4, "latent": 2, "precision": "float32", "heal": True}
+    return prepare("vanilla", ring(), {**options, "checkpoint_every": 70, "keep": 1, "ema": 100})
+
+
+def last_state(run: Path) -> dict[str, Any]:
+    newest = found(run / "checkpoints")[0]
+    assert newest.name == "step-00000250"
+    return read(newest)
+
+
+def test_a_healed_run_is_resumed_bit_for_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ailing(monkeypatch, "collapse", {150, 200}, times=1)
+    whole = play(job(), out=tmp_path / "whole", quiet=True)
+    expected = last_state(whole)
+    assert len(expected["values"]["watchers"]["Healer"]["healings"]) == 1
+    rows = read_rows(whole / "metrics.jsonl")
+    (event,) = [row for row in rows if "back at step" in str(row.get("event"))]
+    assert event["step"] == 100
+    assert [row["step"] for row in rows if "event" not in row] == [50, 100, 150, 200, 250]  # what was undone is gone
+    assert "back at step 100" in (whole / "report.html").read_text()
+
+    # Stopped in between: after the first look that found it ailing, right after it went back, and on the second way.
+    for number, (step, time, lost) in enumerate(((170, 1, 1), (101, 2, 0), (160, 2, 1))):
+        run = play(job(), out=tmp_path / str(number), watchers=[StopAt(step, time)], quiet=True)
+        for checkpoint in found(run / "checkpoints")[:lost]:  # as if killed before it was written
+            shutil.rmtree(checkpoint)
+        again = prepare_resume(run, quiet=True)
+        assert play(again, quiet=True) == run
+        mine = last_state(run)
+        for part in ("model", "averaged", "optimizers"):
+            assert mine[part].keys() == expected[part].keys()
+            for name, tensor in mine[part].items():
+                assert torch.equal(tensor, expected[part][name]), (step, time, name)
+        healings = [state["values"]["watchers"]["Healer"]["healings"] for state in (mine, expected)]
+        assert json.dumps(healings[0]) == json.dumps(healings[1])
