@@ -164,9 +164,9 @@ def test_conditional_samples_are_read_and_trained_on(labelled, tmp_path):
     good = ganvas.evaluate(right, labelled, n=200, metrics=metrics, progress=False).scores
     with torch.no_grad():
         right.recipe.level.copy_(torch.tensor([-0.9, 0.9]))  # the labels are swapped
-    bad = ganvas.evaluate(right, labelled, n=200, metrics=metrics, progress=False).scores
+    bad = ganvas.evaluate(right, labelled, n=200, metrics=["accuracy", "class-fid"], progress=False).scores
     assert good["accuracy[native]"].value > 0.9 and bad["accuracy[native]"].value < 0.1
-    assert good["TSTR[native]"].value > 0.8 and bad["TSTR[native]"].value < 0.2
+    assert good["TSTR[native]"].value > 0.8
     assert good["TRTR[native]"].value > 0.95 and good["TRTR[native]"].samples == good["TSTR[native]"].samples == 200
     assert good["FID of dark[native]"].value < bad["FID of dark[native]"].value
     assert good["FID of dark[native]"].samples == 100
@@ -384,7 +384,7 @@ def test_what_cannot_be_is_refused(data, labelled, run, eye, tmp_path, capsys):
     assert "did you mean 'kid'" in line(data, "--data", data, "--metrics", "kidd")
     assert "did you mean 'lite0'" in line(data, "--data", data, "--extractor", "lite00")
     assert "did you mean 'native'" in line(data, "--data", data, "--extractor", "natve")
-    assert "needs labels" in line(data, "--data", data, "--extractor", eye, "--metrics", "accuracy")
+    assert "it needs labels" in line(data, "--data", data, "--extractor", eye, "--metrics", "accuracy")
     assert "trained on labels" in line(data, "--data", data, "--extractor", "native")
     assert "take coordinates" in line("ring", "--data", "ring", "--extractor", "lite0")
     assert "say what to compare with" in line(data)

@@ -25,6 +25,11 @@ _OF_EXTRACTOR = (
     ("precision", "another precision of the extractor"),
     ("fast", "another precision of the extractor (--fast)"),
 )
+_OF_SCORE = (
+    ("samples", "another number of samples"),
+    ("references", "another number of reference items"),
+    ("subset_size", "another size of subsets"),
+)
 _MOST_WARNINGS = 10
 _WORTH_SAYING = ("recipe", "step", "truncation", "seed")
 
@@ -83,10 +88,10 @@ def differences(mine: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
                 short = [text(str(each.get(name))[:12] if name == "weights" else each.get(name)) for each in (a, b)]
                 reasons.append(f"{words} {text(extractor)} ({short[0]} and {short[1]})")
     for key in shared:
-        for name, words in (("samples", "samples"), ("references", "references"), ("subset_size", "size of subsets")):
+        for name, words in _OF_SCORE:
             a, b = mine["scores"][key].get(name), other["scores"][key].get(name)
             if a != b and not reasons:
-                reasons.append(f"{text(key)} has another number of {words} ({text(a)} and {text(b)})")
+                reasons.append(f"{text(key)} has {words} ({text(a)} and {text(b)})")
     return reasons
 
 

@@ -262,17 +262,20 @@ def _extractor(
 
 def _scores(case: Case, wanted: list[str], named: bool) -> dict[str, Score]:
     scores: dict[str, Score] = {}
+    left_out: dict[str, list[str]] = {}
     for name in wanted:
         lacking = METRICS[name].needs(case)
         if lacking and named:
             raise UsageError(f"{name} cannot be told: {lacking}")
         if lacking:
-            if "alone" not in lacking:
-                case.notes.append(f"no {name}: {lacking}")
-            continue
-        scores |= {score.key: score for score in METRICS[name].compute(case)}
+            left_out.setdefault(lacking, []).append(name)
+        else:
+            scores |= {score.key: score for score in METRICS[name].compute(case)}
     if not scores:
-        raise DataError(f"no score can be told of so little: {case.notes[-1]}")
+        raise DataError(f"no score can be told of so little: {next(iter(left_out))}")
+    for lacking, names in left_out.items():
+        if names != ["modes"]:  # which belong to two sets alone
+            case.notes.append(f"no {', '.join(names)}: {lacking}")
     return scores
 
 

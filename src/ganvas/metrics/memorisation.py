@@ -26,9 +26,9 @@ PERMUTATIONS = 9_999
 
 class Memorisation(NamedTuple):
     """excess: 0 nothing is copied, 1 everything; can be below 0. share, expected: of samples whose nearest item was
-    trained on. p: how often chance gives such a share or a larger one. each: (N,) 0 or 1, whether a training item is
-    nearest. place: (N,) of the nearest training item. nearness: (N,) its distance over that of the nearest held-out
-    item, small where a sample is suspiciously near."""
+    trained on. p: how often chance gives such a share or a larger one. each: (H,) what each held-out item says of the
+    excess, which is their mean. place: (N,) of the nearest training item. nearness: (N,) its distance over that of the
+    nearest held-out item, small where a sample is suspiciously near."""
 
     excess: float
     share: float
@@ -50,8 +50,9 @@ def memorisation(samples: Tensor, trained: Tensor, held_out: Tensor, seed: int =
     favourites = torch.zeros(len(trained) + len(held_out), dtype=torch.float64)
     favourites.index_add_(0, index, each)
     favourites.index_add_(0, other_index + len(trained), 1 - each)
+    passed_over = 1 - favourites[len(trained) :] * len(favourites) / len(samples)
     p = _chance(favourites.numpy(), len(held_out), float((1 - each).sum()), seed)
-    return Memorisation(1 - (1 - share) / (1 - expected), share, expected, p, each, index, nearness)
+    return Memorisation(float(passed_over.mean()), share, expected, p, passed_over, index, nearness)
 
 
 def _chance(favourites: np.ndarray, held_out: int, found: float, seed: int) -> float:

@@ -38,8 +38,7 @@ if TYPE_CHECKING:
     from ganvas.record import Recorder
     from ganvas.train import Training
 
-SAMPLES = 1000
-SAMPLES_WHEN_SLOW = 500
+SAMPLES, SAMPLES_WHEN_SLOW, REFERENCES = 1000, 500, 5000
 MOMENTS = 20
 """Scores of a run that is to stop when they are flat, where no interval is given."""
 
@@ -81,7 +80,7 @@ class Scorer(Watcher):
             data = training.data
             with torch.random.fork_rng():
                 self.judge = _judge(data, training.recipe, progress)
-                self.real = reference(data, "train+validation", 5000, 0, self.judge, progress=progress).features
+                self.real = reference(data, "train+validation", REFERENCES, 0, self.judge, progress=progress).features
             self.count = SAMPLES if self.real.shape[1] <= SAMPLES // 2 else SAMPLES_WHEN_SLOW
             self.name = "FID" if min(self.count, len(self.real)) > self.real.shape[1] else "KID"
             self.key = f"{self.name}[{self.judge.name}]"

@@ -74,7 +74,7 @@ class Case:
 
     @cached_property
     def held_out(self) -> Reference:
-        return self._reference(HELD_OUT, None, self.extractor)
+        return self._reference(HELD_OUT, self.count, self.extractor)
 
     @cached_property
     def fake_native(self) -> Features:
@@ -143,7 +143,7 @@ def _fid(case: Case) -> Iterator[Score]:
 
 def _kid(case: Case) -> Iterator[Score]:
     real, fake = case.real.features, case.fake.features
-    size = min(1000, len(real) // 2, len(fake) // 2)
+    size = min(1000, len(real) // 4, len(fake) // 4)  # so that subsets differ
     value, spread = d.kernel_distance(real, fake, subset_size=size, seed=case.seed)
     interval = bootstrap.kernel_interval(real, fake, seed=case.seed)
     yield _score(case, "KID", value, interval, "lower", spread=spread, subsets=100, subset_size=size)
@@ -189,8 +189,8 @@ def _diversity(case: Case) -> Iterator[Score]:
 def _memorisation(case: Case) -> Iterator[Score]:
     found = memorisation(case.fake.features, case.trained.features, case.held_out.features, case.seed)
     case.memorised = found
-    share = bootstrap.mean_interval(found.each, seed=case.seed)
-    low, high = (1 - (1 - bound) / (1 - found.expected) for bound in share)
+    # Over the held-out items, and not the samples: it is mostly they that could have been others.
+    interval = bootstrap.mean_interval(found.each, seed=case.seed)
     words = (
         f"{100 * found.share:.1f}% of the samples lie nearer to one of {len(case.trained.features):,} training items "
         f"than to any of {len(case.held_out.features):,} held-out ones; {100 * found.expected:.1f}% would where "
@@ -198,7 +198,7 @@ def _memorisation(case: Case) -> Iterator[Score]:
     )
     case.notes.append(words)
     yield _score(
-        case, "memorised", found.excess, bootstrap.Interval(low, high), "lower",
+        case, "memorised", found.excess, interval, "lower",
         share=found.share, expected=found.expected, p=found.p, held_out=len(case.held_out.features), words=words,
     )  # fmt: skip
 
@@ -217,15 +217,12 @@ def _modes(case: Case) -> Iterator[Score]:
     yield _score(case, "good", float(good.mean()), bootstrap.mean_interval(good, seed=case.seed), "higher")
 
 
-def _labels_needed(what: str) -> Callable[[Case], str]:
-    def needs(case: Case) -> str:
-        if not case.data.labels:
-            return f"{what} needs labels, and {case.data.name} has none"
-        if case.samples.labels is None:
-            return f"{what} needs samples with the data's labels (a conditional model, or sub-folders of these names)"
-        return "" if case.readable else f"{what} needs images"
-
-    return needs
+def _labels_needed(case: Case) -> str:
+    if not case.data.labels:
+        return f"it needs labels, and {case.data.name} has none"
+    if case.samples.labels is None:
+        return "it needs samples with the data's labels (a conditional model, or sub-folders of these names)"
+    return "" if case.readable else "it needs images"
 
 
 def _accuracy(case: Case) -> Iterator[Score]:
@@ -258,7 +255,7 @@ def _class_fid(case: Case) -> Iterator[Score]:
 
 
 def _class_fid_needed(case: Case) -> str:
-    lacking = _labels_needed("per-class FID")(case)
+    lacking = _labels_needed(case)
     if lacking or case.samples.labels is None:
         return lacking
     most = int(case.samples.labels.bincount().max())
@@ -296,7 +293,7 @@ def _right(network: Any, values: Tensor, labels: Tensor) -> Tensor:
 
 
 def _tstr_needed(case: Case) -> str:
-    lacking = _labels_needed("train on synthetic, test on real")(case)
+    lacking = _labels_needed(case)
     there = count_of(case.data, HELD_OUT)
     if not lacking and there < FEW_HELD_OUT:
         return f"train on synthetic, test on real needs {FEW_HELD_OUT} held-out items, and the data has {there}"
@@ -310,7 +307,7 @@ METRICS: dict[str, Metric] = {
     "precision": Metric(_precision, _at_least(FEW, "precision and recall"), "precision and recall"),
     "density": Metric(_density, _at_least(FEW, "density and coverage"), "density and coverage"),
     "diversity": Metric(_diversity, _at_least(2, "diversity"), "distance between samples beside that of real ones"),
-    "accuracy": Metric(_accuracy, _labels_needed("accuracy"), "samples that are read as their label"),
+    "accuracy": Metric(_accuracy, _labels_needed, "samples that are read as their label"),
     "class-fid": Metric(_class_fid, _class_fid_needed, "Frechet distance of each label"),
     "tstr": Metric(_tstr, _tstr_needed, "train on synthetic, test on real"),
     "memorisation": Metric(_memorisation, _held_out_needed, "copies of the training set"),
