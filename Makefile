@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint bench bench-demo bench-kills bench-memory bench-judge clean
+.PHONY: setup demo test lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor clean
 
 setup: .venv/ready
 
@@ -40,6 +40,13 @@ bench-memory: setup
 
 bench-judge: setup
 	$(BIN)/python benchmarks/judge.py
+
+bench-doctor: setup
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/doctor.py runs
+	$(BIN)/python benchmarks/doctor.py table --seed 0
+	$(BIN)/python benchmarks/doctor.py table --seed 1
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/doctor.py heal
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/doctor.py cost
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache

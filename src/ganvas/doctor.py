@@ -32,19 +32,22 @@ FEW_ITEMS = 200
 FAR_OFF, EXPLODED, CERTAIN = 5.0, 100.0, 1000.0
 """Divergence: distance of the samples, growth of a gradient norm, size of a logit."""
 
-COPYING = 0.5
+COPYING = 0.6
 """Memorisation: distance to the nearest training item, relative to that of fresh items."""
 
 FAR_AHEAD, FADED = 0.97, 20.0
 """Overpowering: share of right answers, and how many times weaker the generator's gradients have become."""
 
-FOOLED, GUESSING, POOR, HALF_MISSED = 0.35, 0.58, 0.6, 0.5
+FOOLED, GUESSING, POOR, HALF_MISSED = 0.35, 0.66, 0.6, 0.5
 """Weak: share of samples seen through, of all right answers; and samples that are far from the data."""
 
-DEAF, UNMOVED = 0.25, 0.02
-"""Labels: agreement, of 1, that even a high estimate does not reach; share of the samples' variance that they make."""
+DEAF, DEAD, UNMOVED = 0.25, 0.001, 0.05
+"""Labels: agreement, of 1, that even a high estimate does not reach; share of the samples' variance that they make
+where they are not heard at all, and hardly."""
 
-CHECKERED = 8.0
+CHECKERED, FADES = 8.0, 0.4
+"""Checkerboard: contrast of the last look; what part of the highest of the last looks it is where it goes away."""
+
 SAME, ALIKE, MISSED = 0.2, 0.4, 0.35
 """Collapse: diversity (total and partial), and share of the data without samples."""
 
@@ -220,9 +223,10 @@ def _weak(case: _Case) -> Finding | None:
 
 def _labels(case: _Case) -> Finding | None:
     agree, error = case.signal("labels_agree"), case.signal("labels_agree_error")
-    unmoved = case.signal("labels_move") < UNMOVED
-    # Where all samples of a label are alike, it cannot be told whether they are like its items.
-    strays = agree + 2 * error < DEAF and case.signal("diversity_within") >= SAME
+    moved, astray = case.signal("labels_move"), agree + 2 * error < DEAF
+    unmoved = moved < DEAD or (moved < UNMOVED and astray)
+    # Where all samples are alike, it cannot be told whether they are like their labels' items.
+    strays = astray and case.signal("diversity") >= ALIKE
     if not (case.grown and (unmoved or strays)):
         return None
     how = "the label does not move a sample" if unmoved else "the label moves samples, but not to its own items"
@@ -237,8 +241,10 @@ def _labels(case: _Case) -> Finding | None:
 
 
 def _checkerboard(case: _Case) -> Finding | None:
-    contrast = case.signal("checkerboard")
-    if not (case.grown and contrast > CHECKERED and not case.signal("distance") > POOR):
+    looks = case.told.signals.get("checkerboard", [])
+    contrast = looks[-1] if looks else 0.0
+    fading = bool(looks) and contrast < FADES * max(looks)  # as in any young network that still learns
+    if not case.grown or fading or contrast <= CHECKERED:
         return None
     return Finding(
         "checkerboard",

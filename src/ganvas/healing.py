@@ -2,8 +2,9 @@
 
 `Healer` is a watcher. After each look at samples it asks the doctor. While nothing is wrong it holds on to a checkpoint
 now and then; when the same kind of trouble has lasted for a few looks, it sends training back to that checkpoint, or to
-the start where the remedy did not help at once, and takes something out of the game: the learning rates, and where the
-recipe has penalties on gradients, those. What it changed is in its state, so a resumed run goes on as it would have.
+the start where the remedy did not help at once, and calms the game: lower learning rates, less momentum, and where
+the recipe has penalties on gradients, higher ones. What it changed is in its state, so a resumed run goes on as it
+would have.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import copy
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from torch.optim import Optimizer
 
 from ganvas.checkpoint import Checkpoints, read
 from ganvas.doctor import Finding, diagnose
@@ -44,8 +47,12 @@ RATES = {
 """By diagnosis, what the learning rates of the discriminator and of the others are multiplied with. Other diagnoses are
 of the data or of the networks, which no change to a live game can heal."""
 
-PENALISED = ("collapse", "partial collapse", "oscillation", "divergence")
-"""Diagnoses at which a penalty on the discriminator's gradients helps; where it was 0 it becomes 1, else it doubles."""
+CALMED = ("collapse", "partial collapse", "oscillation", "divergence")
+"""Diagnoses at which less momentum helps, and a penalty on the discriminator's gradients: where that was 0 it becomes
+1, else it doubles."""
+
+MOMENTUM = 0.5
+"""What a calmed game has of it at most: Adam's first decay, or SGD's momentum."""
 
 
 class Healer(Watcher):
@@ -56,12 +63,14 @@ class Healer(Watcher):
         self.checkpoints, self.config = checkpoints, config
         self._rates: dict[str, list[float]] = {}
         self._penalties: dict[str, float] = {}
+        self._momenta: dict[str, float] = {}
         self._finding: Finding | None = None
         self._after: dict[str, Any] | None = None
 
     def started(self, training: Training) -> None:
         self._rates = copy.deepcopy(training.base_rates)
         self._penalties = {n: getattr(training.recipe, n) for n in ("r1", "r2") if hasattr(training.recipe, n)}
+        self._momenta = {name: momentum(optimizer) for name, optimizer in training.optimizers.items()}
         self.state = {"rows": [], "healings": [], "ailing": 0, "again": False, **self.state}
         self._treat(training)
         if training.steps_done == 0:
@@ -94,9 +103,11 @@ class Healer(Watcher):
         finding = diagnose(self.state["rows"], self.config)[0]
         judging, others = RATES[finding.name]
         first = judge(self.state["rows"])
+        calmed = finding.name in CALMED
         healing: dict[str, Any] = {
             "rates": {name: judging if name == first else others for name in training.optimizers},
-            "penalties": sorted(self._penalties) if finding.name in PENALISED else [],
+            "penalties": sorted(self._penalties) if calmed else [],
+            "calmed": calmed,
         }
         healings = [*self.state["healings"], healing]
         self._after = {"healings": healings, "again": True}
@@ -105,6 +116,8 @@ class Healer(Watcher):
         at = training.steps_done if state is None else state["values"]["step"]
         told = [f"learning rate of the {name} x {factor:g}" for name, factor in healing["rates"].items() if factor != 1]
         told += [f"{name} {self._penalty(name, healings):g}" for name in healing["penalties"]]
+        if calmed and max(self._momenta.values()) > MOMENTUM:
+            told.append(f"momentum {MOMENTUM:g}")
         last = "; this was the last healing" if len(healings) == MOST else ""
         return (
             f"{finding.title.lower()} at step {training.steps_done:,} ({finding.evidence}): back at step {at:,} with "
@@ -118,6 +131,9 @@ class Healer(Watcher):
         for name, rates in self._rates.items():
             factor = math.prod(healing["rates"].get(name, 1.0) for healing in healings)
             training.base_rates[name] = [rate * factor for rate in rates]
+        if any(healing["calmed"] for healing in healings):
+            for name, optimizer in training.optimizers.items():
+                set_momentum(optimizer, min(MOMENTUM, self._momenta[name]))
         for name in self._penalties:
             setattr(training.recipe, name, self._penalty(name, healings))
 
@@ -127,3 +143,17 @@ class Healer(Watcher):
             if name in healing["penalties"]:
                 weight = 2 * weight or 1.0
         return weight
+
+
+def momentum(optimizer: Optimizer) -> float:
+    """Adam's first decay or SGD's momentum; 0 where there is neither."""
+    group = optimizer.param_groups[0]
+    return float(group["betas"][0] if "betas" in group else group.get("momentum", 0.0))
+
+
+def set_momentum(optimizer: Optimizer, value: float) -> None:
+    for group in optimizer.param_groups:
+        if "betas" in group:
+            group["betas"] = (value, *group["betas"][1:])
+        elif "momentum" in group:
+            group["momentum"] = value

@@ -25,7 +25,7 @@ class Symptoms:
     Shares are 0 to 1. `right_*`: how often the discriminator is right; of pairs where it compares them (`paired`).
     `faded`: a generator's gradient norm once and now. `growth`: the same of the player whose norm grew most. `seesaw`:
     lowest and highest share of right answers where it goes to and fro between measurements. `certainty`: the size of
-    its mean logits.
+    its mean logits. `signals`: of the last looks, by name.
     """
 
     measured: int
@@ -42,11 +42,12 @@ class Symptoms:
     growth: tuple[float, float] | None
     not_finite_times: int
     failed: bool
-    signals: Mapping[str, float]
+    signals: Mapping[str, list[float]]
 
     def signal(self, name: str) -> float | None:
         """The median of the last looks."""
-        return self.signals.get(name)
+        values = self.signals.get(name)
+        return statistics.median(values) if values else None
 
 
 def symptoms(rows: Sequence[Row], judged: bool = True) -> Symptoms:
@@ -73,7 +74,7 @@ def symptoms(rows: Sequence[Row], judged: bool = True) -> Symptoms:
         growth=_changed(measured, recent, list(players(measured)), smaller=False),
         not_finite_times=sum("was not finite" in event for event in events),
         failed=bool(events) and events[-1] == "failed",
-        signals={name.removeprefix("signal/"): value for name in names if (value := _median(last, name)) is not None},
+        signals={name.removeprefix("signal/"): [value for _, value in series(last, name)] for name in names},
     )
 
 
@@ -81,11 +82,6 @@ def mean(rows: Sequence[Row], key: str) -> float | None:
     """Of the finite values under this key; None without one."""
     values = [value for _, value in series(rows, key)]
     return sum(values) / len(values) if values else None
-
-
-def _median(rows: Sequence[Row], key: str) -> float | None:
-    values = [value for _, value in series(rows, key)]
-    return statistics.median(values) if values else None
 
 
 def _seesaw(measured: Sequence[Row], player: str) -> tuple[float, float] | None:
