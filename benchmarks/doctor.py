@@ -121,7 +121,7 @@ FAILURES = [
 HEALTHY = [
     Case("healthy-r3gan-digits", "healthy", "r3gan", "digits", SOUND),
     Case("healthy-r3gan-digits-penalised", "healthy", "r3gan", "digits", {**SOUND, "r1": 5.0, "r2": 5.0}),
-    Case("healthy-r3gan-digits-latent", "healthy", "r3gan", "digits", {**SOUND, "latent": 16}),
+    Case("healthy-r3gan-digits-latent", "healthy", "r3gan", "digits", {**SOUND, "latent": 128, "r1": 2.0, "r2": 2.0}),
     Case("healthy-r3gan-digits-slow", "healthy", "r3gan", "digits", {**SOUND, "lr": 5e-4, "steps": 400}),
     Case("healthy-r3gan-digits-wide", "healthy", "r3gan", "digits", {**SOUND, "width": 24}),
     Case("healthy-r3gan-tiles", "healthy", "r3gan", "tiles", SOUND),

@@ -358,3 +358,9 @@ def test_a_training_without_averages_is_looked_at_too() -> None:
     training.run()
     (row,) = [row for row in rows.rows if "signal/diversity" in row]
     assert row["signal/diversity"] > 0 and "signal/labels_agree" not in row
+
+
+def test_what_was_not_finite_long_ago_is_over() -> None:
+    rows = [BACK, BACK, *({**row, "step": row["step"] + 500} for row in rows_of())]
+    assert diagnose(rows, CONFIG)[0].name == "healthy"
+    assert diagnose(rows[:8], CONFIG)[0].name == "divergence"

@@ -18,6 +18,10 @@ LOOKS = 3
 """A signal is read off the median of this many last looks, so that one odd look says nothing."""
 
 
+LATELY = 500
+"""Steps: what was not finite before them, and has gone well since, is over."""
+
+
 @dataclass(frozen=True)
 class Symptoms:
     """The numbers of a run's last stretch; None where a run does not tell.
@@ -59,10 +63,12 @@ def symptoms(rows: Sequence[Row], judged: bool = True) -> Symptoms:
     names = list(dict.fromkeys(str(key) for row in looks for key in row if str(key).startswith("signal/")))
     last = looks[-LOOKS:]
     events = [str(row.get("event")) for row in rows if "event" in row]
+    step = number(measured[-1]["step"]) if measured else 0.0
+    since = (step or 0.0) - LATELY
     return Symptoms(
         measured=len(measured),
         looks=len(looks),
-        step=int(measured[-1]["step"]) if measured else 0,
+        step=int(step or 0),
         player=player,
         paired=any(f"{player}/pair" in row for row in measured),
         judged=judged and bool(player),
@@ -72,7 +78,7 @@ def symptoms(rows: Sequence[Row], judged: bool = True) -> Symptoms:
         certainty=_certainty(recent, player),
         faded=_changed(measured, recent, [name for name in players(measured) if name != player], smaller=True),
         growth=_changed(measured, recent, list(players(measured)), smaller=False),
-        not_finite_times=sum("was not finite" in event for event in events),
+        not_finite_times=sum("not finite" in str(row.get("event")) and row["step"] >= since for row in rows),
         failed=bool(events) and events[-1] == "failed",
         signals={name.removeprefix("signal/"): [value for _, value in series(last, name)] for name in names},
     )
