@@ -16,7 +16,7 @@ as they are. The numbers go into the rows of `metrics.jsonl` as `signal/...`, an
     labels_agree        how far the samples of a label lie where that label's real items lie: 0 not at all, 1 as far
     labels_agree_error  its standard error
     labels_move         share of the samples' variance that the labels make at one and the same latent
-    checkerboard        how far the spectrum sticks out at frequencies of 2-, 4- and 8-pixel grids, as a ratio to real
+    checkerboard        energy at the frequencies of 2-, 4- and 8-pixel grids, as a ratio to real pictures
     shift               way of the live samples' centre since the last look, in real standard deviations
     not_finite          share of samples that are not finite (and then nothing else is said)
 """
@@ -149,7 +149,7 @@ class Reference:
     nearest: float
     deviation: float
     copying: float
-    contrast: dict[int, float]
+    grid: dict[int, tuple[float, float]]
 
     @staticmethod
     def of(data: Data, device: torch.device) -> Reference:
@@ -160,15 +160,15 @@ class Reference:
         held_pictures = torch.cat([held_pictures, more])
         mean = components = None
         flat, held = _shrunk(pictures), _shrunk(held_pictures)
-        contrast = {}
+        grid: dict[int, tuple[float, float]] = {}
         if isinstance(data.space, ImageSpace):
             mean = flat.mean(0)
             some = flat[:2048] - mean
             values, vectors = torch.linalg.eigh(some.T @ some / len(some))
             components = vectors[:, values.argsort(descending=True)[:COMPONENTS]]
             flat, held = (flat - mean) @ components, (held - mean) @ components
-            contrast = grid_contrast(pictures[:SAMPLES])
-        return Reference._made(flat, held, labels, mean, components, contrast, device)
+            grid = grid_pattern(pictures)
+        return Reference._made(flat, held, labels, mean, components, grid, device)
 
     @staticmethod
     def _made(
@@ -177,7 +177,7 @@ class Reference:
         labels: Tensor | None,
         mean: Tensor | None,
         components: Tensor | None,
-        contrast: dict[int, float],
+        grid: dict[int, tuple[float, float]],
         device: torch.device,
     ) -> Reference:
         enough = len(held) >= 32
@@ -206,7 +206,7 @@ class Reference:
             nearest=nearest_other(some),
             deviation=max(float((train - train.mean(0)).square().sum(1).mean().sqrt()), 1e-12),
             copying=_copying_of_real(train, held_out),
-            contrast=contrast,
+            grid=grid,
         )
 
     def project(self, samples: Tensor) -> Tensor:
@@ -231,9 +231,12 @@ def compare(samples: Tensor, labels: Tensor | None, reference: Reference) -> dic
     }
     if labels is not None:
         found |= _label_signals(features, labels, reference)
-    if reference.contrast:
-        ours = grid_contrast(samples)
-        found["checkerboard"] = max(ours[period] / real for period, real in reference.contrast.items())
+    if reference.grid:
+        ours = grid_pattern(samples)
+        found["checkerboard"] = max(
+            min(mine / real for mine, real in zip(ours[period], grid, strict=True))
+            for period, grid in reference.grid.items()
+        )
     return found
 
 
@@ -248,15 +251,16 @@ def nearest_other(features: Tensor) -> float:
     return float(torch.cdist(features, features).fill_diagonal_(math.inf).amin(1).median())
 
 
-def grid_contrast(pictures: Tensor) -> dict[int, float]:
-    """How far the spectrum of pictures (B, C, H, W) sticks out at the frequencies of a grid, by the grid's period.
+def grid_pattern(pictures: Tensor) -> dict[int, tuple[float, float]]:
+    """Of pictures (B, C, H, W), by the period of a grid in pixels: the share of their energy at its frequency, and how
+    far that sticks out from the frequencies beside it.
 
     A transposed convolution whose kernel is no multiple of its stride draws a pattern that repeats every stride pixels
-    (Odena et al. 2016), with its energy at multiples of 1/stride: so the mean power there, along the axes, is divided
-    by that at the frequencies beside it. A smooth spectrum, whether of lines or of noise, gives about 1.
+    (Odena et al. 2016), with its energy at 1/stride. Noise has much there, and no more than beside it; pictures that
+    are smoother than real ones may have a tiny peak. So both numbers count, each as the larger one of rows and columns.
     """
     gray = pictures[:LIVE].float().mean(1)
-    contrast = {}
+    found = {}
     for period in (2, 4, 8):
         height, width = (side // (2 * period) * 2 * period for side in gray.shape[1:])
         if min(height, width) < 4 * period:
@@ -265,15 +269,15 @@ def grid_contrast(pictures: Tensor) -> dict[int, float]:
         part = part - part.mean((1, 2), keepdim=True)
         window = torch.hann_window(height, device=part.device)[:, None] * torch.hann_window(width, device=part.device)
         power = torch.fft.fft2(part * window).abs().square().mean(0)
-        along = [power[:, :2].mean(1), power[:2].mean(0)]
-        ratios = []
-        for line in along:
-            peak = len(line) // period
-            beside = [line[peak - 3], line[peak - 2]] if period == 2 else [line[peak - 2], line[peak + 2]]
-            floor = torch.stack(beside).mean() + 1e-6 * power.mean()
-            ratios.append(float(line[peak] / floor))
-        contrast[period] = max(max(ratios), 1e-6)
-    return contrast
+        power = power / power.sum().clamp(min=1e-12)
+        shares, contrasts = [], []
+        for lines, along in ((power.sum(1), power[:, :2].mean(1)), (power.sum(0), power[:2].mean(0))):
+            peak = len(lines) // period
+            beside = [along[peak - 3], along[peak - 2]] if period == 2 else [along[peak - 2], along[peak + 2]]
+            shares.append(float(lines[peak]))
+            contrasts.append(float(along[peak] / (torch.stack(beside).mean() + 1e-6 * power.mean())))
+        found[period] = (max(*shares, 1e-6), max(*contrasts, 1e-6))
+    return found
 
 
 def _items(split: Split, most: int) -> tuple[Tensor, Tensor | None]:
