@@ -118,8 +118,8 @@ def pictures(side: int = 16, channels: int = 3) -> Tensor:
 def test_a_checkerboard_on_pictures_is_seen(side: int, period: int) -> None:
     clean = pictures(side)
     board = torch.zeros(side, side)
-    board[::period] += 0.05 * period
-    board[:, ::period] += 0.05 * period
+    board[::period] += 0.07 * period
+    board[:, ::period] += 0.07 * period
     plain, boarded = grid_pattern(clean), grid_pattern(clean + board)
     # Lines this thin are as high at every multiple of their frequency, down to every other pixel.
     assert max(min(b / p for b, p in zip(boarded[k], plain[k], strict=True)) for k in plain) > doctor.CHECKERED
