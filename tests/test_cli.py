@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,21 @@ def test_a_run_holds_what_the_design_promises(run):
     config = json.loads((run / "config.json").read_text())
     assert config["recipe"] == "r3gan" and config["data"]["labels"] == ["cats", "dogs"]
     assert config["arguments"]["width"] == 8 and config["settings"]["steps"] == 4
+
+
+def test_a_run_finds_its_data_again_wherever_it_is_resumed(run, tmp_path, monkeypatch):
+    """A built-in set that shares its name with a folder, and a folder inside an archive named by a relative path."""
+    monkeypatch.chdir(tmp_path)
+    assert ganvas("train", "vanilla", "--data", "ring", "--out", "ring", *TINY) == 0
+    with zipfile.ZipFile("photos.zip", "w") as archive:
+        for path in (run.parent / "photos").rglob("*.png"):
+            archive.write(path, Path("deep") / path.parent.name / path.name)
+    assert ganvas("train", "r3gan", "--data", "photos.zip/deep", "--out", "deep", "--width", "8", *TINY) == 0
+    assert json.loads(Path("ring/config.json").read_text())["data"]["source"] == "ring"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for name in ("ring", "deep"):
+        assert ganvas("train", "--resume", f"../{name}", "--steps", "6", "--quiet") == 0
 
 
 def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path, capsys, monkeypatch):

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ganvas import __version__, checkpoint, hardware, recipes
+from ganvas.data.builtin import known_as
 from ganvas.data.prepare import Data, open_data
 from ganvas.display import Display
 from ganvas.errors import DataError, RunError, UsageError, near_miss
@@ -243,7 +244,9 @@ def _config(job: Job) -> dict[str, Any]:
 
 def _absolute(source: str) -> str:
     """A path that still leads there when the run is resumed from another folder; names stay names."""
-    return str(Path(source).resolve()) if Path(source).exists() else source
+    path = Path(source).expanduser()
+    inside = any(parent.is_file() for parent in path.parents)  # of an archive
+    return str(path.resolve()) if known_as(source) is None and (path.exists() or inside) else source
 
 
 def _new_run(out: Path | None, job: Job, training: Training) -> Path:

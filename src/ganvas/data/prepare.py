@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from ganvas.data.batches import Batch, Images, Points
+from ganvas.data.builtin import known_as
 from ganvas.data.cache import FORMAT, Entry, Writer, cache_folder, only_one, open_entry
 from ganvas.data.decode import quiet
 from ganvas.data.manifest import contents, nothing_left
@@ -62,7 +63,10 @@ def open_data(
     finally:
         origin.close()
     text = origin.name if isinstance(source, np.ndarray) else str(source)
-    return Data(text, origin.name, entry, None if data_root is None else str(data_root))
+    if isinstance(source, Path) and known_as(text) is not None:
+        text = f"./{text}"  # a path is never a built-in name, and must not become one when it is read again
+    root = None if data_root is None else str(Path(data_root).expanduser().resolve())
+    return Data(text, origin.name, entry, root)
 
 
 class Data:
