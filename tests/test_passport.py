@@ -20,7 +20,7 @@ def made(**values: float) -> dict[str, Any]:
     named = {"FID": 10.0, "KID": 0.02, **values}
     scores = [Score(k, "lite0", v, Interval(v * 0.9, v * 1.1), "lower", 2000, 1800) for k, v in named.items()]
     scores.append(Score("accuracy", "native", 0.97, Interval(0.96, 0.98), "higher", 2000, 5000))
-    lite0 = {"weights": "ab" * 32, "resizing": "to 224", "precision": "float32", "fast": False}
+    lite0 = {"weights": "ab" * 32, "resizing": "to 224", "precision": "float32"}
     return passport(
         {score.key: score for score in scores},
         judged={"kind": "model", "name": "demo", "step": 100, "truncation": None, "seed": 0, "count": 2000},

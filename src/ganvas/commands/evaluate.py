@@ -89,7 +89,6 @@ def _judged(parsed: argparse.Namespace) -> Report:
         metrics=_list(parsed.metrics),
         extractor=parsed.extractor,
         weights=parsed.weights,
-        fast=parsed.fast,
         n=None if parsed.n is None else number_of("-n", parsed.n, int),
         split=parsed.split or "train",
         seed=number_of("--seed", parsed.seed or "0", int),
@@ -142,7 +141,6 @@ def _parser() -> Parser:
     for flag, metavar, told in FLAGS:
         parser.add_argument(flag, metavar=metavar, help=told)
     parser.add_argument("--compare", metavar=("A.json", "B.json"), nargs=2, help="two passports side by side")
-    parser.add_argument("--fast", action="store_true", help="a faster path of the extractor, named in the passport")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     parser.add_argument("--quiet", action="store_true", help="no progress")
     return parser

@@ -22,24 +22,21 @@ __all__ = ["Extractor", "Features", "ImageExtractor", "default_extractor", "extr
 NAMES = ("inception", "lite0", "lite2", "coordinates")
 
 
-def extractor(
-    name: str, *, weights: Path | None = None, fast: bool = False, device: torch.device | str = "cpu"
-) -> Extractor:
+def extractor(name: str, *, weights: Path | None = None, device: torch.device | str = "cpu") -> Extractor:
     """The extractor of this name, ready to be called.
 
     name: `inception`, `lite0`, `lite2`, `coordinates` (points as they are), or a user's own module as
     `path/to/file.py:Class`, which runs that file. weights: a file of Inception's weights (.pth or .safetensors) to take
-    instead of torch-fidelity's cache or its download. fast: bf16 where the hardware has it; scores move by less than
-    0.5%, and `precision` says so.
+    instead of torch-fidelity's cache or its download.
 
     Raises UsageError for a name that is not known; DataError for weights that cannot be used.
     """
     if weights is not None and name != "inception":
         raise UsageError(f"--weights are for the extractor inception; {name} brings its own")
     if name == "inception":
-        return inception(weights, fast=fast, device=device)
+        return inception(weights, device=device)
     if name in ("lite0", "lite2"):
-        return Lite(name, fast=fast, device=device)
+        return Lite(name, device=device)
     if name == "coordinates":
         return Coordinates()
     if ".py:" in name:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.errors import DataError
-from ganvas.hardware import has_native_bf16
 
 
 class Features(NamedTuple):
@@ -22,9 +21,8 @@ class Extractor(nn.Module):
     """A frozen network: calling it on samples gives `Features`.
 
     name: as scores carry it (`FID[lite0]`). weights_hash: SHA-256 of its weights, hexadecimal. resizing: one sentence
-    on how samples are resized and scaled. dimensions: D, or 0 where the samples decide it. precision: `float32`, or
-    what the faster path computes in. fast: whether the faster path was asked for. Nothing in it is trainable and it
-    stays in evaluation mode, so a recipe may hold it among its `frozen` networks.
+    on how samples are resized and scaled. dimensions: D, or 0 where the samples decide it. precision: what it computes
+    in. Nothing in it is trainable and it stays in evaluation mode, so a recipe may hold it among its `frozen` networks.
     """
 
     name: str
@@ -32,7 +30,6 @@ class Extractor(nn.Module):
     resizing: str
     dimensions: int = 0
     precision: str = "float32"
-    fast: bool = False
 
     def train(self, mode: bool = True) -> Extractor:
         return super().train(False)
@@ -77,10 +74,7 @@ class ImageExtractor(Extractor):
         return Features(found.features.clone(), None if found.logits is None else found.logits.clone())
 
     def _of_levels(self, levels: Tensor) -> Features:
-        prepared = self.prepare(levels)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision != "float32"):
-            deepest = self.maps_of(prepared)[-1]
-        return self._pooled(deepest.float())
+        return self._pooled(self.maps_of(self.prepare(levels))[-1])
 
     def look(self, images: Tensor) -> Features:
         """The same of float images (B, 1 or 3, H, W) in [-1, 1], differentiable with respect to them, in float32."""
@@ -97,8 +91,3 @@ class ImageExtractor(Extractor):
     @property
     def device(self) -> torch.device:
         return next(iter(self.parameters())).device
-
-
-def fast_precision(fast: bool, device: torch.device | str = "cpu") -> str:
-    """What a faster path computes in on this device: `bfloat16` where the hardware has it, else `float32`."""
-    return "bfloat16" if fast and has_native_bf16(torch.device(device)) else "float32"

@@ -8,8 +8,8 @@ carry torch-fidelity's names. Results are torch-fidelity's up to rounding, and q
 - 1x1 convolutions of the same input are one convolution. The one behind an average pool is moved before it, where fewer
   channels are pooled; both are linear and the pool's weights sum to 1, so nothing changes.
 - Resizing is two small matrix products.
-- The fast path computes in bfloat16 from the block Mixed_6a on, more than half of all operations. The layers before it
-  stay in float32: most of what rounding does to the features, it does to the pixels and the first layers.
+
+All of it is float32, for the reason that docs/decisions/0008-judges-in-float32.md gives.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganvas.errors import DataError
-from ganvas.features.base import ImageExtractor, fast_precision
+from ganvas.features.base import ImageExtractor
 from ganvas.features.weights import check_shapes, fetch, read_weights, weights_hash
 
 SIDE = 299
@@ -35,7 +35,7 @@ SHA256 = "6726825d"
 """How the published file's hash begins, as its name says."""
 
 
-def inception(weights: Path | None = None, *, fast: bool = False, device: torch.device | str = "cpu") -> Inception:
+def inception(weights: Path | None = None, *, device: torch.device | str = "cpu") -> Inception:
     """With the weights of a file, or else of torch-fidelity's cache, or else of its download, kept in that cache.
 
     Raises DataError where they cannot be had or used.
@@ -45,7 +45,7 @@ def inception(weights: Path | None = None, *, fast: bool = False, device: torch.
         fetch(URL, path, SHA256)
     if weights is None and not hashlib.sha256(path.read_bytes()).hexdigest().startswith(SHA256):
         raise DataError(f"{path} is damaged; remove it, and it will be downloaded again")
-    return Inception(read_weights(path), fast=fast, device=device)
+    return Inception(read_weights(path), device=device)
 
 
 def cached_weights() -> Path:
@@ -79,14 +79,10 @@ class Inception(ImageExtractor):
     weights: torch-fidelity's state dictionary. Raises DataError where names or shapes are others.
     """
 
-    def __init__(
-        self, weights: Mapping[str, Tensor], *, fast: bool = False, device: torch.device | str = "cpu"
-    ) -> None:
+    def __init__(self, weights: Mapping[str, Tensor], *, device: torch.device | str = "cpu") -> None:
         super().__init__()
         check_shapes(weights, shapes(), "torch-fidelity's InceptionV3")
-        self.name, self.fast, self.dimensions = "inception", fast, 2048
-        if fast_precision(fast, device) != "float32":
-            self.precision = "float32, and bfloat16 from Mixed_6a on"
+        self.name, self.dimensions = "inception", 2048
         self.resizing = f"TensorFlow 1's bilinear to {SIDE}x{SIDE}, (x - 128) / 128"
         self.weights_hash = weights_hash(weights)
         self.layers = nn.ModuleDict({_key(layers): _joined(weights, layers) for layers in _joint_layers()})
@@ -101,15 +97,12 @@ class Inception(ImageExtractor):
     def maps_of(self, prepared: Tensor) -> list[Tensor]:
         """64, 192, 288, 768 and 2048 channels: the last maps before each halving of the size, and the last."""
         x, maps = prepared, []
-        with torch.autocast(prepared.device.type, enabled=False):
-            for number, layer in enumerate(STEM):
-                x = self._convolve([layer], x).relu_()
-                if number in (2, 4):
-                    maps.append(x)
-                    x = functional.max_pool2d(x, 3, 2)
-            for block in BLOCKS[:3]:
-                x = self._block(block, x)
-        for block in BLOCKS[3:]:
+        for number, layer in enumerate(STEM):
+            x = self._convolve([layer], x).relu_()
+            if number in (2, 4):
+                maps.append(x)
+                x = functional.max_pool2d(x, 3, 2)
+        for block in BLOCKS:
             if block.pool == "halve":
                 maps.append(x)
             x = self._block(block, x)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ganvas.features.base import ImageExtractor, fast_precision
+from ganvas.features.base import ImageExtractor
 from ganvas.features.weights import read_weights, weights_hash
 
 SMALL, LARGE = 128, 224
@@ -26,12 +26,11 @@ takes five times as long, and tells CIFAR's classes apart hardly better (docs/be
 class Lite(ImageExtractor):
     """features: the last layer, pooled (1280). logits: ImageNet's 1000 classes. name: `lite0` or `lite2`."""
 
-    def __init__(self, name: str, *, fast: bool = False, device: torch.device | str = "cpu") -> None:
+    def __init__(self, name: str, *, device: torch.device | str = "cpu") -> None:
         super().__init__()
         from efficientnet_lite_pytorch import EfficientNet
 
-        self.name, self.fast, self.dimensions = name, fast, 1280
-        self.precision = fast_precision(fast, device)
+        self.name, self.dimensions = name, 1280
         self.resizing = (
             f"bilinear, with antialiasing where it shrinks, to {SMALL}x{SMALL} for images of at most 64 pixels a side "
             f"and {LARGE}x{LARGE} for larger ones, (x - 127) / 128"

@@ -23,7 +23,6 @@ _OF_EXTRACTOR = (
     ("weights", "other weights of the extractor"),
     ("resizing", "another resizing in the extractor"),
     ("precision", "another precision of the extractor"),
-    ("fast", "another precision of the extractor (--fast)"),
 )
 _OF_SCORE = (
     ("samples", "another number of samples"),

@@ -82,7 +82,6 @@ def evaluate(
     metrics: Sequence[str] | None = None,
     extractor: str | Extractor | None = None,
     weights: str | Path | None = None,
-    fast: bool = False,
     n: int | None = None,
     split: str = "train",
     seed: int = 0,
@@ -116,7 +115,7 @@ def evaluate(
     total = count_of(real, split)
     if total == 0:
         raise DataError(f"{shown(real.source)} has nothing in its split {split}: choose another --split")
-    judge = _extractor(extractor, weights, fast, real, progress)
+    judge = _extractor(extractor, weights, real, progress)
     notes = [f"data: {note}" for note in real.notes]
     if model is not None:
         samples = of_model(
@@ -239,9 +238,7 @@ def _samples(source: Any, real: Data, progress: bool) -> Data:
     return opened
 
 
-def _extractor(
-    wanted: str | Extractor | None, weights: str | Path | None, fast: bool, real: Data, progress: bool
-) -> Extractor:
+def _extractor(wanted: str | Extractor | None, weights: str | Path | None, real: Data, progress: bool) -> Extractor:
     if isinstance(wanted, Extractor):
         return wanted
     points = isinstance(real.space, PointSpace)
@@ -257,7 +254,7 @@ def _extractor(
         if not real.labels:
             raise UsageError(f"the extractor native is trained on labels, and {real.name} has none; try lite0")
         return native(real, progress=progress)
-    return extractor_named(name, weights=None if weights is None else Path(weights), fast=fast)
+    return extractor_named(name, weights=None if weights is None else Path(weights))
 
 
 def _scores(case: Case, wanted: list[str], named: bool) -> dict[str, Score]:

@@ -72,7 +72,6 @@ def about_extractor(extractor: Extractor) -> dict[str, Any]:
         "weights": extractor.weights_hash,
         "resizing": extractor.resizing,
         "precision": extractor.precision,
-        "fast": extractor.fast,
     }
 
 

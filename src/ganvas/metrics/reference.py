@@ -62,7 +62,6 @@ def reference(
         "weights": extractor.weights_hash,
         "resizing": extractor.resizing,
         "precision": extractor.precision,
-        "fast": extractor.fast,
     }
     path = cache_folder() / "references" / hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
     kept = _read(path, key)
