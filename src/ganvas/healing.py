@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ganvas.train import Training
 
 PATIENCE = 2
-"""Looks in a row that must find the run ailing."""
+"""Looks in a row that must find the run ailing; twice as many after each healing, as a calmer game learns slowly."""
 
 MOST = 4
 """Healings of a run. After that it trains on as it is."""
@@ -92,7 +92,8 @@ class Healer(Watcher):
             return Verdict.CONTINUE
         if finding.name in RATES:
             self.state["ailing"] += 1
-            return Verdict.ROLL_BACK if self.state["ailing"] >= PATIENCE else Verdict.CONTINUE
+            patience = PATIENCE * 2 ** len(self.state["healings"])
+            return Verdict.ROLL_BACK if self.state["ailing"] >= patience else Verdict.CONTINUE
         self.state["ailing"] = 0
         if training.steps_done - self.checkpoints.state.get("held", 0) >= HOLD_EVERY:
             self.state["again"] = False
