@@ -34,7 +34,8 @@ def folder(tmp_path):
     return tmp_path / "bars"
 
 
-def test_it_learns_is_kept_and_is_trained_again_where_the_file_is_damaged(folder, monkeypatch, capsys):
+def test_it_learns_is_kept_and_is_trained_again_where_the_file_is_damaged(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("GANVAS_CACHE", str(tmp_path / "cache"))  # of its own: other tests keep theirs too
     data = open_data(folder)
     found = native(data, progress=True)
     assert found.accuracy >= 0.9 and found.name == "native"

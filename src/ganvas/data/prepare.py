@@ -65,7 +65,7 @@ def open_data(
     text = origin.name if isinstance(source, np.ndarray) else str(source)
     if isinstance(source, Path) and known_as(text) is not None:
         text = f"./{text}"  # a path is never a built-in name, and must not become one when it is read again
-    root = None if data_root is None else str(Path(data_root).expanduser().resolve())
+    root = None if data_root is None else str(Path(data_root).expanduser().absolute())
     return Data(text, origin.name, entry, root)
 
 
