@@ -237,7 +237,8 @@ KINDS = {"partial collapse": "collapse"}
 # -- healing ----------------------------------------------------------------------------------------------------
 
 NO_PENALTIES = {"r1": 0.0, "r2": 0.0, "objective": "non-saturating", "lr": 1e-3}
-WEAK_LABELS = {"conditional": True, "lr": 2e-3, "beta1": 0.9}
+LABELLED = {**SMALL, "width": 24, "batch_size": 64, "steps": 800, "conditional": True}
+WEAK_LABELS = {"lr": 2e-3, "beta1": 0.9}
 COLLAPSING: list[tuple[str, str, int, dict[str, Any], dict[str, Any]]] = [
     # recipe, data, seed, settings of the healthy run, what is done to it
     ("vanilla", "digits", 0, {**MLP, "steps": 1000}, HASTY),
@@ -246,10 +247,10 @@ COLLAPSING: list[tuple[str, str, int, dict[str, Any], dict[str, Any]]] = [
     ("vanilla", "tiles", 1, {**MLP, "steps": 1000}, HASTY),
     ("vanilla", "grid", 0, {**RING, "steps": 1000}, {"r1": 0.0, "r2": 0.0, "beta1": 0.98, "lr": 2e-3}),
     ("vanilla", "ring", 0, {**RING, "steps": 1000}, {"r1": 0.0, "r2": 0.0, "beta1": 0.95}),
-    ("r3gan", "digits", 0, {**R3, "steps": 500}, NO_PENALTIES),
-    ("r3gan", "digits", 1, {**R3, "steps": 500}, NO_PENALTIES),
-    ("dcgan", "digits", 0, {**DC, "steps": 500, "conditional": True}, WEAK_LABELS),
-    ("dcgan", "digits", 1, {**DC, "steps": 500, "conditional": True}, WEAK_LABELS),
+    ("r3gan", "digits", 0, {**SOUND, "steps": 400}, NO_PENALTIES),
+    ("r3gan", "digits", 1, {**SOUND, "steps": 400}, NO_PENALTIES),
+    ("dcgan", "digits", 0, LABELLED, WEAK_LABELS),
+    ("dcgan", "digits", 1, LABELLED, WEAK_LABELS),
 ]
 
 
