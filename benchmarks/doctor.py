@@ -5,7 +5,7 @@
     python benchmarks/doctor.py heal                             ten collapsing runs, each with --heal and without
     python benchmarks/doctor.py cost                             what looking costs, by turns with steps
 
-`make bench-doctor` does all of it, in some two hours on one core. Each run takes about half a minute. Of each its
+`make bench-doctor` does all of it, in about an hour on one core. Each run takes about half a minute. Of each its
 `config.json`, its `metrics.jsonl` and its last picture are kept under --out, so that the table can be made again
 without training. Seed 0 is the half that the doctor's thresholds were set on, seed 1 the half that they are judged on.
 """
@@ -309,7 +309,7 @@ def score(run: Path, folder: Path) -> float:
 
 def cost(out: Path, rounds: int = 15) -> None:
     """Prints what a look costs, by turns with the steps that it comes after: medians."""
-    for recipe, data in (("dcgan", "digits"), ("r3gan", "tiles")):
+    for recipe, data in (("dcgan", "digits"), ("r3gan", "tiles"), ("vanilla", "ring")):
         opened = open_data(source(data, out.parent / "doctor-data"), progress=False)
         training = prepare(recipe, opened, {"steps": 10_000}).training
         watcher = Signals()
