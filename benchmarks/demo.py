@@ -41,6 +41,7 @@ from ganvas.data.cache import cache_folder
 from ganvas.errors import GanvasError, UsageError
 from ganvas.files import write_atomically
 from ganvas.hardware import has_native_bf16
+from ganvas.metrics.distributions import Moments, frechet_distance
 from ganvas.model import load
 from ganvas.spaces import ImageSpace, save_picture
 
@@ -97,18 +98,8 @@ def opinion(judge: Judge, images: Tensor, asked: Tensor, real: Tensor, real_labe
         nearest = torch.cdist(features[asked == label], candidates).argmin(1)
         varied.append(len(nearest.unique()))
     apart = torch.cdist(images.flatten(1), real.flatten(1)).amin(1).median().item()
-    return Verdict((read == asked).float().mean().item(), frechet(features, real_features), varied, apart)
-
-
-def frechet(one: Tensor, other: Tensor) -> float:
-    """Frechet distance between the Gaussians of two sets of features (N, D):
-    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1^(1/2) C2 C1^(1/2))^(1/2))."""
-    one, other = one.double(), other.double()
-    first, second = one.T.cov(), other.T.cov()
-    values, vectors = torch.linalg.eigh(first)
-    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
-    shared = torch.linalg.eigvalsh(root @ second @ root).clamp(min=0).sqrt().sum()
-    return float((one.mean(0) - other.mean(0)).square().sum() + first.trace() + second.trace() - 2 * shared)
+    distance = frechet_distance(Moments.of(real_features), Moments.of(features))
+    return Verdict((read == asked).float().mean().item(), distance, varied, apart)
 
 
 def trained_judge(mnist: Path | None) -> tuple[Judge, Tensor, Tensor]:

@@ -66,13 +66,13 @@ def test_intervals_hold_what_they_should(score, interval):
 @pytest.mark.parametrize("which", [0, 1])
 def test_intervals_of_neighbourhoods_are_somewhat_narrow(which):
     """With the neighbourhoods held fixed, part of the variance is missing; the documentation says so."""
-    for score, intervals in (
-        (distributions.precision_recall, bootstrap.precision_recall_intervals),
-        (distributions.density_coverage, bootstrap.density_coverage_intervals),
+    for score, each in (
+        (distributions.precision_recall, distributions.precision_recall_each),
+        (distributions.density_coverage, distributions.density_coverage_each),
     ):
         held, width = simulated(
             lambda real, fake, score=score: score(real, fake)[which],
-            lambda real, fake, seed, intervals=intervals: intervals(real, fake, seed=seed)[which],
+            lambda real, fake, seed, each=each: bootstrap.mean_interval(each(real, fake)[which], seed=seed),
         )
         assert held >= 0.7
         assert 0.5 < width < 1.2

@@ -168,7 +168,7 @@ def play(job: Job, *, out: Path | None = None, watchers: Sequence[Watcher] = (),
             checkpoints,
         ]
         if training.processes.first:
-            write_json(run / "config.json", _config(job))
+            write_json(run / "config.json", config)
         training.processes.wait()
         training.restore_watchers()
         hardware.keep_freed_memory()

@@ -165,19 +165,20 @@ def _logits_needed(case: Case) -> str:
 
 
 def _precision(case: Case) -> Iterator[Score]:
-    real, fake = case.real.features, case.fake.features
-    values = d.precision_recall(real, fake)
-    intervals = bootstrap.precision_recall_intervals(real, fake, seed=case.seed)
-    for name, value, interval in zip(("precision", "recall"), values, intervals, strict=True):
-        yield _score(case, name, value, interval, "higher", k=3)
+    each = d.precision_recall_each(case.real.features, case.fake.features, k=3)
+    yield from _means(case, ("precision", "recall"), each, k=3)
 
 
 def _density(case: Case) -> Iterator[Score]:
-    real, fake = case.real.features, case.fake.features
-    values = d.density_coverage(real, fake)
-    intervals = bootstrap.density_coverage_intervals(real, fake, seed=case.seed)
-    for name, value, interval in zip(("density", "coverage"), values, intervals, strict=True):
-        yield _score(case, name, value, interval, "higher", k=5)
+    each = d.density_coverage_each(case.real.features, case.fake.features, k=5)
+    yield from _means(case, ("density", "coverage"), each, k=5)
+
+
+def _means(case: Case, names: tuple[str, str], contributions: tuple[Tensor, Tensor], k: int) -> Iterator[Score]:
+    """Scores that are means of what single samples contribute, so that their intervals need no second look."""
+    for name, values in zip(names, contributions, strict=True):
+        interval = bootstrap.mean_interval(values, seed=case.seed)
+        yield _score(case, name, float(values.mean()), interval, "higher", k=k)
 
 
 def _diversity(case: Case) -> Iterator[Score]:
