@@ -1,10 +1,11 @@
 """Killing a training again and again, and going on: is the result what it would have been?
 
-    python benchmarks/kills.py [--kills 50] [--seed 0]          (`make bench-kills`; 1 to 3 minutes)
+    python benchmarks/kills.py [--kills 50] [--seed 0] [--only pictures|scores]      (`make bench-kills`)
 
-A small DCGAN on real digits is trained by the command line, killed by `kill -9`, and resumed, until the kills are used
-up: at random moments, inside the writing of a checkpoint, and just behind it, while older checkpoints are removed.
-When a training gets to its end between two kills, another one of the same settings is begun.
+Two trainings, a small DCGAN on real digits, and a GAN on points with all that watches it (scores that pick `best/`, and
+healing), are each trained by the command line, killed by `kill -9`, and resumed, until the kills are used up: at random
+moments, inside the writing of a checkpoint, and just behind it, while older checkpoints are removed. When a training
+gets to its end between two kills, another one of the same settings is begun. 1 to 3 minutes each.
 
 What must hold is asserted, as it is a matter of right or wrong and not of speed: every resumption succeeds and goes on
 from the newest checkpoint, and never from the start once there is one; at the end, the weights, their averages and the
@@ -34,6 +35,11 @@ from types import TracebackType
 from typing import Any, Self
 
 TRAINING = "train dcgan --data digits --width 4 --batch-size 8 --steps 210 --checkpoint-every 7 --sample-every 50"
+SCORED = (
+    "train vanilla --data ring --width 32 --batch-size 32 --beta1 0.95 --steps 700 --checkpoint-every 23 "
+    "--sample-every 150 --score-every 60 --heal"
+)
+TRAININGS = {"pictures": TRAINING, "scores": SCORED}
 """What is trained: the numbers are prime to each other, so that few kills find the same state of the game."""
 
 MOMENTS = ("anywhere", "writing", "pruning", "between")
@@ -186,9 +192,10 @@ def steps(checkpoints: Path) -> list[int]:
 
 def differences(run: Path, reference: Path) -> list[str]:
     """What is not byte for byte the same at the end of two runs, by name: weights, averages, moments, the averages not
-    yet logged, logged numbers but those of time, sample pictures."""
+    yet logged, the best weights by score, logged numbers but those of time, sample pictures."""
     last = f"checkpoints/step-{max(steps(reference / 'checkpoints')):08d}"
     names = [f"{last}/{part}.safetensors" for part in ("model", "averaged", "optimizers", "meter")]
+    names += sorted(str(path.relative_to(reference)) for path in (reference / "best").glob("*.safetensors"))
     names += sorted(str(path.relative_to(reference)) for path in (reference / "samples").glob("*.png"))
     different = [name for name in names if not _same(run / name, reference / name)]
     if sorted(p.name for p in (run / "samples").glob("*.png")) != sorted(Path(n).name for n in names if ".png" in n):
@@ -233,26 +240,33 @@ def _numbers(run: Path) -> list[dict[str, Any]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--kills", type=int, default=50, help="of each training")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--only", choices=list(TRAININGS))
     arguments = parser.parse_args()
-    draws = random.Random(arguments.seed)
+    for name, training in TRAININGS.items():
+        if arguments.only in (None, name):
+            kill(training, arguments.kills, random.Random(arguments.seed))
+
+
+def kill(training: str, most: int, draws: random.Random) -> None:
+    """Kills trainings `most` times and prints what happened."""
     total, trainings, began = Tally(), 0, time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         os.environ["GANVAS_CACHE"] = str(folder / "cache")
-        undisturbed(folder / "reference")
+        undisturbed(folder / "reference", training)
         with Commands(folder) as commands:
-            while (left := arguments.kills - sum(total.kills.values())) > 0:
+            while (left := most - sum(total.kills.values())) > 0:
                 run = folder / f"run-{trainings}"
-                tally = disturb(commands, run, left, draws)
+                tally = disturb(commands, run, left, draws, training)
                 different = differences(run, folder / "reference")
                 assert not different, f"training {trainings} ended differently: {', '.join(different)}"
                 trainings += 1
                 total.kills += tally.kills
                 total.resumptions += tally.resumptions
                 total.half_written += tally.half_written
-    print(f"ganvas {TRAINING}")
+    print(f"ganvas {training}")
     print(f"{'moment of the kill':<34}kills")
     for moment in MOMENTS:
         print(f"  {moment:<32}{total.kills[moment]:5}")
@@ -260,7 +274,7 @@ def main() -> None:
     print(f"resumptions that said where they went on from: {total.resumptions}, each from the newest checkpoint")
     print(f"kills that left a half-written checkpoint behind: {total.half_written}, all cleared away later")
     print(f"trainings played to the end: {trainings}, each byte for byte as the undisturbed one")
-    print(f"{time.monotonic() - began:.0f} s")
+    print(f"{time.monotonic() - began:.0f} s", flush=True)
 
 
 if __name__ == "__main__":
