@@ -2,7 +2,7 @@
 
     python benchmarks/doctor.py runs [--seed 0] [--only WORD]    trains the labelled runs that are not there yet
     python benchmarks/doctor.py table [--seed 0]                 what the doctor says of them
-    python benchmarks/doctor.py heal                             ten collapsing runs, each with --heal and without
+    python benchmarks/doctor.py heal                             collapsing runs, each with --heal and without
     python benchmarks/doctor.py cost                             what looking costs, by turns with steps
 
 `make bench-doctor` does all of it, in about an hour on one core. Each run takes about half a minute. Of each its
@@ -239,25 +239,30 @@ KINDS = {"partial collapse": "collapse"}
 NO_PENALTIES = {"r1": 0.0, "r2": 0.0, "objective": "non-saturating", "lr": 1e-3}
 LABELLED = {**SMALL, "width": 24, "batch_size": 64, "steps": 800, "conditional": True}
 WEAK_LABELS = {"lr": 2e-3, "beta1": 0.9}
+EAGER = {"lr": 5e-3, "beta1": 0.9}
+UNHELD = {"r1": 0.0, "r2": 0.0}
 COLLAPSING: list[tuple[str, str, int, dict[str, Any], dict[str, Any]]] = [
     # recipe, data, seed, settings of the healthy run, what is done to it
-    ("vanilla", "digits", 0, {**MLP, "steps": 1000}, HASTY),
-    ("vanilla", "digits", 1, {**MLP, "steps": 1000}, HASTY),
-    ("vanilla", "tiles", 0, {**MLP, "steps": 1000}, HASTY),
-    ("vanilla", "tiles", 1, {**MLP, "steps": 1000}, HASTY),
-    ("vanilla", "grid", 0, {**RING, "steps": 1000}, {"r1": 0.0, "r2": 0.0, "beta1": 0.98, "lr": 2e-3}),
-    ("vanilla", "ring", 0, {**RING, "steps": 1000}, {"r1": 0.0, "r2": 0.0, "beta1": 0.95}),
-    ("r3gan", "digits", 0, {**SOUND, "steps": 400}, NO_PENALTIES),
-    ("r3gan", "digits", 1, {**SOUND, "steps": 400}, NO_PENALTIES),
-    ("dcgan", "digits", 0, LABELLED, WEAK_LABELS),
-    ("dcgan", "digits", 1, LABELLED, WEAK_LABELS),
+    ("vanilla", "digits", 7, {**MLP, "steps": 1000}, HASTY),
+    ("vanilla", "tiles", 7, {**MLP, "steps": 1000}, HASTY),
+    ("vanilla", "pets", 7, {**MLP, "steps": 1000}, HASTY),
+    ("vanilla", "grid", 7, {**RING, "steps": 1000}, {**UNHELD, "beta1": 0.98, "lr": 2e-3}),
+    ("vanilla", "ring", 7, {**RING, "steps": 1000}, {**UNHELD, "beta1": 0.95}),
+    ("vanilla", "ring", 8, {**RING, "steps": 1000}, UNHELD),
+    ("r3gan", "digits", 7, {**SOUND, "steps": 400}, NO_PENALTIES),
+    ("r3gan", "tiles", 7, {**SOUND, "steps": 400}, NO_PENALTIES),
+    ("r3gan", "tiles", 8, {**SOUND, "steps": 400}, {**UNHELD, "objective": "hinge"}),
+    ("dcgan", "digits", 7, LABELLED, WEAK_LABELS),
+    ("dcgan", "tiles", 7, {**DC, "steps": 600}, EAGER),
+    ("dcgan", "pets", 7, {**DC, "steps": 600}, EAGER),
 ]
+"""None of these was looked at before the remedies were fixed; they were set on other seeds and settings."""
 
 
 def heal(out: Path) -> None:
     """Trains each run in health, collapsing, and collapsing with --heal, and prints their scores."""
     print(f"{'run':<22}{'healthy':>9}{'collapsed':>11}{'healed':>9}{'x healthy':>11}  healings")
-    within = 0
+    within = collapsed = 0
     for recipe, data, seed, healthy, harm in COLLAPSING:
         scores, events = [], 0
         kinds: list[tuple[str, dict[str, Any]]] = [
@@ -276,10 +281,12 @@ def heal(out: Path) -> None:
             scores.append(score(run, out.parent / "doctor-data"))
             events = sum("back at step" in str(row.get("event")) for row in read_rows(run / "metrics.jsonl"))
         ratio = scores[2] / scores[0]
-        within += ratio <= 1.5
+        if scores[1] > 1.5 * scores[0]:  # what has not collapsed needs no healing
+            collapsed += 1
+            within += ratio <= 1.5
         told = "".join(f"{value:>{width}.3g}" for value, width in zip([*scores, ratio], (9, 11, 9, 11), strict=True))
         print(f"{recipe + ' ' + data + ' ' + str(seed):<22}{told}  {events}", flush=True)
-    print(f"healed to within 1.5 times the healthy run's score: {within} of {len(COLLAPSING)}   target >= 8 of 10")
+    print(f"healed to within 1.5 times the healthy score: {within} of {collapsed} that collapsed   target >= 8 of 10")
 
 
 def score(run: Path, folder: Path) -> float:

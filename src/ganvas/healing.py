@@ -2,9 +2,10 @@
 
 `Healer` is a watcher. After each look at samples it asks the doctor. While nothing is wrong it holds on to a checkpoint
 now and then; when the same kind of trouble has lasted for a few looks, it sends training back to that checkpoint, or to
-the start where the remedy did not help at once, and calms the game: lower learning rates, less momentum, and where
-the recipe has penalties on gradients, higher ones. What it changed is in its state, so a resumed run goes on as it
-would have.
+the start where the remedy did not help at once, and calms the game: no momentum, and where the recipe has penalties
+on gradients, higher ones. Learning rates are lowered only where that has not helped or cannot be done: the game then
+learns so much less in the steps it has left that the cure can be worse than the trouble (docs/doctor.md has numbers).
+What it changed is in its state, so a resumed run goes on as it would have.
 """
 
 from __future__ import annotations
@@ -48,11 +49,9 @@ RATES = {
 of the data or of the networks, which no change to a live game can heal."""
 
 CALMED = ("collapse", "partial collapse", "oscillation", "divergence")
-"""Diagnoses at which less momentum helps, and a penalty on the discriminator's gradients: where that was 0 it becomes
-1, else it doubles."""
-
-MOMENTUM = 0.5
-"""What a calmed game has of it at most: Adam's first decay, or SGD's momentum."""
+"""Diagnoses at which it helps to play without momentum, and with a penalty on the discriminator's gradients: where that
+was 0 it becomes 1, else it doubles. Where there is either to change, learning rates stay the first time, but for a
+divergence."""
 
 
 class Healer(Watcher):
@@ -63,14 +62,12 @@ class Healer(Watcher):
         self.checkpoints, self.config = checkpoints, config
         self._rates: dict[str, list[float]] = {}
         self._penalties: dict[str, float] = {}
-        self._momenta: dict[str, float] = {}
         self._finding: Finding | None = None
         self._after: dict[str, Any] | None = None
 
     def started(self, training: Training) -> None:
         self._rates = copy.deepcopy(training.base_rates)
         self._penalties = {n: getattr(training.recipe, n) for n in ("r1", "r2") if hasattr(training.recipe, n)}
-        self._momenta = {name: momentum(optimizer) for name, optimizer in training.optimizers.items()}
         self.state = {"rows": [], "healings": [], "ailing": 0, "again": False, **self.state}
         self._treat(training)
         if training.steps_done == 0:
@@ -105,6 +102,10 @@ class Healer(Watcher):
         judging, others = RATES[finding.name]
         first = judge(self.state["rows"])
         calmed = finding.name in CALMED
+        hasty = any(momentum(optimizer) > 0 for optimizer in training.optimizers.values())
+        again = any(healing["calmed"] for healing in self.state["healings"])
+        if calmed and finding.name != "divergence" and not again and (hasty or self._penalties):
+            judging = others = 1.0
         healing: dict[str, Any] = {
             "rates": {name: judging if name == first else others for name in training.optimizers},
             "penalties": sorted(self._penalties) if calmed else [],
@@ -117,8 +118,8 @@ class Healer(Watcher):
         at = training.steps_done if state is None else state["values"]["step"]
         told = [f"learning rate of the {name} x {factor:g}" for name, factor in healing["rates"].items() if factor != 1]
         told += [f"{name} {self._penalty(name, healings):g}" for name in healing["penalties"]]
-        if calmed and max(self._momenta.values()) > MOMENTUM:
-            told.append(f"momentum {MOMENTUM:g}")
+        if calmed and hasty:
+            told.append("no momentum")
         last = "; this was the last healing" if len(healings) == MOST else ""
         return (
             f"{finding.title.lower()} at step {training.steps_done:,} ({finding.evidence}): back at step {at:,} with "
@@ -133,8 +134,8 @@ class Healer(Watcher):
             factor = math.prod(healing["rates"].get(name, 1.0) for healing in healings)
             training.base_rates[name] = [rate * factor for rate in rates]
         if any(healing["calmed"] for healing in healings):
-            for name, optimizer in training.optimizers.items():
-                set_momentum(optimizer, min(MOMENTUM, self._momenta[name]))
+            for optimizer in training.optimizers.values():
+                set_momentum(optimizer, 0.0)
         for name in self._penalties:
             setattr(training.recipe, name, self._penalty(name, healings))
 
