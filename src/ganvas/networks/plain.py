@@ -22,7 +22,8 @@ def _widths(shape: Pyramid, width: int) -> list[int]:
 
 class PlainGenerator(nn.Module):
     """Latent vectors to images: a projection to the base, one stride-2 transposed convolution for each doubling, and
-    a 3x3 convolution to the image. LeakyReLU 0.2 between layers, tanh at the end."""
+    a 3x3 convolution to the image. LeakyReLU 0.2 between layers, nothing at the end: without normalisation a tanh there
+    saturates in the first steps of some trainings, and a generator of black images gets no gradient ever again."""
 
     def __init__(self, *, latent: int, channels: int, size: tuple[int, int], width: int, classes: int = 0) -> None:
         super().__init__()
@@ -37,12 +38,12 @@ class PlainGenerator(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], channels, 3, padding=1))
 
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
-        """latent: (B, latent), label: (B,) int64 where conditional. Returns (B, C, H, W) in [-1, 1]."""
+        """latent: (B, latent), label: (B,) int64 where conditional. Returns (B, C, H, W), not bounded."""
         latent = latent * (latent.square().mean(1, keepdim=True) + 1e-8).rsqrt()
         if self.embedding is not None:
             latent = torch.cat([latent, self.embedding(label)], dim=1)
         hidden = self.project(latent).unflatten(1, self.first).contiguous(memory_format=torch.channels_last)
-        return torch.tanh(self.pyramid.crop(self.layers(hidden)))
+        return self.pyramid.crop(self.layers(hidden))
 
 
 class PlainDiscriminator(nn.Module):

@@ -80,7 +80,7 @@ class R3GAN(Recipe):
         yield Turn("generator", self.generator_losses, real)
 
     def discriminator_losses(self, real: Images, *, strength: float) -> Losses:
-        fake = self.generate(**self.draw(len(real), {"label": real.label}))
+        fake = self.generator(**self.draw(len(real), {"label": real.label}))
         critic = partial(self.discriminator, label=real.label)
         real_logits, fake_logits = critic(real.image), critic(fake)
         terms = self.objective.discriminator(real_logits, fake_logits)
@@ -91,7 +91,7 @@ class R3GAN(Recipe):
         return Losses(terms, *self.objective.judged(real_logits, fake_logits))
 
     def generator_losses(self, real: Images) -> Losses:
-        fake = self.generate(**self.draw(len(real), {"label": real.label}))
+        fake = self.generator(**self.draw(len(real), {"label": real.label}))
         fake_logits = self.discriminator(fake, real.label)
         real_logits = self.discriminator(real.image, real.label) if self.objective.paired else None
         return Losses(self.objective.generator(fake_logits, real_logits))
@@ -106,4 +106,5 @@ class R3GAN(Recipe):
         return inputs
 
     def generate(self, *, latent: Tensor, label: Tensor | None = None) -> Tensor:  # type: ignore[override]
-        return self.generator(latent, label)  # type: ignore[no-any-return]
+        # The players see what is not bounded, so that no pixel is ever without a gradient.
+        return self.generator(latent, label).clamp(-1, 1)  # type: ignore[no-any-return]
