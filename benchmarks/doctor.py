@@ -243,18 +243,18 @@ EAGER = {"lr": 5e-3, "beta1": 0.9}
 UNHELD = {"r1": 0.0, "r2": 0.0}
 COLLAPSING: list[tuple[str, str, int, dict[str, Any], dict[str, Any]]] = [
     # recipe, data, seed, settings of the healthy run, what is done to it
-    ("vanilla", "digits", 7, {**MLP, "steps": 1000}, HASTY),
-    ("vanilla", "tiles", 7, {**MLP, "steps": 1000}, HASTY),
-    ("vanilla", "pets", 7, {**MLP, "steps": 1000}, HASTY),
-    ("vanilla", "grid", 7, {**RING, "steps": 1000}, {**UNHELD, "beta1": 0.98, "lr": 2e-3}),
-    ("vanilla", "ring", 7, {**RING, "steps": 1000}, {**UNHELD, "beta1": 0.95}),
-    ("vanilla", "ring", 8, {**RING, "steps": 1000}, UNHELD),
-    ("r3gan", "digits", 7, {**SOUND, "steps": 400}, NO_PENALTIES),
-    ("r3gan", "tiles", 7, {**SOUND, "steps": 400}, NO_PENALTIES),
-    ("r3gan", "tiles", 8, {**SOUND, "steps": 400}, {**UNHELD, "objective": "hinge"}),
-    ("dcgan", "digits", 7, LABELLED, WEAK_LABELS),
-    ("dcgan", "tiles", 7, {**DC, "steps": 600}, EAGER),
-    ("dcgan", "pets", 7, {**DC, "steps": 600}, EAGER),
+    ("vanilla", "digits", 11, {**MLP, "steps": 1000}, HASTY),
+    ("dcgan", "tiles", 11, {**DC, "steps": 600}, EAGER),
+    ("vanilla", "tiles", 11, {**MLP, "steps": 1000}, HASTY),
+    ("dcgan", "pets", 11, {**DC, "steps": 600}, EAGER),
+    ("vanilla", "pets", 11, {**MLP, "steps": 1000}, HASTY),
+    ("r3gan", "digits", 11, {**SOUND, "steps": 400}, NO_PENALTIES),
+    ("vanilla", "grid", 11, {**RING, "steps": 1000}, {**UNHELD, "beta1": 0.98, "lr": 2e-3}),
+    ("r3gan", "tiles", 11, {**SOUND, "steps": 400}, NO_PENALTIES),
+    ("vanilla", "ring", 11, {**RING, "steps": 1000}, {**UNHELD, "beta1": 0.95}),
+    ("dcgan", "digits", 11, LABELLED, WEAK_LABELS),
+    ("vanilla", "ring", 12, {**RING, "steps": 1000}, UNHELD),
+    ("dcgan", "digits", 12, {**DC, "steps": 600}, {"lr": 2e-3, "beta1": 0.9}),
 ]
 """None of these was looked at before the remedies were fixed; they were set on other seeds and settings."""
 

@@ -164,14 +164,19 @@ class Checkpoints(Watcher):
             self._write(training)
 
     def hold(self, training: Training) -> None:
-        """Makes the coming checkpoint one of this step, and keeps it until the next that is held; and one of step 0."""
-        self.state["held"] = training.steps_done
+        """Makes the coming checkpoint one of this step, and keeps it until two more are held; and one of step 0."""
+        self.state["held"] = [*(step for step in self._held() if step < training.steps_done), training.steps_done][-2:]
         self._wanted = True
 
-    def held(self, start: bool = False) -> Path | None:
-        """The checkpoint that is held, or the one of step 0 (`start`); None where there is none."""
-        step = 0 if start else self.state.get("held")
-        return next((path for path in found(self.folder) if path.name == f"step-{step or 0:08d}"), None)
+    def held(self, latest: int) -> Path | None:
+        """The newest checkpoint that is held and not of a later step than that, or the one of step 0; None where there
+        is neither."""
+        step = max((step for step in self._held() if step <= latest), default=0)
+        return next((path for path in found(self.folder) if step_of(path) == step), None)
+
+    def _held(self) -> list[int]:
+        steps: list[int] = self.state.get("held", [])
+        return steps
 
     def stepped(self, training: Training, results: Mapping[str, Results]) -> Verdict:
         due = training.steps_done % self.every == 0 or time.monotonic() - self._last_time > AT_LEAST_EVERY
@@ -186,7 +191,7 @@ class Checkpoints(Watcher):
         for path in found(self.folder):
             if step_of(path) > training.steps_done:
                 shutil.rmtree(path, ignore_errors=True)
-        if self.state.get("held") == training.steps_done:
+        if training.steps_done in self._held():
             self._write(training)
 
     def finished(self, training: Training) -> None:
@@ -199,7 +204,7 @@ class Checkpoints(Watcher):
             written = write(self.folder, training.state(), self.about)
             # Only what is older than this one: a stray folder with a higher number must not push good ones out.
             checkpoints = found(self.folder)
-            kept = {0, self.state["held"]} if "held" in self.state else set()
+            kept = {0, *self._held()} if self._held() else set()
             for old in checkpoints[checkpoints.index(written) + self.keep :]:
                 if step_of(old) not in kept:
                     shutil.rmtree(old, ignore_errors=True)

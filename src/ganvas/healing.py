@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from torch.optim import Optimizer
 
+from ganvas import signals
 from ganvas.checkpoint import Checkpoints, read
 from ganvas.doctor import Finding, diagnose
 from ganvas.recipe import Results, Verdict, Watcher
+from ganvas.symptoms import LOOKS
 from ganvas.verdict import judge
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ class Healer(Watcher):
     def started(self, training: Training) -> None:
         self._rates = copy.deepcopy(training.base_rates)
         self._penalties = {n: getattr(training.recipe, n) for n in ("r1", "r2") if hasattr(training.recipe, n)}
-        self.state = {"rows": [], "healings": [], "ailing": 0, "again": False, **self.state}
+        self.state = {"rows": [], "healings": [], "ailing": 0, "since": 0, "again": False, **self.state}
         self._treat(training)
         if training.steps_done == 0:
             self.checkpoints.hold(training)
@@ -88,11 +90,13 @@ class Healer(Watcher):
         if finding is None or len(self.state["healings"]) >= MOST:
             return Verdict.CONTINUE
         if finding.name in RATES:
+            if self.state["ailing"] == 0:
+                self.state["since"] = training.steps_done
             self.state["ailing"] += 1
             patience = PATIENCE * 2 ** len(self.state["healings"])
             return Verdict.ROLL_BACK if self.state["ailing"] >= patience else Verdict.CONTINUE
         self.state["ailing"] = 0
-        if training.steps_done - self.checkpoints.state.get("held", 0) >= HOLD_EVERY:
+        if training.steps_done - self.checkpoints.state.get("held", [0])[-1] >= HOLD_EVERY:
             self.state["again"] = False
             self.checkpoints.hold(training)
         return Verdict.CONTINUE
@@ -113,7 +117,9 @@ class Healer(Watcher):
         }
         healings = [*self.state["healings"], healing]
         self._after = {"healings": healings, "again": True}
-        place = self.checkpoints.held(start=self.state["again"])
+        # The doctor goes by the last few looks, so what ails a run may have begun at the first of them.
+        began = self.state["since"] - (LOOKS - 1) * signals.LOOK_EVERY
+        place = self.checkpoints.held(0 if self.state["again"] else began)
         state = None if place is None else read(place)
         at = training.steps_done if state is None else state["values"]["step"]
         told = [f"learning rate of the {name} x {factor:g}" for name, factor in healing["rates"].items() if factor != 1]
