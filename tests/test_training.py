@@ -441,3 +441,12 @@ def open_data_labelled(images, levels):
         path = Path(folder) / "two.npz"
         np.savez(path, images=images, labels=(levels > 100).astype(np.int64))
         return open_data(path, progress=False)
+
+
+def test_a_black_r3gan_generator_still_learns():
+    """Its tanh is far beyond where it rounds to -1, as after an unlucky start; each weight of the output learns."""
+    recipe = R3GAN(channels=1, size=(8, 8), width=4)
+    torch.nn.init.constant_(recipe.generator.layers[-1].bias, -30.0)
+    recipe.generator(**recipe.draw(4)).mean().backward()
+    assert recipe.generator.layers[-1].weight.grad.abs().min() > 0
+    assert recipe.generate(**recipe.draw(4)).min() == -1

@@ -14,6 +14,9 @@ from torch import Tensor, nn
 
 from ganvas.networks.shapes import Pyramid, pyramid
 
+LEAK = 0.01
+"""The slope that is left where a generator's tanh has none."""
+
 
 def _widths(shape: Pyramid, width: int) -> list[int]:
     """Feature maps from the finest level to the base: doubled at each halving, up to 8 times `width`."""
@@ -22,8 +25,8 @@ def _widths(shape: Pyramid, width: int) -> list[int]:
 
 class PlainGenerator(nn.Module):
     """Latent vectors to images: a projection to the base, one stride-2 transposed convolution for each doubling, and
-    a 3x3 convolution to the image. LeakyReLU 0.2 between layers, nothing at the end: without normalisation a tanh there
-    saturates in the first steps of some trainings, and a generator of black images gets no gradient ever again."""
+    a 3x3 convolution to the image. LeakyReLU 0.2 between layers, a leaky tanh at the end: without normalisation a plain
+    one saturates in the first steps of some trainings, and a generator of black images gets no gradient ever again."""
 
     def __init__(self, *, latent: int, channels: int, size: tuple[int, int], width: int, classes: int = 0) -> None:
         super().__init__()
@@ -38,12 +41,13 @@ class PlainGenerator(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], channels, 3, padding=1))
 
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
-        """latent: (B, latent), label: (B,) int64 where conditional. Returns (B, C, H, W), not bounded."""
+        """latent: (B, latent), label: (B,) int64 where conditional. Returns (B, C, H, W), about in [-1, 1]."""
         latent = latent * (latent.square().mean(1, keepdim=True) + 1e-8).rsqrt()
         if self.embedding is not None:
             latent = torch.cat([latent, self.embedding(label)], dim=1)
         hidden = self.project(latent).unflatten(1, self.first).contiguous(memory_format=torch.channels_last)
-        return self.pyramid.crop(self.layers(hidden))
+        image: Tensor = self.pyramid.crop(self.layers(hidden))
+        return torch.tanh(image) + LEAK * image
 
 
 class PlainDiscriminator(nn.Module):

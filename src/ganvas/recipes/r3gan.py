@@ -106,5 +106,5 @@ class R3GAN(Recipe):
         return inputs
 
     def generate(self, *, latent: Tensor, label: Tensor | None = None) -> Tensor:  # type: ignore[override]
-        # The players see what is not bounded, so that no pixel is ever without a gradient.
+        # The players see what is not clamped, so that no pixel is ever without a gradient.
         return self.generator(latent, label).clamp(-1, 1)  # type: ignore[no-any-return]
