@@ -34,7 +34,8 @@ MOST = 4
 """Healings of a run. After that it trains on as it is."""
 
 HOLD_EVERY = 300
-"""Steps between two checkpoints that are held: writing one costs about as much as a step or two."""
+"""Steps between two checkpoints that are held: writing one costs about as much as a step or two. The older of the last
+two is then from well before the first look that found anything."""
 
 ROWS = 80
 """Rows of numbers that the diagnosis is made from."""
@@ -117,8 +118,8 @@ class Healer(Watcher):
         }
         healings = [*self.state["healings"], healing]
         self._after = {"healings": healings, "again": True}
-        # The doctor goes by the last few looks, so what ails a run may have begun at the first of them.
-        began = self.state["since"] - (LOOKS - 1) * signals.LOOK_EVERY
+        # The doctor goes by the last few looks, and what ails a run has crept up on it by the first of them.
+        began = self.state["since"] - 2 * (LOOKS - 1) * signals.LOOK_EVERY
         place = self.checkpoints.held(0 if self.state["again"] else began)
         state = None if place is None else read(place)
         at = training.steps_done if state is None else state["values"]["step"]
