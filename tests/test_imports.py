@@ -7,7 +7,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "ganvas"
 PIECES = {"objectives", "optimizers", "penalties", "networks", "arguments"}
-BOTTOM = {"spaces", "errors", "files", "options", "data", "features"}
+BOTTOM = {"spaces", "errors", "files", "options", "data", "features", "augment"}
 ENTRY = {"cli", "commands", "api", "model", "runs", "sampling", "__main__", "__init__"}
 
 

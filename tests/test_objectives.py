@@ -35,6 +35,15 @@ BY_HAND = {
         {"pair": -(math.log(9 / 10) + math.log(1 / 4)) / 2},
         -(math.log(1 / 10) + math.log(3 / 4)) / 2,
     ),
+    # mean(fake) = 0, so real logits stay: sigmoid 3/4, 1/2. mean(real) = ln 3 / 2: fake ones become -1.5 ln 3 and
+    # 0.5 ln 3, whose odds are 3^-1.5 and 3^0.5.
+    "relativistic-average": (
+        {
+            "real": -(math.log(3 / 4) + math.log(1 / 2)) / 2,
+            "fake": (math.log(1 + 3**-1.5) + math.log(1 + 3**0.5)) / 2,
+        },
+        (math.log(1 + 3**1.5) + math.log(1 + 3**-0.5)) / 2 + (math.log(1 + 3) + math.log(1 + 1)) / 2,
+    ),
 }
 
 
@@ -86,9 +95,16 @@ def test_flipping_presents_that_share_of_real_samples_as_fake():
     assert loss == pytest.approx(expected, abs=0.02)  # 4 standard errors of 20,000 flips
 
 
-def test_a_paired_objective_has_no_labels_to_change():
+@pytest.mark.parametrize("name", ["relativistic", "relativistic-average"])
+def test_a_paired_objective_has_no_labels_to_change(name):
     with pytest.raises(UsageError, match="no labels"):
-        objective("relativistic", smoothing=0.1)
+        objective(name, smoothing=0.1)
+
+
+def test_an_averaged_objective_is_judged_by_the_distance_to_the_other_kinds_mean():
+    real, fake = objective("relativistic-average").judged(REAL, FAKE)
+    torch.testing.assert_close(real, torch.tensor([LN3, 0.0]))
+    torch.testing.assert_close(fake, torch.tensor([-1.5 * LN3, 0.5 * LN3]))
 
 
 def test_a_paired_objective_is_judged_by_differences():

@@ -5,7 +5,17 @@ import pytest
 import torch
 from torch import nn
 
-from ganvas.penalties import clip_weights, gradient_penalty, squared_gradient, weight_decay
+from ganvas.networks.minibatch import MinibatchDeviation
+from ganvas.networks.spectral import advance, spectral_norm
+from ganvas.penalties import (
+    clip_weights,
+    consistency,
+    gradient_penalty,
+    lazily,
+    squared_gradient,
+    weight_decay,
+    zero_centred,
+)
 
 
 @pytest.mark.parametrize("shape", [(4,), (3, 5), (2, 4, 4)])
@@ -79,3 +89,77 @@ def test_clipping_bounds_every_parameter():
         linear.weight.copy_(torch.tensor([[3.0, -0.005]]))
     clip_weights(linear, 0.01)
     torch.testing.assert_close(linear.weight.detach(), torch.tensor([[0.01, -0.005]]))
+
+
+def test_zero_centred_penalties_are_half_their_factor_on_either_kind_of_samples():
+    """D(x) = sum of x^2: 4 |x|^2 is 4 on real samples (1, 0) and 36 on fake ones (0, 3)."""
+    real, fake = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 3.0]])
+    terms = zero_centred(lambda x: x.square().sum(1), real, fake, r1=0.5, r2=0.1)
+    assert {name: term.item() for name, term in terms.items()} == pytest.approx({"r1": 1.0, "r2": 1.8})
+    assert zero_centred(lambda x: x.sum(1), real, fake, r1=0, r2=0) == {}
+
+
+def test_lazy_penalties_keep_their_strength_over_time():
+    assert [lazily(step, 4) for step in range(9)] == [4, 0, 0, 0, 4, 0, 0, 0, 4]
+    assert {sum(lazily(step, every) for step in range(12)) for every in (1, 2, 3, 4, 6)} == {12}
+
+
+def test_consistency_is_the_mean_squared_change_of_the_logits():
+    """D(x) = 2x changes by 2 and by 6 when 1 and 3 are added; the samples themselves get no gradient from it."""
+    weight = torch.tensor(2.0, requires_grad=True)
+    samples = torch.tensor([1.0, 5.0], requires_grad=True)
+    value = consistency(
+        lambda x: weight * x, samples, weight * samples.detach(), lambda x: x + torch.tensor([1.0, 3.0])
+    )
+    assert value.item() == pytest.approx((4 + 36) / 2)
+    value.backward()
+    assert weight.grad.item() == pytest.approx(2 * 2 * (1 + 9) / 2) and samples.grad is None
+
+
+def test_spectral_norm_divides_by_the_largest_singular_value():
+    torch.manual_seed(0)
+    layer = spectral_norm(nn.Conv2d(3, 8, 3))
+    for _ in range(200):
+        advance(layer)
+    original = layer.parametrizations.weight.original.detach().double().numpy().reshape(8, 27)
+    largest = np.linalg.svd(original, compute_uv=False)[0]
+    np.testing.assert_allclose(layer.weight.detach().numpy().reshape(8, 27), original / largest, rtol=1e-4)
+
+
+def test_spectral_norm_has_the_gradient_of_the_paper():
+    """d/dW of W/sigma is (dL/dW_bar - <dL/dW_bar, W_bar> u v') / sigma (Miyato et al. 2018, eq. 9)."""
+    torch.manual_seed(0)
+    layer = spectral_norm(nn.Linear(5, 4, bias=False))
+    for _ in range(500):
+        advance(layer)
+    slope = torch.randn(4, 5)
+    (layer.weight * slope).sum().backward()
+    original = layer.parametrizations.weight.original
+    matrix, direction = original.detach().double().numpy(), slope.double().numpy()
+    u, s, vt = np.linalg.svd(matrix)
+    expected = (direction - (direction * matrix / s[0]).sum() * np.outer(u[:, 0], vt[0])) / s[0]
+    np.testing.assert_allclose(original.grad.numpy(), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_a_forward_pass_leaves_the_power_iteration_where_it_is():
+    layer = spectral_norm(nn.Linear(5, 4)).train()
+    before = {name: tensor.clone() for name, tensor in layer.state_dict().items()}
+    layer(torch.randn(3, 5))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in layer.state_dict().items())
+    with torch.no_grad():
+        layer.parametrizations.weight.original.add_(torch.randn(4, 5))
+    advance(layer)
+    assert not torch.equal(
+        layer.state_dict()["parametrizations.weight.0.left"], before["parametrizations.weight.0.left"]
+    )
+
+
+def test_minibatch_deviation_is_the_mean_standard_deviation_over_the_batch():
+    """Two samples: one feature of 0 and 2 (deviation 1), one of 5 and 11 (deviation 3), at a single place."""
+    features = torch.tensor([[0.0, 5.0], [2.0, 11.0]])[:, :, None, None].requires_grad_(True)
+    result = MinibatchDeviation()(features)
+    torch.testing.assert_close(result[:, :2], features)
+    torch.testing.assert_close(result[:, 2].flatten(), torch.full((2,), 2.0))
+    equal = torch.ones(3, 2, 1, 1, requires_grad=True)
+    MinibatchDeviation()(equal).sum().backward()
+    assert torch.isfinite(equal.grad).all()

@@ -5,7 +5,7 @@ A recipe gives them their defaults: `lr: LearningRate = 2e-4`.
 
 from typing import Annotated, Literal
 
-from ganvas import objectives, optimizers
+from ganvas import augment, objectives, optimizers
 from ganvas.options import FromData, Range
 
 Channels = Annotated[int, FromData()]
@@ -29,7 +29,12 @@ Beta2 = Annotated[float, Range(0, 0.99999), "Adam's second decay; the smoothing 
 
 Penalty = Annotated[float, Range(0, 1e4), "weight of this gradient penalty; 0 leaves it out"]
 PenaltyEvery = Annotated[int, Range(1, 1000), "apply gradient penalties every so many steps, that much stronger"]
+Consistency = Annotated[float, Range(0, 1000), "weight of the logits' consistency under augmentation; the paper's: 10"]
+Augmentation = Annotated[augment.Name, "what the consistency is under"]
+Decay = Annotated[bool, "let both learning rates fall linearly to 0"]
 WeightPenalty = Annotated[float, Range(0, 10), "weight of this penalty on both players' weights"]
+
+MinibatchDeviation = Annotated[bool, "show the discriminator how much the samples of a batch differ"]
 
 DSteps = Annotated[int, Range(1, 1000), "turns of the discriminator in a row (epochs with --alternate epochs)"]
 GSteps = Annotated[int, Range(1, 1000), "turns of the generator in a row (epochs with --alternate epochs)"]

@@ -24,6 +24,25 @@ def squared_gradient(discriminator: Callable[[Tensor], Tensor], samples: Tensor)
         return gradient.flatten(1).square().sum(1).mean()
 
 
+def zero_centred(
+    discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, *, r1: float, r2: float
+) -> dict[str, Tensor]:
+    """The terms `r1` = r1/2 * the squared gradient on real samples and `r2` likewise on generated ones (Mescheder et
+    al. 2018, eq. 9 and 10); none where the factor is 0."""
+    terms = {}
+    if r1:
+        terms["r1"] = r1 / 2 * squared_gradient(discriminator, real)
+    if r2:
+        terms["r2"] = r2 / 2 * squared_gradient(discriminator, fake)
+    return terms
+
+
+def lazily(step: int, every: int) -> int:
+    """The factor on a penalty that is applied at every `every`th step only: `every` there, so that its strength over
+    time stays the same, and 0 elsewhere (lazy regularisation: Karras et al. 2020, appendix B)."""
+    return every if step % every == 0 else 0
+
+
 def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
     """Mean of (norm of the gradient - 1)^2 on random points between real and fake (Gulrajani et al. 2017, eq. 3).
 
@@ -36,6 +55,18 @@ def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fa
         (gradient,) = torch.autograd.grad(discriminator(between).float().sum(), between, create_graph=True)
         # The square root has an infinite slope at 0, where a dead discriminator would put it.
         return ((gradient.flatten(1).square().sum(1) + 1e-12).sqrt() - 1).square().mean()
+
+
+def consistency(
+    discriminator: Callable[[Tensor], Tensor], samples: Tensor, logits: Tensor, augment: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """Mean squared change of the logits when the samples are augmented.
+
+    On real and on generated samples this is balanced consistency regularisation (Zhao et al. 2020, Algorithm 1),
+    without the paper's factor of 10. logits: what the discriminator said of the samples as they are.
+    """
+    changed = discriminator(augment(samples.detach()))
+    return (changed.float() - logits.float()).square().mean()
 
 
 def weight_decay(modules: Iterable[nn.Module], *, l1: float, l2: float) -> dict[str, Tensor]:

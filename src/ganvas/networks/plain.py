@@ -12,6 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from ganvas.networks.minibatch import MinibatchDeviation
 from ganvas.networks.shapes import Pyramid, pyramid
 
 LEAK = 0.01
@@ -54,10 +55,13 @@ class PlainDiscriminator(nn.Module):
     """Images to logits: one stride-2 convolution for each halving, a 3x3 convolution at the base, a linear head.
 
     With `classes`, the inner product of the label's embedding and a linear map of the features is added to the logit
-    (the projection condition of Miyato and Koyama 2018, eq. 3, on features that keep their place in the image).
+    (the projection condition of Miyato and Koyama 2018, eq. 3, on features that keep their place in the image). With
+    `deviation`, the convolution at the base also sees the minibatch's deviation.
     """
 
-    def __init__(self, *, channels: int, size: tuple[int, int], width: int, classes: int = 0) -> None:
+    def __init__(
+        self, *, channels: int, size: tuple[int, int], width: int, classes: int = 0, deviation: bool = False
+    ) -> None:
         super().__init__()
         shape = pyramid(size)
         self.padding = (0, shape.made[1] - size[1], 0, shape.made[0] - size[0])
@@ -67,6 +71,9 @@ class PlainDiscriminator(nn.Module):
         for after in widths[:-1]:
             layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
             before = after
+        if deviation:
+            layers.append(MinibatchDeviation())
+            before += 1
         self.layers = nn.Sequential(*layers, nn.Conv2d(before, widths[-1], 3, padding=1), nn.LeakyReLU(0.2))
         features = widths[-1] * math.prod(shape.base)
         self.head = nn.Linear(features, 1)

@@ -121,6 +121,7 @@ class CGAN(Recipe):
             raise UsageError("cgan needs labels, and this data has none; put each class into a sub-folder of its own")
         self.classes, self.latent, self.l1, self.l2 = classes, latent, l1, l2
         self.objective = objective_named(objective, smoothing=smoothing, flipping=flipping)
+        self.whole_batch = self.objective.averaged
         self.hyper: dict[str, Any] = {"name": optimizer, "lr": lr, "beta1": beta1, "beta2": beta2}
         self.order: dict[str, Any] = {"d_steps": d_steps, "g_steps": g_steps, "unit": alternate}
         self.generator = ConditionalGenerator(shape, latent, classes, width)

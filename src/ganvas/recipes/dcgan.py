@@ -70,6 +70,7 @@ class DCGAN(Recipe):
         self.classes = classes if conditional else 0
         self.latent, self.l1, self.l2 = latent, l1, l2
         self.objective = objective_named(objective, smoothing=smoothing, flipping=flipping)
+        self.whole_batch = self.objective.averaged
         self.hyper: dict[str, Any] = {"name": optimizer, "lr": lr, "beta1": beta1, "beta2": beta2}
         self.order: dict[str, Any] = {"d_steps": d_steps, "g_steps": g_steps, "unit": alternate}
         self.generator = ConvolutionalGenerator(

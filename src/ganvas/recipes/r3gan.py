@@ -3,7 +3,8 @@
 The paper's loss (section 2): relativistic pairing, so that each generated sample is compared with a real one and a
 collapsed generator cannot rest, with R1 and R2, which make the game converge. It needs no other trick. Adam without
 momentum and averaged weights as there; the networks are plain convolutional ones instead of the paper's ResNeXt
-blocks, small enough for a laptop, and labels enter by embedding and projection.
+blocks, small enough for a laptop, and labels enter by embedding and projection. Two things beside the paper can be
+added: consistency under augmentation (Zhao et al. 2020), and the minibatch deviation (Karras et al. 2018).
 
     ganvas train r3gan --data digits          about 6 minutes on 2 CPU cores: conditional digits that look handwritten
 """
@@ -18,12 +19,13 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from ganvas import arguments as arg
+from ganvas.augment import POLICIES
 from ganvas.data.batches import Images
 from ganvas.networks.latent import balanced_labels, normal_latent
 from ganvas.networks.plain import PlainDiscriminator, PlainGenerator
 from ganvas.objectives import objective as objective_named
 from ganvas.optimizers import optimizer as optimizer_named
-from ganvas.penalties import squared_gradient
+from ganvas.penalties import consistency, lazily, zero_centred
 from ganvas.recipe import Losses, Progress, Recipe, Turn
 
 
@@ -46,6 +48,9 @@ class R3GAN(Recipe):
         r1: arg.Penalty = 1.0,
         r2: arg.Penalty = 1.0,
         penalty_every: arg.PenaltyEvery = 4,
+        consistency: arg.Consistency = 0.0,
+        augmentation: arg.Augmentation = "translation",
+        minibatch_deviation: arg.MinibatchDeviation = False,
         lr: arg.LearningRate = 5e-4,
         beta1: arg.Beta1 = 0.0,
         beta2: arg.Beta2 = 0.99,
@@ -53,10 +58,14 @@ class R3GAN(Recipe):
         super().__init__()
         self.classes = classes if conditional else 0
         self.latent, self.r1, self.r2, self.penalty_every = latent, r1, r2, penalty_every
+        self.consistency, self.augment = consistency, POLICIES[augmentation]
         self.objective = objective_named(objective)
+        self.whole_batch = self.objective.averaged or minibatch_deviation
         self.adam = {"lr": lr, "beta1": beta1, "beta2": beta2}
         self.generator = PlainGenerator(latent=latent, channels=channels, size=size, width=width, classes=self.classes)
-        self.discriminator = PlainDiscriminator(channels=channels, size=size, width=width, classes=self.classes)
+        self.discriminator = PlainDiscriminator(
+            channels=channels, size=size, width=width, classes=self.classes, deviation=minibatch_deviation
+        )
 
     def notes(self) -> list[str]:
         return self.generator.pyramid.notes()
@@ -74,8 +83,7 @@ class R3GAN(Recipe):
 
     def turns(self, progress: Progress, batches: Iterator[Images]) -> Iterator[Turn]:
         real = next(batches)
-        # Lazy regularisation (Karras et al. 2020, appendix B): seldom, and as much stronger.
-        strength = self.penalty_every if progress.step % self.penalty_every == 0 else 0
+        strength = lazily(progress.step, self.penalty_every)
         yield Turn("discriminator", partial(self.discriminator_losses, strength=strength), real)
         yield Turn("generator", self.generator_losses, real)
 
@@ -84,10 +92,11 @@ class R3GAN(Recipe):
         critic = partial(self.discriminator, label=real.label)
         real_logits, fake_logits = critic(real.image), critic(fake)
         terms = self.objective.discriminator(real_logits, fake_logits)
-        if strength and self.r1:
-            terms["r1"] = strength * self.r1 / 2 * squared_gradient(critic, real.image)
-        if strength and self.r2:
-            terms["r2"] = strength * self.r2 / 2 * squared_gradient(critic, fake)
+        terms |= zero_centred(critic, real.image, fake, r1=strength * self.r1, r2=strength * self.r2)
+        if self.consistency:
+            for name, samples, logits in (("real", real.image, real_logits), ("fake", fake, fake_logits)):
+                change = consistency(critic, samples, logits, self.augment)
+                terms[f"consistency_{name}"] = self.consistency * change
         return Losses(terms, *self.objective.judged(real_logits, fake_logits))
 
     def generator_losses(self, real: Images) -> Losses:

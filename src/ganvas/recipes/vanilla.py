@@ -22,7 +22,7 @@ from ganvas.networks.mlp import Maxout, mlp
 from ganvas.objectives import objective as objective_named
 from ganvas.optimizers import optimizer as optimizer_named
 from ganvas.options import Range
-from ganvas.penalties import squared_gradient, weight_decay
+from ganvas.penalties import weight_decay, zero_centred
 from ganvas.recipe import Losses, Progress, Recipe, Turn, alternate
 
 
@@ -72,6 +72,7 @@ class Vanilla(Recipe):
         self.shape, self.latent = shape, latent
         self.r1, self.r2, self.l1, self.l2 = r1, r2, l1, l2
         self.objective = objective_named(objective, smoothing=smoothing, flipping=flipping)
+        self.whole_batch = self.objective.averaged
         self.hyper: dict[str, Any] = {"name": optimizer, "lr": lr, "beta1": beta1, "beta2": beta2}
         self.order: dict[str, Any] = {"d_steps": d_steps, "g_steps": g_steps, "unit": alternate}
         numbers = math.prod(shape)
@@ -101,10 +102,7 @@ class Vanilla(Recipe):
         fake = self.generate(**self.draw(len(real)))
         real_logits, fake_logits = self.judge(real.value), self.judge(fake)
         terms = self.objective.discriminator(real_logits, fake_logits)
-        if self.r1:
-            terms["r1"] = self.r1 / 2 * squared_gradient(self.judge, real.value)
-        if self.r2:
-            terms["r2"] = self.r2 / 2 * squared_gradient(self.judge, fake)
+        terms |= zero_centred(self.judge, real.value, fake, r1=self.r1, r2=self.r2)
         terms |= weight_decay([self.discriminator], l1=self.l1, l2=self.l2)
         return Losses(terms, *self.objective.judged(real_logits, fake_logits))
 
