@@ -32,6 +32,7 @@ PenaltyEvery = Annotated[int, Range(1, 1000), "apply gradient penalties every so
 Consistency = Annotated[float, Range(0, 1000), "weight of the logits' consistency under augmentation; the paper's: 10"]
 Augmentation = Annotated[augment.Name, "what the consistency is under"]
 Decay = Annotated[bool, "let both learning rates fall linearly to 0"]
+TermWeight = Annotated[float, Range(0, 1000), "weight of this term in both players' losses"]
 WeightPenalty = Annotated[float, Range(0, 10), "weight of this penalty on both players' weights"]
 
 MinibatchDeviation = Annotated[bool, "show the discriminator how much the samples of a batch differ"]

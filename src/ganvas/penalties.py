@@ -6,7 +6,7 @@ measure would be rounded away. All return scalars without a weight; the recipe m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -67,6 +67,24 @@ def consistency(
     """
     changed = discriminator(augment(samples.detach()))
     return (changed.float() - logits.float()).square().mean()
+
+
+def balanced_consistency(
+    discriminator: Callable[[Tensor], Tensor],
+    judged: Mapping[str, tuple[Tensor, Tensor]],
+    augment: Callable[[Tensor], Tensor],
+    weight: float,
+) -> dict[str, Tensor]:
+    """The terms `consistency_NAME` = weight * consistency for each kind of samples; none where the weight is 0.
+
+    judged: for each kind, `real` and `fake`, the samples and what the discriminator said of them.
+    """
+    if not weight:
+        return {}
+    return {
+        f"consistency_{kind}": weight * consistency(discriminator, samples, logits, augment)
+        for kind, (samples, logits) in judged.items()
+    }
 
 
 def weight_decay(modules: Iterable[nn.Module], *, l1: float, l2: float) -> dict[str, Tensor]:

@@ -73,17 +73,25 @@ class ConvolutionalDiscriminator(nn.Module):
             layers.append(nn.LeakyReLU(0.2, inplace=True))
             before = after
         self.layers = nn.Sequential(*layers)
-        features = before * math.prod(shape.base)
-        self.head = nn.Linear(features, 1)
+        self.outputs = before * math.prod(shape.base)
+        self.head = nn.Linear(self.outputs, 1)
         self.embedding = nn.Embedding(classes, before) if classes else None
-        self.reading = nn.Linear(features, before) if classes else None
+        self.reading = nn.Linear(self.outputs, before) if classes else None
         self.apply(_initialise)
 
     def forward(self, images: Tensor, label: Tensor | None = None) -> Tensor:
         """images: (B, C, H, W) in [-1, 1], label: (B,) int64 where conditional. Returns logits (B,)."""
+        return self.judge(self.features(images), label)
+
+    def features(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) in [-1, 1] to (B, outputs), what the last layer reads; others may read it too."""
         if any(self.padding):
             images = nn.functional.pad(images, self.padding, mode="replicate")
-        features = self.layers(images).flatten(1)
+        features: Tensor = self.layers(images).flatten(1)
+        return features
+
+    def judge(self, features: Tensor, label: Tensor | None = None) -> Tensor:
+        """Features (B, outputs) to logits (B,)."""
         logits: Tensor = self.head(features).squeeze(1)
         if self.embedding is not None and self.reading is not None:
             wanted = self.embedding(label)

@@ -3,7 +3,8 @@
 The singular value is estimated by power iteration, Algorithm 1, whose two vectors are state. PyTorch's own version
 moves them in every forward pass in training mode, so that two calls within one loss see different weights, and a split
 batch others than a whole one. Here a forward pass only reads them, and `advance` takes the one iteration behind each
-update of the weights: a recipe calls it in `after`. The vectors are buffers, so checkpoints, resumption and averages have them.
+update of the weights: a recipe calls it in `after`. The vectors are buffers, so checkpoints, resumption and averages
+have them.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from ganvas.networks.latent import balanced_labels, normal_latent
 from ganvas.networks.plain import PlainDiscriminator, PlainGenerator
 from ganvas.objectives import objective as objective_named
 from ganvas.optimizers import optimizer as optimizer_named
-from ganvas.penalties import consistency, lazily, zero_centred
+from ganvas.penalties import balanced_consistency, lazily, zero_centred
 from ganvas.recipe import Losses, Progress, Recipe, Turn
 
 
@@ -93,10 +93,8 @@ class R3GAN(Recipe):
         real_logits, fake_logits = critic(real.image), critic(fake)
         terms = self.objective.discriminator(real_logits, fake_logits)
         terms |= zero_centred(critic, real.image, fake, r1=strength * self.r1, r2=strength * self.r2)
-        if self.consistency:
-            for name, samples, logits in (("real", real.image, real_logits), ("fake", fake, fake_logits)):
-                change = consistency(critic, samples, logits, self.augment)
-                terms[f"consistency_{name}"] = self.consistency * change
+        judged = {"real": (real.image, real_logits), "fake": (fake, fake_logits)}
+        terms |= balanced_consistency(critic, judged, self.augment, self.consistency)
         return Losses(terms, *self.objective.judged(real_logits, fake_logits))
 
     def generator_losses(self, real: Images) -> Losses:

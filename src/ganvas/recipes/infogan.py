@@ -1,0 +1,136 @@
+"""InfoGAN: interpretable representation learning by information maximizing GANs (Chen et al. 2016).
+
+Beside the latent vector the generator gets codes: one category and some numbers in [-1, 1]. A network Q on the
+discriminator's features must read them off the sample, and how well it does bounds the codes' mutual information with
+the sample from below (eq. 5). Both players minimise what Q misses (eq. 6), in both turns: its cross-entropy for the
+category, its Gaussian's negative log-likelihood for the numbers (section 6). No labels are used. Adam's settings are
+appendix C's; the networks are DCGAN's.
+
+    ganvas train infogan --data digits
+
+`draw` gives the codes, so that a sample can be walked along one of them:
+
+    inputs = model.recipe.draw(10, {"category": torch.full((10,), 3), "codes": ...})
+    pictures = model.recipe.generate(**inputs)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Annotated, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.optim import Optimizer
+
+from ganvas import arguments as arg
+from ganvas.data.batches import Images
+from ganvas.networks.convolutional import ConvolutionalDiscriminator, ConvolutionalGenerator
+from ganvas.networks.latent import balanced_labels, normal_latent
+from ganvas.networks.mlp import one_hot
+from ganvas.objectives import objective as objective_named
+from ganvas.optimizers import optimizer as optimizer_named
+from ganvas.options import Range
+from ganvas.recipe import Losses, Progress, Recipe, Turn, alternate
+
+
+class InfoGAN(Recipe):
+    """Unsupervised codes, a category and some numbers, that change what one can see in a sample."""
+
+    accepts = (Images,)
+    presets = {"paper": {"width": 64, "batch_size": 128}}
+    training_defaults = {"epochs": 50}
+
+    def __init__(
+        self,
+        *,
+        channels: arg.Channels,
+        size: arg.Size,
+        latent: arg.Latent = 62,
+        categories: Annotated[int, Range(2, 1000), "values of the code that is a category"] = 10,
+        numbers: Annotated[int, Range(1, 100), "codes that are numbers in [-1, 1]"] = 2,
+        width: arg.Width = 32,
+        objective: arg.Objective = "non-saturating",
+        information: arg.TermWeight = 1.0,
+        information_numbers: arg.TermWeight = 0.1,
+        lr: arg.LearningRate = 2e-4,
+        g_lr: Annotated[float, Range(1e-7, 1, log=True), "learning rate of the generator"] = 1e-3,
+        beta1: arg.Beta1 = 0.5,
+        beta2: arg.Beta2 = 0.999,
+    ) -> None:
+        super().__init__()
+        self.latent, self.categories, self.numbers = latent, categories, numbers
+        self.information, self.information_numbers = information, information_numbers
+        self.objective = objective_named(objective)
+        self.whole_batch = self.objective.averaged
+        self.lr, self.g_lr, self.betas = lr, g_lr, {"beta1": beta1, "beta2": beta2}
+        self.generator = ConvolutionalGenerator(
+            latent=latent + categories + numbers, channels=channels, size=size, width=width
+        )
+        self.discriminator = ConvolutionalDiscriminator(channels=channels, size=size, width=width)
+        self.recognition = nn.Sequential(
+            nn.Linear(self.discriminator.outputs, 128),
+            nn.BatchNorm1d(128),
+            nn.LeakyReLU(0.1),
+            nn.Linear(128, categories + 2 * numbers),
+        )
+
+    def notes(self) -> list[str]:
+        return self.generator.pyramid.notes()
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        judges = chain(self.discriminator.parameters(), self.recognition.parameters())
+        return {
+            "discriminator": optimizer_named("adam", judges, lr=self.lr, **self.betas),
+            "generator": optimizer_named("adam", self.generator.parameters(), lr=self.g_lr, **self.betas),
+        }
+
+    def turns(self, progress: Progress, batches: Iterator[Images]) -> Iterator[Turn]:
+        for player, batch in alternate(progress, batches):
+            losses = self.discriminator_losses if player == "discriminator" else self.generator_losses
+            yield Turn(player, losses, batch)
+
+    def discriminator_losses(self, real: Images) -> Losses:
+        inputs = self.draw(len(real))
+        features = self.discriminator.features(self.generate(**inputs))
+        real_logits, fake_logits = self.discriminator(real.image), self.discriminator.judge(features)
+        terms = self.objective.discriminator(real_logits, fake_logits) | self.missed(features, inputs)
+        return Losses(terms, *self.objective.judged(real_logits, fake_logits))
+
+    def generator_losses(self, real: Images) -> Losses:
+        inputs = self.draw(len(real))
+        features = self.discriminator.features(self.generate(**inputs))
+        real_logits = self.discriminator(real.image) if self.objective.paired else None
+        terms = self.objective.generator(self.discriminator.judge(features), real_logits)
+        return Losses(terms | self.missed(features, inputs))
+
+    def missed(self, features: Tensor, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """-log Q(codes | sample), in nats but for a constant, for each kind of code."""
+        read = self.recognition(features).float()
+        category, mean, log_deviation = read.split([self.categories, self.numbers, self.numbers], dim=1)
+        # Bounded, because a deviation of a sure guess would fall for ever and its gradients grow with it.
+        log_deviation = log_deviation.clamp(-3, 3)
+        surprise = 0.5 * ((inputs["codes"] - mean) / log_deviation.exp()).square() + log_deviation
+        return {
+            "category": self.information * cross_entropy(category, inputs["category"]),
+            "codes": self.information_numbers * surprise.sum(1).mean(),
+        }
+
+    def draw(self, n: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
+        """latent: (n, latent) from N(0, 1); category: (n,) int64, each in turn; codes: (n, numbers) from [-1, 1].
+
+        given: `category` and `codes` may be fixed.
+        """
+        given = given or {}
+        category, codes = given.get("category"), given.get("codes")
+        return {
+            "latent": normal_latent(n, self.latent, self.device, given.get("truncation")),
+            "category": balanced_labels(n, self.categories, self.device) if category is None else category,
+            "codes": 2 * torch.rand(n, self.numbers, device=self.device) - 1 if codes is None else codes,
+        }
+
+    def generate(self, *, latent: Tensor, category: Tensor, codes: Tensor) -> Tensor:  # type: ignore[override]
+        inputs = torch.cat([latent, one_hot(category, self.categories), codes], dim=1)
+        return self.generator(inputs)  # type: ignore[no-any-return]

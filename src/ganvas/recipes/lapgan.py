@@ -1,0 +1,141 @@
+"""Deep generative image models using a Laplacian pyramid of adversarial networks (Denton et al. 2015).
+
+A small GAN makes a coarse image. At every finer size another one, conditioned on the enlarged coarser image, makes the
+difference that is missing; its discriminator sees that image plus a real or a made difference (section 2.3). Each
+level is trained on its own: in training it starts from a real coarser image, so no term of the loss sees two levels,
+and one optimizer for all generators does what one for each would. Only sampling goes from coarse to fine (eq. 6).
+
+Where the data has labels they enter as a plane beside the noise (section 3.1) and by projection in the discriminators.
+The paper trains with SGD (`--preset paper`), here it is Adam with DCGAN's settings; the coarsest pair is convolutional.
+Any size: a pyramid halves, and rounds up.
+
+    ganvas train lapgan --data digits
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ganvas import arguments as arg
+from ganvas.data.batches import Images
+from ganvas.networks.convolutional import ConvolutionalDiscriminator, ConvolutionalGenerator
+from ganvas.networks.laplacian import DetailGenerator, enlarged, level_sizes, shrunk
+from ganvas.networks.latent import balanced_labels, normal_latent
+from ganvas.objectives import objective as objective_named
+from ganvas.optimizers import optimizer as optimizer_named
+from ganvas.recipe import Losses, Progress, Recipe, Turn, alternate
+
+
+class LAPGAN(Recipe):
+    """A Laplacian pyramid of conditional GANs, sampled coarse to fine; by label where the data has labels."""
+
+    accepts = (Images,)
+    presets = {"paper": {"width": 128, "optimizer": "sgd", "lr": 0.02, "beta1": 0.5, "batch_size": 16}}
+    training_defaults = {"epochs": 50}
+
+    def __init__(
+        self,
+        *,
+        channels: arg.Channels,
+        size: arg.Size,
+        classes: arg.Classes = 0,
+        conditional: arg.Conditional = True,
+        latent: arg.Latent = 100,
+        width: arg.Width = 32,
+        objective: arg.Objective = "non-saturating",
+        optimizer: arg.OptimizerName = "adam",
+        lr: arg.LearningRate = 2e-4,
+        beta1: arg.Beta1 = 0.5,
+        beta2: arg.Beta2 = 0.999,
+    ) -> None:
+        super().__init__()
+        self.classes = classes if conditional else 0
+        self.latent = latent
+        self.objective = objective_named(objective)
+        self.whole_batch = self.objective.averaged
+        self.hyper: dict[str, Any] = {"name": optimizer, "lr": lr, "beta1": beta1, "beta2": beta2}
+        self.sizes = level_sizes(size)
+        *finer, coarsest = self.sizes
+        shared: dict[str, Any] = {"channels": channels, "width": width, "classes": self.classes}
+        self.generator = nn.ModuleList(
+            [
+                *(DetailGenerator(size=each, **shared) for each in finer),
+                ConvolutionalGenerator(latent=latent, size=coarsest, **shared),
+            ]
+        )
+        self.discriminator = nn.ModuleList(ConvolutionalDiscriminator(size=each, **shared) for each in self.sizes)
+
+    def notes(self) -> list[str]:
+        return ["images are made coarse to fine: " + ", ".join(f"{h}x{w}" for h, w in reversed(self.sizes))]
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        return {
+            "discriminator": optimizer_named(parameters=self.discriminator.parameters(), **self.hyper),
+            "generator": optimizer_named(parameters=self.generator.parameters(), **self.hyper),
+        }
+
+    def turns(self, progress: Progress, batches: Iterator[Images]) -> Iterator[Turn]:
+        for player, batch in alternate(progress, batches):
+            losses = self.discriminator_losses if player == "discriminator" else self.generator_losses
+            yield Turn(player, losses, batch)
+
+    def discriminator_losses(self, real: Images) -> Losses:
+        terms: dict[str, Tensor] = {}
+        judged = []
+        for level, image, fake in self.levels(real):
+            real_logits = self.discriminator[level](image, real.label)
+            fake_logits = self.discriminator[level](fake, real.label)
+            terms |= self.named(level, self.objective.discriminator(real_logits, fake_logits))
+            judged.append(self.objective.judged(real_logits, fake_logits))
+        real_judged, fake_judged = (torch.stack(each, dim=1) for each in zip(*judged, strict=True))
+        return Losses(terms, real_judged, fake_judged)
+
+    def generator_losses(self, real: Images) -> Losses:
+        terms: dict[str, Tensor] = {}
+        for level, image, fake in self.levels(real):
+            fake_logits = self.discriminator[level](fake, real.label)
+            real_logits = self.discriminator[level](image, real.label) if self.objective.paired else None
+            terms |= self.named(level, self.objective.generator(fake_logits, real_logits))
+        return Losses(terms)
+
+    def levels(self, real: Images) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """Each level's number, its real images, and images of that size that start from real coarser ones."""
+        inputs = self.draw(len(real), {"label": real.label})
+        image, label = real.image, inputs.get("label")
+        for level, coarser in enumerate(self.sizes[1:]):
+            below = shrunk(image, coarser)
+            low = enlarged(below, self.sizes[level])
+            yield level, image, low + self.generator[level](low, inputs[f"noise_{level}"], label)
+            image = below
+        yield len(self.sizes) - 1, image, self.generator[-1](inputs["latent"], label)
+
+    def named(self, level: int, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The terms with the level's size in their names, as in `real_16x16`."""
+        height, width = self.sizes[level]
+        return {f"{name}_{height}x{width}": term for name, term in terms.items()}
+
+    def draw(self, n: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
+        """latent: (n, latent), and for each finer level noise_LEVEL: (n, 1, H, W), from N(0, 1); label: (n,) where
+        conditional. Truncation cuts all of them off."""
+        given = given or {}
+        truncation = given.get("truncation")
+        inputs = {"latent": normal_latent(n, self.latent, self.device, truncation)}
+        for level, (height, width) in enumerate(self.sizes[:-1]):
+            noise = normal_latent(n, height * width, self.device, truncation)
+            inputs[f"noise_{level}"] = noise.unflatten(1, (1, height, width))
+        if self.classes:
+            label = given.get("label")
+            inputs["label"] = balanced_labels(n, self.classes, self.device) if label is None else label
+        return inputs
+
+    def generate(self, *, latent: Tensor, label: Tensor | None = None, **noise: Tensor) -> Tensor:  # type: ignore[override]
+        image: Tensor = self.generator[-1](latent, label)
+        for level in reversed(range(len(self.sizes) - 1)):
+            low = enlarged(image, self.sizes[level])
+            image = low + self.generator[level](low, noise[f"noise_{level}"], label)
+        return image.clamp(-1, 1)
