@@ -48,12 +48,20 @@ PATIENCE = 4
 class Training:
     """One training: the recipe, its optimizers and averages, and where in the game they are.
 
+    processes: those that train together; by default as torchrun says, or this one alone.
     Raises UsageError where the settings cannot be met (a batch that does not divide, a recipe that must not be split).
     """
 
-    def __init__(self, recipe: Recipe, data: Data, settings: Settings, watchers: Sequence[Watcher] = ()) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: Data,
+        settings: Settings,
+        watchers: Sequence[Watcher] = (),
+        processes: Processes | None = None,
+    ) -> None:
         self.data, self.settings, self.watchers = data, settings, list(watchers)
-        self.processes = Processes.join()
+        self.processes = processes or Processes.join()
         self.device = pick_device(settings.device, self.processes)
         self.precision = pick_precision(settings.precision, self.device, data.space)
         self.recipe = recipe.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,0 +1,526 @@
+"""`check_recipe`: does a recipe keep the contract? For the recipes that come with Ganvas, and for anyone's.
+
+    from ganvas.testing import check_recipe
+
+    def test_my_gan():
+        check_recipe(MyGAN)
+
+Every check plays the recipe on tiny data, in float32 unless it says otherwise. What a check asks is in its function's
+docstring; `CHECKS` lists them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganvas import checkpoint
+from ganvas.data.batches import Images
+from ganvas.data.prepare import Data, open_data
+from ganvas.distributed import Processes
+from ganvas.errors import UsageError, near_miss
+from ganvas.options import checked, read_options
+from ganvas.recipe import Losses, Progress, Recipe, Turn
+from ganvas.settings import Settings
+from ganvas.train import Training, gradient_norm, seed_from
+
+FITTED = 0.35
+"""A tiny set counts as fitted when the energy distance to it has fallen to this part of the untrained recipe's."""
+
+BF16_COSINE, BF16_LOSS = 0.9, 0.05
+"""How far bf16 may be from float32: the least cosine between gradients, the largest difference of a term beside 1 or
+the term, whichever is larger."""
+
+
+COPIES = 8
+"""Copies of a batch whose gradient is compared with the batch's own."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check's outcome: `detail` says what was found, or what is wrong."""
+
+    name: str
+    passed: bool
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{'ok    ' if self.passed else 'FAILED'} {self.name}: {self.detail}"
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """All checks of one recipe; its text has a line for each."""
+
+    recipe: str
+    checks: tuple[Check, ...]
+
+    def __str__(self) -> str:
+        return "\n".join([f"{self.recipe}:", *(f"  {check}" for check in self.checks)])
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is checked, and with what."""
+
+    recipe: type[Recipe]
+    data: Data
+    arguments: Mapping[str, Any]
+    fit_steps: int
+    batch_size: int = 16
+    ema: float = 2000.0
+
+    def made(self) -> Recipe:
+        """The recipe, always from the same seed."""
+        known = {option.name for option in read_options(self.recipe)}
+        facts = {name: value for name, value in self.data.facts().items() if name in known}
+        torch.manual_seed(0)
+        return self.recipe(**checked(self.recipe, facts | dict(self.arguments)))
+
+    def training(self, processes: Processes | None = None, **settings: Any) -> Training:
+        """A training of a new recipe, ready for its first step."""
+        chosen: dict[str, Any] = {
+            "steps": 1000,
+            "batch_size": self.batch_size,
+            "precision": "float32",
+            "device": "cpu",
+            "ema": self.ema,
+        }
+        training = Training(self.made(), self.data, Settings(**chosen | settings), processes=processes)
+        training._train_mode()
+        return training
+
+
+def check_recipe(
+    recipe: type[Recipe],
+    data: str | Path | np.ndarray | Data | None = None,
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    checks: Sequence[str] | None = None,
+    fit_steps: int = 600,
+) -> CheckReport:
+    """Plays the recipe on tiny data and checks that it keeps the contract of `ganvas.Recipe`.
+
+    data: what to train on, as `open_data` takes it; by default `tiny_images()` or, for a recipe of points, `ring`.
+    arguments: of the recipe's constructor. checks: names of `CHECKS`, by default all. fit_steps: in how many steps at
+    most it must fit the data. Takes some seconds for a small recipe; most of them go into the fitting.
+
+    Raises AssertionError, with a line for each check that failed; UsageError for the name of a check that there is not.
+    """
+    for name in checks or ():
+        if name not in CHECKS:
+            raise UsageError(f"there is no check {name!r}{near_miss(name, CHECKS)}")
+    if data is None:
+        data = tiny_images() if Images in recipe.accepts else "ring"
+    opened = data if isinstance(data, Data) else open_data(data, progress=False)
+    subject = Subject(recipe, opened, arguments or {}, fit_steps)
+    with torch.random.fork_rng(devices=[]):
+        report = CheckReport(recipe.__name__, tuple(_outcome(name, subject) for name in checks or CHECKS))
+    failed = [check for check in report.checks if not check.passed]
+    if failed:
+        raise AssertionError("\n".join([f"{recipe.__name__} does not keep the contract:", *map(str, failed)]))
+    return report
+
+
+def tiny_images(size: int | tuple[int, int] = 8, channels: int = 1, count: int = 40) -> Data:
+    """`count` images of two classes, dark and light, with a square of the other brightness: easy to learn, and a
+    generator that makes one picture only has not learned them."""
+    height, width = (size, size) if isinstance(size, int) else size
+    dark = np.arange(count) % 2 == 0
+    images = np.where(dark, 40, 215).astype(np.uint8)[:, None, None, None].repeat(height, 1).repeat(width, 2)
+    images = images.repeat(channels, 3)
+    square = (slice(height // 4, height // 2 + 1), slice(width // 4, width // 2 + 1))
+    images[:, square[0], square[1]] = np.where(dark, 215, 40)[:, None, None, None]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tiny.npz"
+        np.savez(path, images=images, labels=dark.astype(np.int64))
+        return open_data(path, progress=False)
+
+
+# -- the checks: each returns what it found, or raises AssertionError --
+
+
+def _optimizers(subject: Subject) -> str:
+    """Every trainable parameter is in exactly one optimizer."""
+    try:
+        training = subject.training()
+    except TypeError as error:
+        raise AssertionError(str(error)) from None
+    counts = ", ".join(f"{name} {sum(p.numel() for p in held):,}" for name, held in training.players.items())
+    return f"every parameter is in exactly one ({counts})"
+
+
+def _turns(subject: Subject) -> str:
+    """Each turn changes its own optimizer's parameters and no others, and its losses change no state.
+
+    BatchNorm's running statistics are excepted: PyTorch moves them in every forward pass in training mode.
+    """
+    training = subject.training()
+    names = {id(p): name for name, p in training.recipe.named_parameters()}
+    owned = {player: {names[id(p)] for p in held} for player, held in training.players.items()}
+    played: list[str] = []
+    original = training.recipe.turns
+
+    def watched(progress: Progress, batches: Iterator[Any]) -> Iterator[Turn]:
+        for turn in original(progress, batches):
+            before = {name: p.detach().clone() for name, p in training.recipe.named_parameters()}
+            yield replace(turn, losses=_keeps_state(training.recipe, turn))
+            changed = {n for n, p in training.recipe.named_parameters() if not torch.equal(p, before[n])}
+            others = sorted(changed - owned[turn.optimizer])
+            assert not others, f"a turn of {turn.optimizer} changed {_some(others)}"
+            assert changed, f"a turn of {turn.optimizer} changed nothing"
+            played.append(turn.optimizer)
+
+    with _replaced(training.recipe, "turns", watched):
+        for _ in range(4):
+            training.step()
+    idle = sorted(set(owned) - set(played))
+    assert not idle, f"no turn of {_some(idle)} in 4 steps"
+    return f"{len(played)} turns in 4 steps, each changed its own parameters only"
+
+
+def _resume(subject: Subject) -> str:
+    """Interrupted, written to disk, and taken up by a new recipe object, training equals what it is uninterrupted."""
+    whole, first, second = (subject.training() for _ in range(3))
+    for _ in range(7):
+        whole.step()
+    for _ in range(3):
+        first.step()
+    second.load_state(_through_a_file(first))
+    for _ in range(4):
+        second.step()
+    different = _different(_tensors(whole), _tensors(second), exactly=True)
+    assert not different, f"after an interruption these are other values: {_some(different)}"
+    return "3 steps, a checkpoint and 4 steps equal 7 steps, bit for bit"
+
+
+def _splitting(subject: Subject) -> str:
+    """A recipe of whole batches refuses to be split. Of any other, two processes equal one that accumulates two parts,
+    and the losses are means, so that several copies of a batch do not give a larger gradient than one.
+
+    The processes are two threads here, which exchange tensors as real ones do. BatchNorm's running statistics are not
+    compared: each process keeps those of its own parts.
+    """
+    if subject.training().recipe.whole_batch:
+        try:
+            subject.training(accumulate=2)
+        except UsageError:
+            return "refused, as the recipe needs whole batches"
+        raise AssertionError("it says whole_batch, and yet a batch was split")
+    alone = subject.training(accumulate=2)
+    for _ in range(3):
+        alone.step()
+    for rank, side in enumerate(_two_processes(subject, steps=3)):
+        skipped = _running_statistics(alone.recipe)
+        mine, theirs = ({n: t for n, t in r.state_dict().items() if n not in skipped} for r in (alone.recipe, side))
+        different = _different(mine, theirs, exactly=False)
+        assert not different, f"process {rank} of two differs from two accumulated parts in {_some(different)}"
+    for player, (whole, part) in _gradients_of_copies(subject).items():
+        # What is random in a loss makes the longer batch's gradient shorter, never longer.
+        assert whole <= 2 * part, (
+            f"the gradient of {player} has length {whole:.3g} for {COPIES} copies of a batch and {part:.3g} for one: "
+            "losses must be means over the batch, not sums"
+        )
+    return "two processes equal two accumulated parts"
+
+
+def _fit(subject: Subject) -> str:
+    """The energy distance between samples and the data falls to `FITTED` of the untrained recipe's."""
+    training = subject.training(steps=subject.fit_steps)
+    split = subject.data.split("train")
+    real = split.gather(np.arange(min(len(split), 512))).value
+
+    def distance() -> float:
+        with training.averaged_weights():
+            seed_from(1)
+            fake = training.recipe.generate(**training.recipe.draw(256)).float()
+        return energy_distance(fake.flatten(1), real.flatten(1))
+
+    before = distance()
+    least = float("inf")
+    while training.steps_done < subject.fit_steps:
+        training.step()
+        if training.steps_done % 50 == 0 or training.steps_done == subject.fit_steps:
+            least = min(least, distance())
+            if least <= FITTED * before:
+                return f"energy distance to the data from {before:.3g} to {least:.3g} in {training.steps_done} steps"
+    raise AssertionError(
+        f"energy distance to the data from {before:.3g} to {least:.3g} at best in {subject.fit_steps} steps, and must "
+        f"fall to {FITTED:g} of it"
+    )
+
+
+def _bf16(subject: Subject) -> str:
+    """In each player's first turn bf16 gives nearly the losses and gradient directions that float32 gives."""
+    exact, rounded = (_first_gradients(subject, precision) for precision in ("float32", "bf16"))
+    found = []
+    for player, (losses, gradient) in exact.items():
+        others, other = rounded[player]
+        for name, value in losses.items():
+            off = abs(others[name] - value) / max(1.0, abs(value))
+            assert off <= BF16_LOSS, f"{player}'s term {name} is {others[name]:.4g} in bf16, {value:.4g} in float32"
+        cosine = float(torch.cosine_similarity(gradient, other, dim=0))
+        assert cosine >= BF16_COSINE, f"{player}'s gradients in bf16 and float32 have a cosine of {cosine:.3f}"
+        found.append(f"{player} {cosine:.3f}")
+    return f"cosines of its gradients and float32's: {', '.join(found)}"
+
+
+def _two(subject: Subject) -> str:
+    """A batch of two trains, or is refused in one line by a UsageError."""
+    try:
+        training = subject.training(batch_size=2)
+        for _ in range(2):
+            training.step()
+    except UsageError as error:
+        return f"refused: {error}"
+    except Exception as error:
+        raise AssertionError(f"a batch of two: {type(error).__name__}: {error}") from error
+    assert training.meter.finite(), "a batch of two gives values that are not finite"
+    return "trains"
+
+
+def _sampling(subject: Subject) -> str:
+    """The same inputs give the same samples, in the data's space, and so does the recipe that a file gives back."""
+    training = subject.training()
+    for _ in range(3):
+        training.step()
+    with training.averaged_weights():
+        seed_from(1)
+        inputs = training.recipe.draw(8)
+        mine, again = training.recipe.generate(**inputs), training.recipe.generate(**inputs)
+    assert torch.equal(mine, again), "generate gave two results for the same inputs; draw must make all that is random"
+    shape = (8, *subject.data.space.shape)
+    assert tuple(mine.shape) == shape, f"8 samples have the shape {tuple(mine.shape)} instead of {shape}"
+    assert bool(mine.isfinite().all()), "samples are not finite"
+    state = _through_a_file(training)
+    loaded = subject.made()
+    loaded.load_state_dict({**state["model"], **state["averaged"]}, strict=False)
+    with torch.no_grad():
+        theirs = loaded.to(memory_format=torch.channels_last).eval().generate(**inputs)
+    assert torch.equal(mine, theirs), "a save and a load give other samples: some state is not in a buffer or parameter"
+    return "the same before and after a save and a load"
+
+
+CHECKS: dict[str, Callable[[Subject], str]] = {
+    "optimizers": _optimizers,
+    "turns": _turns,
+    "resume": _resume,
+    "splitting": _splitting,
+    "bf16": _bf16,
+    "batch of two": _two,
+    "sampling": _sampling,
+    "fit": _fit,
+}
+
+
+# -- helpers --
+
+
+def energy_distance(one: Tensor, other: Tensor) -> float:
+    """2 E|x - y| - E|x - x'| - E|y - y'| between two sets (N, D): 0 where their distributions are equal and only there
+    (Szekely and Rizzo 2013, eq. 5)."""
+    within = [torch.cdist(each, each).mean() for each in (one, other)]
+    return float(2 * torch.cdist(one, other).mean() - sum(within))
+
+
+def _outcome(name: str, subject: Subject) -> Check:
+    try:
+        return Check(name, True, CHECKS[name](subject))
+    except AssertionError as error:
+        return Check(name, False, str(error))
+    except Exception as error:  # a recipe may fail in any way, and the other checks still have something to say
+        return Check(name, False, f"{type(error).__name__}: {error}")
+
+
+def _keeps_state(recipe: Recipe, turn: Turn) -> Callable[[Any], Losses]:
+    def losses(part: Any) -> Losses:
+        skipped = _running_statistics(recipe)
+        before = {name: buffer.clone() for name, buffer in recipe.named_buffers() if name not in skipped}
+        result = turn.losses(part)
+        changed = [name for name, buffer in recipe.named_buffers() if name in before and not before[name].equal(buffer)]
+        assert not changed, f"the losses of {turn.optimizer} changed {_some(changed)}; state changes in `after`"
+        return result
+
+    return losses
+
+
+def _running_statistics(recipe: nn.Module) -> set[str]:
+    """The names of the buffers that normalising layers move in a forward pass."""
+    return {
+        f"{prefix}.{name}" if prefix else name
+        for prefix, module in recipe.named_modules()
+        if isinstance(module, nn.modules.batchnorm._NormBase)
+        for name, _ in module.named_buffers(recurse=False)
+    }
+
+
+def _through_a_file(training: Training) -> dict[str, Any]:
+    """The training's state as a checkpoint on disk gives it back."""
+    with tempfile.TemporaryDirectory() as folder:
+        return checkpoint.read(checkpoint.write(Path(folder), training.state(), {"recipe": "checked"}))
+
+
+def _tensors(training: Training) -> dict[str, Tensor]:
+    state = training.state()
+    return {f"{group} {n}": t for group in ("model", "averaged", "optimizers") for n, t in state[group].items()}
+
+
+def _different(mine: Mapping[str, Tensor], other: Mapping[str, Tensor], *, exactly: bool) -> list[str]:
+    """The names of what differs; not exactly means up to rounding in another order."""
+    same: Callable[[Tensor, Tensor], bool] = (
+        torch.equal if exactly else lambda a, b: torch.allclose(a.float(), b.float(), rtol=1e-3, atol=1e-5)
+    )
+    return sorted(
+        n for n in mine.keys() | other.keys() if n not in mine or n not in other or not same(mine[n], other[n])
+    )
+
+
+def _first_turns(training: Training) -> Iterator[tuple[int, Turn]]:
+    """Each player's first turn of the first steps, with its number in the step; they are not played."""
+    seen: set[str] = set()
+    for step in range(4):
+        progress = replace(training.progress(), step=step)
+        for number, turn in enumerate(training.recipe.turns(progress, training.batches)):
+            if turn.optimizer not in seen:
+                seen.add(turn.optimizer)
+                yield number, turn
+
+
+def _first_gradients(subject: Subject, precision: str) -> dict[str, tuple[dict[str, float], Tensor]]:
+    """By player: the terms of its first turn, and the gradient (N,)."""
+    training = subject.training()
+    found = {}
+    for number, turn in _first_turns(training):
+        training._let_move(turn.optimizer)
+        seed_from(0, number)
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            losses = turn.losses(turn.batch)
+        held = training.players[turn.optimizer]
+        gradients = torch.autograd.grad(losses.total(), held, allow_unused=True)
+        flat = torch.cat(
+            [torch.zeros_like(p).flatten() if g is None else g.flatten() for g, p in zip(gradients, held, strict=True)]
+        )
+        found[turn.optimizer] = ({name: term.item() for name, term in losses.terms.items()}, flat)
+    return found
+
+
+def _gradients_of_copies(subject: Subject) -> dict[str, tuple[float, float]]:
+    """By player: the length of its first gradient for a batch of `COPIES` copies, and for that batch once."""
+    lengths: dict[str, list[float]] = {}
+    for copies in (COPIES, 1):
+        training = subject.training()
+        for number, turn in _first_turns(training):
+            training._let_move(turn.optimizer)
+            training.optimizers[turn.optimizer].zero_grad()
+            batch = cast(Any, turn.batch)
+            names = [name for name, value in vars(batch).items() if value is not None]
+            batch = replace(batch, **{name: torch.cat([getattr(batch, name)] * copies) for name in names})
+            seed_from(0, number)
+            turn.losses(batch).total().backward()
+            norm = float(gradient_norm(training.players[turn.optimizer]))
+            lengths.setdefault(turn.optimizer, []).append(norm)
+    return {player: (pair[0], pair[1]) for player, pair in lengths.items()}
+
+
+def _two_processes(subject: Subject, steps: int) -> list[Recipe]:
+    """The recipes of two processes after some steps together."""
+    meeting = _Meeting()
+    sides = [subject.training(_Side(rank, 2, meeting)) for rank in range(2)]
+
+    def play(side: Training) -> None:
+        for _ in range(steps):
+            side.step()
+
+    threads = [threading.Thread(target=meeting.take_part, args=(r, play, side)) for r, side in enumerate(sides)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if meeting.error is not None:
+        raise meeting.error
+    return [side.recipe for side in sides]
+
+
+@dataclass
+class _Meeting:
+    """Two threads that exchange tensors. Only one of them runs at a time, because torch's random state is shared."""
+
+    condition: threading.Condition = field(default_factory=threading.Condition)
+    running: int = 0
+    brought: tuple[list[Tensor], list[Tensor]] = field(default_factory=lambda: ([], []))
+    error: Exception | None = None
+
+    def take_part(self, rank: int, play: Callable[[Training], None], side: Training) -> None:
+        self._wait_for_turn(rank)
+        try:
+            play(side)
+        except Exception as error:
+            self.error = self.error or error
+        finally:
+            self._hand_over(rank)
+
+    def exchange(self, rank: int, tensor: Tensor) -> list[Tensor]:
+        """What both brought to this exchange, in the order of their ranks."""
+        number = len(self.brought[rank])
+        self.brought[rank].append(tensor.detach().clone())
+        if len(self.brought[1 - rank]) <= number:
+            self._hand_over(rank)
+            self._wait_for_turn(rank)
+        if len(self.brought[1 - rank]) <= number:
+            raise AssertionError("the two processes play different turns: what `turns` does must not depend on a draw")
+        pair = [self.brought[each][number] for each in range(2)]
+        if pair[0].shape != pair[1].shape:
+            raise AssertionError("the two processes play different turns: what `turns` does must not depend on a draw")
+        return pair
+
+    def _hand_over(self, rank: int) -> None:
+        with self.condition:
+            self.running = 1 - rank
+            self.condition.notify_all()
+
+    def _wait_for_turn(self, rank: int) -> None:
+        with self.condition:
+            self.condition.wait_for(lambda: self.running == rank)
+
+
+@dataclass(frozen=True)
+class _Side(Processes):
+    """One of two processes that are threads."""
+
+    meeting: _Meeting = field(default_factory=_Meeting)
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        one, other = self.meeting.exchange(self.rank, tensor)
+        return one + other
+
+    def wait(self) -> None:
+        self.meeting.exchange(self.rank, torch.zeros(()))
+
+    def _join(self, logits: Tensor | None) -> Tensor | None:
+        return None if logits is None else torch.cat(self.meeting.exchange(self.rank, logits))
+
+
+class _replaced:
+    """Inside, an attribute of the module is another one."""
+
+    def __init__(self, module: nn.Module, name: str, value: Any) -> None:
+        self.module, self.name, self.value = module, name, value
+
+    def __enter__(self) -> None:
+        vars(self.module)[self.name] = self.value
+
+    def __exit__(self, *_: object) -> None:
+        del vars(self.module)[self.name]
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first names of many."""
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
