@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas import checkpoint
-from ganvas.data.batches import Images
+from ganvas.data.batches import Points
 from ganvas.data.prepare import Data, open_data
 from ganvas.distributed import Processes
 from ganvas.errors import UsageError, near_miss
@@ -109,7 +109,8 @@ def check_recipe(
 ) -> CheckReport:
     """Plays the recipe on tiny data and checks that it keeps the contract of `ganvas.Recipe`.
 
-    data: what to train on, as `open_data` takes it; by default `tiny_images()` or, for a recipe of points, `ring`.
+    data: what to train on, as `open_data` takes it; by default `ring` for a recipe that accepts points, else
+    `tiny_images()`.
     arguments: of the recipe's constructor. checks: names of `CHECKS`, by default all. fit_steps: in how many steps at
     most it must fit the data. Takes some seconds for a small recipe; most of them go into the fitting.
 
@@ -119,7 +120,7 @@ def check_recipe(
         if name not in CHECKS:
             raise UsageError(f"there is no check {name!r}{near_miss(name, CHECKS)}")
     if data is None:
-        data = tiny_images() if Images in recipe.accepts else "ring"
+        data = "ring" if Points in recipe.accepts else tiny_images()
     opened = data if isinstance(data, Data) else open_data(data, progress=False)
     subject = Subject(recipe, opened, arguments or {}, fit_steps)
     with torch.random.fork_rng(devices=[]):
@@ -131,17 +132,15 @@ def check_recipe(
 
 
 def tiny_images(size: int | tuple[int, int] = 8, channels: int = 1, count: int = 40) -> Data:
-    """`count` images of two classes, dark and light, with a square of the other brightness: easy to learn, and a
-    generator that makes one picture only has not learned them."""
+    """`count` images of two classes, light above or light on the left: easy to learn, and a generator that makes one
+    picture only has not learned them."""
     height, width = (size, size) if isinstance(size, int) else size
-    dark = np.arange(count) % 2 == 0
-    images = np.where(dark, 40, 215).astype(np.uint8)[:, None, None, None].repeat(height, 1).repeat(width, 2)
-    images = images.repeat(channels, 3)
-    square = (slice(height // 4, height // 2 + 1), slice(width // 4, width // 2 + 1))
-    images[:, square[0], square[1]] = np.where(dark, 215, 40)[:, None, None, None]
+    images = np.full((count, height, width, channels), 40, np.uint8)
+    images[::2, : height // 2] = 215
+    images[1::2, :, : width // 2] = 215
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tiny.npz"
-        np.savez(path, images=images, labels=dark.astype(np.int64))
+        np.savez(path, images=images, labels=np.arange(count) % 2)
         return open_data(path, progress=False)
 
 

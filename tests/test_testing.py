@@ -1,0 +1,236 @@
+"""check_recipe: every recipe keeps the contract, and for every check there is a recipe that breaks it."""
+
+import math
+import random
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from games import Linear
+from ganvas import Losses, Turn, recipes
+from ganvas.errors import UsageError
+from ganvas.testing import CHECKS, check_recipe, energy_distance, tiny_images
+
+# Where a recipe needs more than its defaults to fit 40 pictures of 8x8 pixels in 600 steps of 16: the paper's learning
+# rate is made for longer trainings, LAPGAN has one level at 8x8.
+ARGUMENTS = {}
+DATA = {"lapgan": 16}
+
+
+def data_of(name):
+    return tiny_images(DATA.get(name, 8))
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_recipe_keeps_the_contract(name):
+    checks = [check for check in CHECKS if check != "fit"]
+    report = check_recipe(recipes.find(name), data_of(name), arguments=ARGUMENTS.get(name), checks=checks)
+    assert [check.name for check in report.checks] == checks
+    assert str(report).count("ok ") == len(checks)
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_recipe_fits_a_tiny_set(name):
+    check_recipe(recipes.find(name), data_of(name), arguments=ARGUMENTS.get(name), checks=["fit"])
+
+
+def failure(recipe, check):
+    with pytest.raises(AssertionError) as caught:
+        check_recipe(recipe, checks=[check], fit_steps=100)
+    return str(caught.value)
+
+
+def test_a_small_recipe_passes_every_check():
+    class Fitting(Linear):
+        def __init__(self):
+            super().__init__(lr=0.02)
+            self.generator = nn.Sequential(nn.Linear(3, 32), nn.Tanh(), nn.Linear(32, 2))
+            self.discriminator = nn.Sequential(nn.Linear(2, 64), nn.LeakyReLU(0.2), nn.Linear(64, 1))
+
+    report = check_recipe(Fitting)
+    assert [check.name for check in report.checks] == list(CHECKS) and all(check.passed for check in report.checks)
+
+
+class WithoutAnOptimizer(Linear):
+    def __init__(self):
+        super().__init__()
+        self.forgotten = nn.Linear(2, 2)
+
+
+def test_a_forgotten_parameter_is_found():
+    assert "in none: ['forgotten.bias', 'forgotten.weight']" in failure(WithoutAnOptimizer, "optimizers")
+
+
+class Meddles(Linear):
+    def count(self, results):
+        with torch.no_grad():
+            self.generator.weight.mul_(0.9)
+
+
+class RemembersInItsLosses(Linear):
+    def d_losses(self, real):
+        self.seen.add_(1)
+        return super().d_losses(real)
+
+
+class NeverMoves(Linear):
+    def turns(self, progress, batches):
+        yield Turn("discriminator", self.d_losses, next(batches))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        (Meddles, "a turn of discriminator changed generator.weight"),
+        (RemembersInItsLosses, "the losses of discriminator changed seen"),
+        (NeverMoves, "no turn of generator"),
+    ],
+)
+def test_turns_that_touch_what_is_not_theirs_are_found(recipe, words):
+    assert words in failure(recipe, "turns")
+
+
+class CountsOutsideItsState(Linear):
+    steps = 0
+
+    def turns(self, progress, batches):
+        self.steps += 1
+        yield from super().turns(progress, batches)
+
+    def g_losses(self, real):
+        losses = super().g_losses(real)
+        return Losses({name: term * self.steps for name, term in losses.terms.items()})
+
+
+def test_state_that_no_checkpoint_holds_is_found():
+    assert "after an interruption these are other values" in failure(CountsOutsideItsState, "resume")
+
+
+class DrawsOutsideTorch(Linear):
+    def d_losses(self, real):
+        losses = super().d_losses(real)
+        return replace(losses, terms={name: term * (1 + random.random()) for name, term in losses.terms.items()})
+
+
+class DecidesByADraw(Linear):
+    def turns(self, progress, batches):
+        if random.random() < 0.5:
+            yield Turn("discriminator", self.d_losses, next(batches))
+        yield Turn("generator", self.g_losses, next(batches))
+
+
+class Sums(Linear):
+    def d_losses(self, real):
+        losses = super().d_losses(real)
+        return replace(losses, terms={name: term * len(real) for name, term in losses.terms.items()})
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [(DrawsOutsideTorch, "differs from two accumulated parts"), (Sums, "must be means over the batch")],
+)
+def test_losses_that_a_split_changes_are_found(recipe, words):
+    assert words in failure(recipe, "splitting")
+
+
+def test_processes_that_play_different_turns_are_found():
+    random.seed(1)
+    message = failure(DecidesByADraw, "splitting")
+    assert "different turns" in message or "differs from two" in message
+
+
+class RoundsInBf16(Linear):
+    """Its logits pass through numbers around 1,000, whose neighbours in bf16 are 4 apart."""
+
+    def d_losses(self, real):
+        losses = super().d_losses(real)
+        far = nn.functional.linear(losses.real_logits[:, None], torch.ones(1, 1), torch.tensor([1000.0]))
+        return Losses({"real": nn.functional.softplus(1000.0 - far).mean(), "fake": losses.terms["fake"]})
+
+
+def test_losses_that_bf16_spoils_are_found():
+    assert "in bf16" in failure(RoundsInBf16, "bf16")
+
+
+class NeedsFour(Linear):
+    def d_losses(self, real):
+        if len(real) < 4:
+            raise ValueError("cannot reshape")
+        return super().d_losses(real)
+
+
+class RefusesTwo(NeedsFour):
+    def d_losses(self, real):
+        if len(real) < 4:
+            raise UsageError("--batch-size must be 4 or more for groups of 4")
+        return super().d_losses(real)
+
+
+class DividesByZero(Linear):
+    def d_losses(self, real):
+        losses = super().d_losses(real)
+        return replace(losses, terms={"real": losses.terms["real"] / (len(real) - 2)})
+
+
+def test_a_batch_of_two_that_fails_is_found_and_one_that_is_refused_passes():
+    assert "a batch of two: ValueError: cannot reshape" in failure(NeedsFour, "batch of two")
+    assert "not finite" in failure(DividesByZero, "batch of two")
+    assert "refused: --batch-size" in str(check_recipe(RefusesTwo, checks=["batch of two"]))
+
+
+class DrawsInGenerate(Linear):
+    def generate(self, *, latent):
+        return self.generator(latent) + torch.randn(len(latent), 2)
+
+
+class ScalesOutsideItsState(Linear):
+    scale = 1.0
+
+    def count(self, results):
+        self.scale += 0.1
+
+    def generate(self, *, latent):
+        return self.generator(latent) * self.scale
+
+
+class WrongShape(Linear):
+    def generate(self, *, latent):
+        return self.generator(latent) if self.training else self.generator(latent)[:, :1]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        (DrawsInGenerate, "two results for the same inputs"),
+        (ScalesOutsideItsState, "a save and a load give other samples"),
+        (WrongShape, "shape (8, 1) instead of (8, 2)"),
+    ],
+)
+def test_samples_that_do_not_come_back_are_found(recipe, words):
+    assert words in failure(recipe, "sampling")
+
+
+class WrongWay(Linear):
+    def g_losses(self, real):
+        losses = super().g_losses(real)
+        return Losses({name: -term for name, term in losses.terms.items()})
+
+
+def test_a_recipe_that_does_not_learn_is_found():
+    assert "must fall to 0.35 of it" in failure(WrongWay, "fit")
+
+
+def test_all_failures_are_reported_and_an_unknown_check_is_refused():
+    with pytest.raises(AssertionError) as caught:
+        check_recipe(Meddles, checks=["turns", "sampling", "optimizers"])
+    assert len(str(caught.value).splitlines()) == 2
+    with pytest.raises(UsageError, match="did you mean"):
+        check_recipe(Linear, checks=["fitt"])
+
+
+def test_energy_distance_is_the_one_worked_out_by_hand():
+    """{0, 2} and {3}: 2 (3 + 1) / 2 - (0 + 2 + 2 + 0) / 4 - 0."""
+    value = energy_distance(torch.tensor([[0.0], [2.0]]), torch.tensor([[3.0]]))
+    assert value == pytest.approx(4 - 1) and math.isclose(energy_distance(torch.ones(3, 2), torch.ones(2, 2)), 0)
