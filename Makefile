@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor clean
+.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality clean
 
 setup: .venv/ready
 
@@ -24,6 +24,9 @@ lint: setup
 
 test: lint
 	$(BIN)/python -m pytest
+
+test-long: setup
+	$(BIN)/python -m pytest -m long
 
 bench: setup
 	$(BIN)/python benchmarks/throughput.py
@@ -47,6 +50,14 @@ bench-doctor: setup
 	$(BIN)/python benchmarks/doctor.py table --seed 1
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/doctor.py heal
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/doctor.py cost
+bench-cost: setup
+	$(BIN)/python -m benchmarks.cost
+
+bench-modes: setup
+	$(BIN)/python -m benchmarks.modes
+
+bench-quality: setup
+	$(BIN)/python -m benchmarks.quality
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache

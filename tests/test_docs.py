@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -73,3 +74,23 @@ def test_the_public_names_are_these():
         "train", "load", "evaluate", "Report", "Model", "open_data", "Recipe", "Turn", "Losses", "Progress",
         "Results", "Watcher", "Verdict", "GanvasError", "__version__",
     }  # fmt: skip
+
+
+def test_the_documented_objective_takes_ten_lines_in_one_file_and_trains(tmp_path):
+    text = (ROOT / "docs" / "adding-an-objective.md").read_text(encoding="utf-8")
+    (diff,) = re.findall(r"<!-- patch -->\n```diff\n(.*?)```", text, re.DOTALL)
+    added = [line for line in diff.splitlines() if line.startswith("+") and not line.startswith("+++")]
+    assert len(added) <= 10 and diff.count("+++") == 1
+    shutil.copytree(ROOT / "src", tmp_path / "src")
+    subprocess.run(["git", "apply"], input=diff, text=True, cwd=tmp_path, check=True)
+    train = ["train", "vanilla", "--data", "ring", "--steps", "3", "--objective", "pearson", "--out", "run"]
+    run = subprocess.run(
+        [sys.executable, "-m", "ganvas", *train],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "src")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "--objective pearson" in run.stdout

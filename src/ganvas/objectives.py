@@ -27,7 +27,13 @@ from torch.nn.functional import relu, softplus
 from ganvas.errors import UsageError
 
 Name = Literal[
-    "minimax", "non-saturating", "least-squares", "hinge", "wasserstein", "relativistic", "relativistic-average"
+    "minimax",
+    "non-saturating",
+    "least-squares",
+    "hinge",
+    "wasserstein",
+    "relativistic",
+    "relativistic-average",
 ]
 Elementwise = Callable[[Tensor], Tensor]
 

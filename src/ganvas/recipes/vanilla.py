@@ -62,6 +62,7 @@ class Vanilla(Recipe):
         lr: arg.LearningRate = 1e-3,
         beta1: arg.Beta1 = 0.5,
         beta2: arg.Beta2 = 0.999,
+        decay: arg.Decay = False,
         l1: arg.WeightPenalty = 0.0,
         l2: arg.WeightPenalty = 0.0,
         d_steps: arg.DSteps = 1,
@@ -70,6 +71,7 @@ class Vanilla(Recipe):
     ) -> None:
         super().__init__()
         self.shape, self.latent = shape, latent
+        self.decay = decay
         self.r1, self.r2, self.l1, self.l2 = r1, r2, l1, l2
         self.objective = objective_named(objective, smoothing=smoothing, flipping=flipping)
         self.whole_batch = self.objective.averaged
@@ -92,6 +94,9 @@ class Vanilla(Recipe):
             "discriminator": optimizer_named(parameters=self.discriminator.parameters(), **self.hyper),
             "generator": optimizer_named(parameters=self.generator.parameters(), **self.hyper),
         }
+
+    def rates(self, progress: Progress) -> dict[str, float]:
+        return dict.fromkeys(("discriminator", "generator"), 1 - progress.fraction) if self.decay else {}
 
     def turns(self, progress: Progress, batches: Iterator[Batch]) -> Iterator[Turn]:
         for player, batch in alternate(progress, batches, **self.order):

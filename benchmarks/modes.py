@@ -1,0 +1,122 @@
+"""Lost modes: the 25-Gaussian grid with every objective, and stacked MNIST with every recipe.
+
+    python -m benchmarks.modes [--out runs/modes] [--only grid|stacked] [--minutes 10] [--best-minutes 60] [--quick]
+
+Grid: `vanilla` with every objective, once with R1 and R2 and once without, on seeds 0 to 4, 5,000 samples. A sample is
+good within 3 standard deviations of a centre. Stacked MNIST: every recipe of images without labels for --minutes
+(those that need labels are left out: with a label for every mode they could not lose one), the best combination for
+--best-minutes, 26,000 samples; a classifier trained on MNIST alone reads the digits. MNIST is looked for in
+--data-root, in $GANVAS_SHARED/data/mnist, and in ../shared/data/mnist beside the repository. What is finished is kept
+in --out, what was interrupted goes on. `--quick` tries everything in a minute or two; its numbers mean nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from benchmarks.trainings import kept, table, trained
+from ganvas import objectives, recipes
+from ganvas.metrics.evaluate import evaluate
+from ganvas.model import load
+from ganvas.options import read_options
+from ganvas.spaces import save_picture
+
+SEEDS = range(5)
+
+# What lets relativistic pairing find the grid; every objective gets the same.
+GRID: dict[str, Any] = {
+    "width": 128,
+    "batch_size": 256,
+    "lr": 1e-3,
+    "beta1": 0.0,
+    "beta2": 0.99,
+    "decay": True,
+    "ema": 50_000,
+    "steps": 4000,
+}
+PENALTIES = {"r1": 0.001, "r2": 0.001}
+
+BEST: dict[str, Any] = {"minibatch_deviation": True}
+"""Added to `r3gan` for the longest training."""
+
+
+def grid(out: Path, seeds: range, changes: Mapping[str, Any]) -> str:
+    rows = []
+    for penalties in (PENALTIES, {}):
+        for objective in get_args(objectives.Name):
+            found = []
+            for seed in seeds:
+                name = f"grid-{objective}-{'penalties' if penalties else 'plain'}-{seed}"
+                options = {**GRID, **penalties, "objective": objective, "seed": seed, **changes}
+                found.append(_judged(out / name, "vanilla", "grid", options, 5000))
+            modes, good = ([each[key] for each in found] for key in ("modes[coordinates]", "good[coordinates]"))
+            rows.append(
+                [
+                    objective,
+                    "R1 + R2" if penalties else "none",
+                    ", ".join(f"{count:.0f}" for count in modes),
+                    ", ".join(f"{100 * share:.1f}" for share in good),
+                ]
+            )
+    return table(["objective", "penalties", "modes of 25, each seed", "good samples, %, each seed"], rows)
+
+
+def stacked(out: Path, root: Path, minutes: float, best_minutes: float, n: int) -> str:
+    every: list[tuple[str, str, dict[str, Any]]] = []
+    for name in recipes.names():
+        flags = {option.name for option in read_options(recipes.find(name))}
+        if "classes" in flags and "conditional" not in flags:
+            continue  # it needs labels
+        every.append((name, name, {"minutes": minutes} | ({"conditional": False} if "conditional" in flags else {})))
+    every.append(("best", "r3gan", {"minutes": best_minutes, "conditional": False, **BEST}))
+    rows = []
+    for title, recipe, options in every:
+        options = {**options, "data_root": root}
+        found = _judged(out / f"stacked-{title}", recipe, "stacked-mnist", options, n)
+        modes, divergence = (_of(found, key) for key in ("modes", "modes KL"))
+        rows.append([title, f"{options['minutes']:g}", f"{modes:.0f}", f"{divergence:.3f}"])
+    return table(["recipe", "minutes", "modes of 1,000", "KL"], rows)
+
+
+def _of(found: Mapping[str, Any], name: str) -> float:
+    return float(next(value for key, value in found.items() if key.partition("[")[0] == name))
+
+
+def _judged(run: Path, recipe: str, data: str, options: Mapping[str, Any], n: int) -> dict[str, Any]:
+    def judge() -> dict[str, Any]:
+        trained(run, recipe, data, options)
+        model = load(run)
+        save_picture(model.space.grid(model.sample(64, seed=1)), run / "grid.png")
+        report = evaluate(run, metrics=["modes"], n=n, seed=1, progress=False)
+        return {key: score.value for key, score in report.scores.items()}
+
+    return kept(run.with_suffix(".json"), judge)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("runs/modes"))
+    parser.add_argument("--only", choices=["grid", "stacked"])
+    parser.add_argument("--data-root", type=Path)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--best-minutes", type=float, default=60)
+    parser.add_argument("--quick", action="store_true")
+    arguments = parser.parse_args()
+    shared = Path(os.environ.get("GANVAS_SHARED") or Path(__file__).resolve().parents[2] / "shared")
+    root = arguments.data_root or shared / "data" / "mnist"
+    out = arguments.out / "quick" if arguments.quick else arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    if arguments.only != "stacked":
+        changes = {"steps": 20, "batch_size": 16} if arguments.quick else {}
+        print(grid(out, range(1) if arguments.quick else SEEDS, changes), flush=True)
+    if arguments.only != "grid":
+        lengths = (0.02, 0.02, 300) if arguments.quick else (arguments.minutes, arguments.best_minutes, 26_000)
+        print(stacked(out, root, *lengths), flush=True)
+
+
+if __name__ == "__main__":
+    main()
