@@ -50,6 +50,7 @@ bench-doctor: setup
 	$(BIN)/python benchmarks/doctor.py table --seed 1
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/doctor.py heal
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/doctor.py cost
+
 bench-cost: setup
 	$(BIN)/python -m benchmarks.cost
 
