@@ -36,7 +36,7 @@ GRID: dict[str, Any] = {
     "beta2": 0.99,
     "decay": True,
     "ema": 50_000,
-    "steps": 4000,
+    "steps": 20_000,
 }
 PENALTIES = {"r1": 0.001, "r2": 0.001}
 

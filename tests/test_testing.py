@@ -16,7 +16,7 @@ from ganvas.testing import CHECKS, check_recipe, energy_distance, tiny_images
 # The papers' learning rates are made for longer trainings than 600 steps. The original objective makes one of the two
 # pictures only, with batches of 16; relativistic pairing with R1 and R2 makes both. LAPGAN has one level only at 8x8.
 ARGUMENTS = {
-    "sngan": {"lr": 1e-3, "width": 16},
+    "sngan": {"lr": 1e-3},
     "vanilla": {"objective": "relativistic", "r1": 3.0, "r2": 3.0, "dropout": 0.0, "beta1": 0.0, "beta2": 0.99},
     "wgan": {"lr": 1e-3, "clip": 0.1},
     "wgan-gp": {"lr": 1e-3},
