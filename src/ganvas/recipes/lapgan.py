@@ -3,7 +3,7 @@
 A small GAN makes a coarse image. At every finer size another one, conditioned on the enlarged coarser image, makes the
 difference that is missing; its discriminator sees that image plus a real or a made difference (section 2.3). Each
 level is trained on its own: in training it starts from a real coarser image, so no term of the loss sees two levels,
-and one optimizer for all generators does what one for each would. Only sampling goes from coarse to fine (eq. 6).
+and one optimizer for all generators does what one for each would. Only sampling goes from coarse to fine.
 
 Where the data has labels they enter as a plane beside the noise (section 3.1) and by projection in the discriminators.
 The paper trains with SGD (`--preset paper`), here it is Adam with DCGAN's settings; the coarsest pair is convolutional.
