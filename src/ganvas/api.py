@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ganvas import __version__, checkpoint, hardware, recipes
+from ganvas.data.batches import Scaled
 from ganvas.data.builtin import known_as
 from ganvas.data.prepare import Data, open_data
 from ganvas.display import Display
@@ -53,6 +54,7 @@ def train(
     size: tuple[int, int] | int | None = None,
     channels: int | None = None,
     data_root: str | Path | None = None,
+    low: str | Path | None = None,
     preset: str | None = None,
     watchers: Sequence[Watcher] = (),
     quiet: bool = False,
@@ -63,15 +65,32 @@ def train(
     recipe: a name (`ganvas recipes` lists them), `path/to/file.py:Class`, a class, or None for the default.
     data: a built-in name, a folder, an archive, an array file, or a uint8 array (N, H, W[, C]).
     out: the run folder; by default a new one under `runs/`. size: height and width of the images, or one number.
+    low: low-resolution versions of the photos in `data`, for recipes that enlarge images; by default they are made.
     options: the recipe's arguments and the fields of `Settings`, such as `width=64, minutes=10`.
 
     Raises UsageError, DataError, RunError or TrainingError, each of one line.
     """
     name = recipe if isinstance(recipe, str) else None
     chosen = recipe if isinstance(recipe, type) else None
-    opened = open_data(data, size=_pair(size), channels=channels, data_root=data_root, progress=not quiet)
+    photos = photo_options(recipe, options, preset, low)
+    opened = open_data(data, size=_pair(size), channels=channels, data_root=data_root, progress=not quiet, **photos)
     job = prepare(name, opened, options, preset=preset, recipe_class=chosen)
     return play(job, out=Path(out) if out is not None else None, watchers=watchers, quiet=quiet)
+
+
+def photo_options(
+    recipe: str | type[Recipe] | None,
+    options: Mapping[str, Any],
+    preset: str | None,
+    low: str | Path | None,
+) -> dict[str, Any]:
+    """How `open_data` must read photos for this recipe: at which scale, and with which low-resolution versions."""
+    chosen = recipe if isinstance(recipe, type) else recipes.find(recipe or recipes.DEFAULT)
+    if Scaled not in chosen.accepts:
+        return {} if low is None else {"low": low}
+    option = next(option for option in read_options(chosen) if option.name == "scale")
+    settled = {"scale": option.default, **chosen.presets.get(preset or "", {}), **options}
+    return {"scale": option.check(settled["scale"]), "low": low}
 
 
 def prepare(

@@ -35,6 +35,20 @@ Decay = Annotated[bool, "let both learning rates fall linearly to 0"]
 TermWeight = Annotated[float, Range(0, 1000), "weight of this term in both players' losses"]
 WeightPenalty = Annotated[float, Range(0, 10), "weight of this penalty on both players' weights"]
 
+Scale = Annotated[Literal[2, 3, 4], "how many times as high and as wide images become"]
+Upsample = Annotated[Literal["last", "first"], "first: enlarge by bicubic interpolation before all layers, at a price"]
+Degrade = Annotated[
+    Literal["bicubic", "real"], "how low resolution comes about: as in benchmarks, or with blur, noise and JPEG"
+]
+Content = Annotated[
+    Literal["lite0", "lite2", "vgg19", "none"], "the network in whose features images are compared after the warm-up"
+]
+Warmup = Annotated[float, Range(0, 1), "share of the planned length with the pixel loss alone; 1 trains no GAN"]
+LossWeight = Annotated[float, Range(0, 1e4), "weight of this loss after the warm-up"]
+PixelLoss = Annotated[Literal["l1", "l2"], "absolute or squared differences of pixels"]
+Blocks = Annotated[int, Range(1, 64), "residual blocks of the generator"]
+Fold = Annotated[Literal[1, 2], "2 works at half the low resolution in wider layers, which CPUs are quicker at"]
+
 MinibatchDeviation = Annotated[bool, "show the discriminator how much the samples of a batch differ"]
 
 DSteps = Annotated[int, Range(1, 1000), "turns of the discriminator in a row (epochs with --alternate epochs)"]

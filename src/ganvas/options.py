@@ -62,10 +62,11 @@ class Option:
         if self.from_data:
             return tuple(value) if isinstance(value, list) else value
         if self.choices:
-            if value not in self.choices:
-                hint = near_miss(str(value), map(str, self.choices))
-                raise UsageError(f"{self.flag} cannot be {value!r}{hint}")
-            return value
+            for choice in self.choices:
+                if value == choice or (self.kind is int and value == str(choice)):
+                    return choice
+            hint = near_miss(str(value), map(str, self.choices))
+            raise UsageError(f"{self.flag} cannot be {value!r}{hint}")
         try:
             number = self._convert(value)
         except (TypeError, ValueError):

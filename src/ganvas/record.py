@@ -181,7 +181,7 @@ class Recorder(Watcher):
         began = time.monotonic()
         recipe, space = training.recipe, training.data.space
         rows, columns = film.layout(space, recipe.classes)
-        given = {}
+        given: dict[str, Any] = training.data.given(rows * columns, training.device)
         if recipe.classes:
             shown = torch.tensor(film.labels_shown(recipe.classes, columns), device=recipe.device)
             given["label"] = shown.repeat(rows)

@@ -70,7 +70,9 @@ class Signals(Watcher):
         self._reference: Reference | None = None
 
     def started(self, training: Training) -> None:
-        self._reference = Reference.of(training.data, training.device)
+        # Samples that are made from given images are as diverse as these are; `given` of one tells.
+        free = not training.data.given(1)
+        self._reference = Reference.of(training.data, training.device) if free else None
 
     def measure(self, training: Training) -> Mapping[str, float]:
         if training.steps_done % LOOK_EVERY or self._reference is None:

@@ -68,6 +68,7 @@ def run(words: list[str]) -> int:
             channels=channels_of(parsed["channels"]),
             data_root=parsed["data_root"],
             progress=not quiet,
+            **api.photo_options(named, chosen, parsed["preset"], parsed["low"]),
         )
         job = api.prepare(named, data, chosen, preset=parsed["preset"])
     training = job.training
@@ -116,6 +117,7 @@ def _train_parser(named: str | None, options: list[Option]) -> Parser:
     general.add_argument("--size", metavar="N|HxW", help="resize images to this (default: the data decides)")
     general.add_argument("--channels", metavar="N", help="1 for gray, 3 for colour (default: the data decides)")
     general.add_argument("--data-root", metavar="FOLDER", help="where torchvision's data sets lie")
+    general.add_argument("--low", metavar="SOURCE", help="low-resolution versions of photos, for srgan and esrgan")
     general.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     general.add_argument("--quiet", action="store_true", help="print no plan and no progress")
     add_options(parser.add_argument_group("how to train"), read_options(Settings))

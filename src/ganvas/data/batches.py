@@ -42,6 +42,10 @@ class Batch:
         length = len(self) // parts
         return [self[start : start + length] for start in range(0, len(self), length)]
 
+    def given(self) -> dict[str, Tensor]:
+        """What generation is conditioned on, in the form that `Recipe.draw` takes; nothing where it needs nothing."""
+        return {}
+
     def to(self, device: torch.device | str) -> Self:
         return replace(self, **{name: tensor.to(device, non_blocking=True) for name, tensor in self._tensors().items()})
 
@@ -60,3 +64,15 @@ class Points(Batch):
 
     point: Tensor
     label: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Scaled(Batch):
+    """Pieces of photos at two sizes. image: (B, C, H, W) float32 in [-1, 1], channels-last in memory; low: the same
+    pieces in low resolution, (B, C, H / scale, W / scale)."""
+
+    image: Tensor
+    low: Tensor
+
+    def given(self) -> dict[str, Tensor]:
+        return {"low": self.low}

@@ -107,11 +107,15 @@ class Writer:
 
     def add(self, row: np.ndarray) -> None:
         """Appends one row."""
+        self.extend(row, 1)
+
+    def extend(self, rows: np.ndarray, count: int) -> None:
+        """Appends `count` rows that lie one after the other."""
         try:
-            self._file.write(np.ascontiguousarray(row, self._dtype).data)
+            self._file.write(np.ascontiguousarray(rows, self._dtype).data)
         except OSError as error:
             raise self._failure(error) from error
-        self._count += 1
+        self._count += count
 
     def finish(self, index: np.ndarray, items: dict[str, Any], manifest: dict[str, Any]) -> None:
         """Completes the folder and gives it its name."""

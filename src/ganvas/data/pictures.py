@@ -54,14 +54,7 @@ class ImageFiles:
     def read(self, wish: Wish) -> Reading:
         if wish.channels == 4:
             raise UsageError("image files give 1 or 3 channels: transparency is composited on white")
-        names = self.container.names()
-        if not names:
-            ignored = "".join(f" ({note})" for note in self.container.notes())
-            raise DataError(
-                f"{shown(str(self.container.path))} holds no images{ignored}: give a folder or archive of them"
-            )
-        if len(names) < 2:
-            raise too_few(str(self.container.path), len(names), "image")
+        names = self._names()
         labels, splits, self._notes = places(names)
         self._sizes.clear()
         self._transparent = self._animated = 0
@@ -70,6 +63,19 @@ class ImageFiles:
         assert wish.size is not None and wish.channels is not None
         self._space = ImageSpace(wish.channels, *wish.size)
         return Reading(self._space, len(names), self._rows(names, labels, splits), frozenset(splits.values()))
+
+    def photos(self) -> tuple[list[str], dict[str, str]]:
+        """The names, and the split of each where folders tell it, for a reader that keeps images as they are."""
+        names = self._names()
+        return names, places(names)[1]
+
+    def contents(self, names: Iterable[str]) -> Iterator[tuple[str, bytes | Damaged]]:
+        """The files as they are, in the order that is quick for the container."""
+        for name, opener in self.container.files(set(names)):
+            try:
+                yield name, _content(opener)
+            except Exception as error:  # whatever an archive's reader makes of hostile bytes
+                yield name, Damaged(reason(error))
 
     def notes(self) -> list[str]:
         notes = [*self._notes, *resizing_notes(self._sizes, self._space)]
@@ -88,7 +94,7 @@ class ImageFiles:
             try:
                 with opener() as file:
                     headers[name] = header(file)
-            except Exception as error:  # as in `_contents`
+            except Exception as error:  # as in `contents`
                 first_fault = first_fault or f"{shown(name)}: {reason(error)}"
         if not headers:
             raise DataError(f"no image in {shown(str(self.container.path))} can be read ({first_fault})")
@@ -100,7 +106,7 @@ class ImageFiles:
         """False once a colour is seen. A few colour images are decoded; `_rows` looks at all."""
         colour = sorted(name for name, found in headers.items() if not found.mode.startswith(("1", "L", "I", "F")))
         looked_at = set(colour[:: max(1, len(colour) // _GRAY_LOOKED_AT)])
-        for _, content in self._contents(looked_at):
+        for _, content in self.contents(looked_at):
             with contextlib.suppress(Damaged):
                 if isinstance(content, bytes) and not decode(content).gray:
                     return False
@@ -108,7 +114,7 @@ class ImageFiles:
 
     def _rows(self, names: list[str], labels: dict[str, str], splits: dict[str, str]) -> Iterator[Row]:
         size, channels = (self._space.height, self._space.width), self._space.channels
-        for name, prepare in _side_by_side(self._contents(names), partial(_prepare, size=size, channels=channels)):
+        for name, prepare in _side_by_side(self.contents(names), partial(_prepare, size=size, channels=channels)):
             label, split = labels.get(name), splits.get(name)
             try:
                 prepared = prepare()
@@ -118,12 +124,16 @@ class ImageFiles:
             self._count(prepared.picture)
             yield Row(name, prepared.pixels, prepared.digest, label, split)
 
-    def _contents(self, names: Iterable[str]) -> Iterator[tuple[str, bytes | Damaged]]:
-        for name, opener in self.container.files(set(names)):
-            try:
-                yield name, _content(opener)
-            except Exception as error:  # whatever an archive's reader makes of hostile bytes
-                yield name, Damaged(reason(error))
+    def _names(self) -> list[str]:
+        names = self.container.names()
+        if not names:
+            ignored = "".join(f" ({note})" for note in self.container.notes())
+            raise DataError(
+                f"{shown(str(self.container.path))} holds no images{ignored}: give a folder or archive of them"
+            )
+        if len(names) < 2:
+            raise too_few(str(self.container.path), len(names), "image")
+        return names
 
     def _count(self, picture: Picture) -> None:
         self._sizes[picture.size] += 1

@@ -44,16 +44,28 @@ def open_data(
     size: tuple[int, int] | None = None,
     channels: int | None = None,
     data_root: str | Path | None = None,
+    scale: int | None = None,
+    low: str | Path | None = None,
     progress: bool = True,
 ) -> Data:
     """The data of a built-in name, a folder, an archive, an array file or an array, ready to train on.
 
     size: (height, width) of the images; the data decides where it is None, as `choose_size` says. channels: 1 or 3,
     by default 1 where no image has a colour. data_root: where torchvision's sets lie. progress: a bar on a terminal.
+    scale: 2, 3 or 4 keeps photos at their own sizes and gives pieces of them, of `size`, with the same pieces in low
+    resolution; low: where low-resolution versions lie, instead of shrinking. See `photos.open_photos`.
 
     Raises DataError for a source that is missing, unreadable, hostile or holds fewer than 2 items; UsageError for a
     size or channels that cannot be.
     """
+    if scale is not None:
+        from ganvas.data.photos import open_photos  # which derives its data from ours
+
+        if isinstance(source, np.ndarray):
+            raise DataError("an array holds no photos: give a folder or an archive of image files")
+        return open_photos(source, scale=scale, low=low, size=size, channels=channels, progress=progress)
+    if low is not None:
+        raise UsageError("low-resolution versions are for recipes that enlarge images, such as srgan")
     wish = Wish(None if size is None else (int(size[0]), int(size[1])), channels)
     check_wish(wish)
     origin = find(source, data_root)
@@ -98,6 +110,11 @@ class Data:
             raise UsageError(f"there is no split {name!r}{near_miss(name, SPLITS)}")
         return Split(self, self._entry, np.flatnonzero(self._entry.index[:, 1] == SPLITS.index(name)))
 
+    def given(self, n: int, device: torch.device | str = "cpu") -> dict[str, torch.Tensor]:
+        """What `n` samples for show are conditioned on, as `Recipe.draw` takes it: nothing where samples need nothing
+        but noise and a label."""
+        return {}
+
     def facts(self) -> dict[str, Any]:
         """What recipes may ask of the data by name."""
         return self.space.facts() | {"classes": len(self.labels)}
@@ -141,9 +158,12 @@ class Split:
     def __len__(self) -> int:
         return len(self.places)
 
-    def gather(self, indices: np.ndarray, device: torch.device | str = "cpu") -> Batch:
+    def gather(
+        self, indices: np.ndarray, device: torch.device | str = "cpu", seeds: Sequence[tuple[int, int]] | None = None
+    ) -> Batch:
         """The items with these numbers within the split, repeats allowed, as a batch on the device.
 
+        seeds: of what is random about each item where data is varied as it is read; here nothing is.
         Images are (B, C, H, W) float32 in [-1, 1] with channels-last strides. They travel as bytes and become floats
         where they arrive.
         """
@@ -227,7 +247,7 @@ def _prepare(cache: Path, origin: Origin, wish: Wish, progress: bool) -> Entry:
     with Writer(folder, shape, dtype) as writer:
         kept: list[Row] = []
         damaged: dict[str, str] = {}
-        for row in _bar(reading.rows, reading.total, f"preparing {origin.name}", progress):
+        for row in bar(reading.rows, reading.total, f"preparing {origin.name}", progress):
             if row.values is None:
                 damaged[row.name] = row.reason
                 continue
@@ -250,7 +270,7 @@ def _row_shape(space: Space) -> tuple[int, ...]:
     return (space.height, space.width, space.channels) if isinstance(space, ImageSpace) else space.shape
 
 
-def _bar(rows: Iterator[_T], total: int, title: str, wanted: bool) -> Iterator[_T]:
+def bar(rows: Iterator[_T], total: int, title: str, wanted: bool) -> Iterator[_T]:
     """The rows, with a progress bar on stderr where somebody looks on."""
     if not wanted or not sys.stderr.isatty():
         yield from rows

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Protocol
 
 import numpy as np
@@ -86,6 +87,11 @@ def natural(text: str) -> tuple[object, ...]:
 def shown(name: str) -> str:
     """A name fit for one line of text, whatever bytes it came from."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)
+
+
+def stem_of(name: str) -> str:
+    """The name without its ending, by which files of two folders go together."""
+    return str(PurePosixPath(name).with_suffix(""))
 
 
 def listed(words: Iterable[str], few: int = 3) -> str:

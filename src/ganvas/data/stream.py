@@ -72,7 +72,8 @@ class Stream(Iterator[Batch]):
     def __next__(self) -> Batch:
         began = time.perf_counter()
         start = self._position + self._first
-        batch = self.split.gather(self._items(start, start + self._own), self.device)
+        items, places = self._items(start, start + self._own), range(start, start + self._own)
+        batch = self.split.gather(items, self.device, [(self.seed, place) for place in places])
         self._position += self.batch_size
         self.waiting += time.perf_counter() - began
         return batch

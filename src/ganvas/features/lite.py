@@ -48,6 +48,10 @@ class Lite(ImageExtractor):
     def prepare(self, levels: Tensor) -> Tensor:
         side = SMALL if max(levels.shape[2:]) <= 64 else LARGE
         levels = functional.interpolate(levels, (side, side), mode="bilinear", align_corners=False, antialias=True)
+        return self.scaled(levels)
+
+    def scaled(self, levels: Tensor) -> Tensor:
+        """The network's input, from levels (B, 1 or 3, H, W) in [0, 255], at their own size."""
         return ((levels - 127) / 128).expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
 
     def maps_of(self, prepared: Tensor) -> list[Tensor]:

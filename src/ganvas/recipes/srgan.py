@@ -1,0 +1,159 @@
+"""Photo-realistic single image super-resolution using a generative adversarial network (Ledig et al. 2017).
+
+Training has two stages. The warm-up fits the generator to the pixels (section 3.2): the mean of all photos that could
+have been there scores best and looks soft. Then the generator also answers to a discriminator (equation 6), and is
+compared with the photo in the features of a pretrained network as well (equation 5); both weights are arguments.
+
+The default generator is a compact one that works at low resolution throughout and begins at bicubic interpolation;
+`--preset paper` is SRResNet with VGG19's features. Data are photos: `--data` is a folder of them, of any sizes.
+
+    ganvas train srgan --data photos/ --minutes 60
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import Adam, Optimizer
+
+from ganvas import arguments as arg
+from ganvas.data.batches import Scaled
+from ganvas.data.degrade import degraded
+from ganvas.errors import UsageError
+from ganvas.features.content import content as content_named
+from ganvas.networks.srresnet import PhotoDiscriminator, SRResNet
+from ganvas.networks.upscaling import CompactUpscaler
+from ganvas.objectives import objective as objective_named
+from ganvas.recipe import Losses, Progress, Recipe, Turn
+
+RAMP = 200
+"""Steps in which the learning rate rises to its full size."""
+
+
+class SRGAN(Recipe):
+    """A generator that enlarges photos, trained on pixels and then against a discriminator."""
+
+    accepts = (Scaled,)
+    presets = {
+        "paper": {
+            "architecture": "srresnet", "width": 64, "blocks": 16, "pixel_loss": "l2", "content": "vgg19",
+            "pixel_weight": 0.0, "content_weight": 1.0, "adversarial_weight": 1e-3, "discriminator_width": 64,
+            "lr": 1e-4, "adversarial_lr": 1e-4, "beta2": 0.999, "warmup": 0.83, "steps": 1_200_000, "batch_size": 16,
+        }
+    }  # fmt: skip
+    training_defaults = {"batch_size": 16, "steps": 20_000}
+
+    def __init__(
+        self,
+        *,
+        channels: arg.Channels,
+        size: arg.Size,
+        scale: arg.Scale = 4,
+        architecture: Annotated[Literal["compact", "srresnet"], "the generator; srresnet is the paper's"] = "compact",
+        width: arg.Width = 64,
+        blocks: arg.Blocks = 8,
+        fold: arg.Fold = 1,
+        upsample: arg.Upsample = "last",
+        degrade: arg.Degrade = "bicubic",
+        pixel_loss: arg.PixelLoss = "l1",
+        content: arg.Content = "lite0",
+        pixel_weight: arg.LossWeight = 1.0,
+        content_weight: arg.LossWeight = 1.0,
+        adversarial_weight: arg.LossWeight = 1e-3,
+        objective: arg.Objective = "non-saturating",
+        discriminator_width: arg.Width = 32,
+        warmup: arg.Warmup = 0.5,
+        lr: arg.LearningRate = 1e-3,
+        adversarial_lr: arg.LearningRate = 1e-4,
+        beta1: arg.Beta1 = 0.9,
+        beta2: arg.Beta2 = 0.99,
+    ) -> None:
+        super().__init__()
+        self.scale, self.degrade, self.warmup = scale, degrade, warmup
+        self.pixel_loss = functional.l1_loss if pixel_loss == "l1" else functional.mse_loss
+        self.weights = {"pixel": pixel_weight, "content": content_weight, "adversarial": adversarial_weight}
+        self.objective = objective_named(objective)
+        self.whole_batch = self.objective.averaged
+        self.lr, self.adversarial_lr, self.betas = lr, adversarial_lr, (beta1, beta2)
+        shape: dict[str, Any] = {
+            "channels": channels, "scale": scale, "width": width, "blocks": blocks, "first": upsample == "first"
+        }  # fmt: skip
+        self.generator: nn.Module
+        if architecture == "compact":
+            self.generator = CompactUpscaler(**shape, fold=fold)
+        else:
+            self.generator = SRResNet(**shape)
+        self.content: nn.Module | None = None
+        if warmup < 1:
+            self.discriminator = PhotoDiscriminator(channels=channels, size=size, width=discriminator_width)
+            self.content = content_named(content)
+        self.frozen = () if self.content is None else ("content",)  # type: ignore[misc]
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        players: dict[str, Optimizer] = {
+            "generator": Adam(self._trained(self.generator), self.lr, self.betas, fused=True)
+        }
+        if self.warmup < 1:
+            parameters = self._trained(self.discriminator)
+            players["discriminator"] = Adam(parameters, self.adversarial_lr, self.betas, fused=True)
+        return players
+
+    def _trained(self, network: nn.Module) -> list[nn.Parameter]:
+        return [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+    def rates(self, progress: Progress) -> dict[str, float]:
+        """In each stage half a cosine from its learning rate to 0, behind a short ramp at the start of all."""
+        if progress.fraction < self.warmup:
+            ramp = min(1.0, (progress.step + 1) / RAMP)
+            return {"generator": ramp * _fading(progress.fraction / self.warmup)}
+        fading = _fading((progress.fraction - self.warmup) / max(1 - self.warmup, 1e-9))
+        return {"generator": fading * self.adversarial_lr / self.lr, "discriminator": fading}
+
+    def turns(self, progress: Progress, batches: Iterator[Scaled]) -> Iterator[Turn]:
+        batch = next(batches)
+        if progress.fraction < self.warmup:
+            yield Turn("generator", self.pixel_losses, batch)
+            return
+        yield Turn("discriminator", self.discriminator_losses, batch)
+        yield Turn("generator", self.generator_losses, batch)
+
+    def pixel_losses(self, real: Scaled) -> Losses:
+        return Losses({"pixel": self.pixel_loss(self.generator(self.low(real)), real.image)})
+
+    def discriminator_losses(self, real: Scaled) -> Losses:
+        fake = self.generator(self.low(real))
+        real_logits, fake_logits = self.discriminator(real.image), self.discriminator(fake)
+        terms = self.objective.discriminator(real_logits, fake_logits)
+        return Losses(terms, *self.objective.judged(real_logits, fake_logits))
+
+    def generator_losses(self, real: Scaled) -> Losses:
+        fake = self.generator(self.low(real))
+        real_logits = self.discriminator(real.image) if self.objective.paired else None
+        terms = self.objective.generator(self.discriminator(fake), real_logits)
+        terms["pixel"] = self.pixel_loss(fake, real.image)
+        if self.content is not None:
+            terms["content"] = self.content(fake, real.image)
+        return Losses({name: self.weights[name] * term for name, term in terms.items() if self.weights[name]})
+
+    def low(self, real: Scaled) -> Tensor:
+        """What the generator sees of these photos in training."""
+        return real.low if self.degrade == "bicubic" else degraded(real.image, self.scale)
+
+    def draw(self, n: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
+        """low: (n, C, h, w) in [-1, 1], which must be given: nothing is random here."""
+        low = (given or {}).get("low")
+        if low is None:
+            raise UsageError("this recipe enlarges images: ganvas upscale IMAGE --model RUN --out OUT")
+        return {"low": low}
+
+    def generate(self, *, low: Tensor) -> Tensor:  # type: ignore[override]
+        """(n, C, scale * h, scale * w) in [-1, 1]."""
+        return self.generator(low).clamp(-1, 1)  # type: ignore[no-any-return]
+
+
+def _fading(share: float) -> float:
+    return (1 + math.cos(math.pi * min(1.0, max(0.0, share)))) / 2
