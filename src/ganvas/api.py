@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganvas import __version__, checkpoint, hardware, recipes
+from ganvas import __version__, checkpoint, hardware, recipes, zoo
 from ganvas.data.batches import Scaled
 from ganvas.data.builtin import known_as
 from ganvas.data.prepare import Data, open_data
@@ -20,6 +20,7 @@ from ganvas.errors import DataError, RunError, UsageError, near_miss
 from ganvas.files import write_json
 from ganvas.healing import Healer
 from ganvas.metrics.scorer import Scorer
+from ganvas.model import load
 from ganvas.options import checked, read_options
 from ganvas.plan import environment, plan
 from ganvas.recipe import Recipe, Watcher
@@ -44,6 +45,7 @@ class Job:
     plan: list[str]
     run: Path | None = None
     messages: tuple[str, ...] = ()
+    start: str | None = None
 
 
 def train(
@@ -55,6 +57,7 @@ def train(
     channels: int | None = None,
     data_root: str | Path | None = None,
     low: str | Path | None = None,
+    start: str | Path | None = None,
     preset: str | None = None,
     watchers: Sequence[Watcher] = (),
     quiet: bool = False,
@@ -66,6 +69,7 @@ def train(
     data: a built-in name, a folder, an archive, an array file, or a uint8 array (N, H, W[, C]).
     out: the run folder; by default a new one under `runs/`. size: height and width of the images, or one number.
     low: low-resolution versions of the photos in `data`, for recipes that enlarge images; by default they are made.
+    start: a run, or `zoo:NAME`, whose averaged networks this training begins with.
     options: the recipe's arguments and the fields of `Settings`, such as `width=64, minutes=10`.
 
     Raises UsageError, DataError, RunError or TrainingError, each of one line.
@@ -74,7 +78,7 @@ def train(
     chosen = recipe if isinstance(recipe, type) else None
     photos = photo_options(recipe, options, preset, low)
     opened = open_data(data, size=_pair(size), channels=channels, data_root=data_root, progress=not quiet, **photos)
-    job = prepare(name, opened, options, preset=preset, recipe_class=chosen)
+    job = prepare(name, opened, options, preset=preset, recipe_class=chosen, start=start)
     return play(job, out=Path(out) if out is not None else None, watchers=watchers, quiet=quiet)
 
 
@@ -100,6 +104,7 @@ def prepare(
     *,
     preset: str | None = None,
     recipe_class: type[Recipe] | None = None,
+    start: str | Path | None = None,
 ) -> Job:
     """The training that these choices describe, and its plan; nothing is written yet.
 
@@ -117,8 +122,8 @@ def prepare(
         settled = {k: v for k, v in settled.items() if k not in DURATIONS or k in chosen.presets[preset]}
     settled |= options
     arguments, settings = _settle(chosen, data, settled, name)
-    training = _build(chosen, data, arguments, settings, name)
-    return Job(training, name, arguments, plan(training, data, name, arguments))
+    training = _build(chosen, data, arguments, settings, start)
+    return Job(training, name, arguments, plan(training, data, name, arguments), start=start and str(start))
 
 
 def prepare_resume(
@@ -146,10 +151,11 @@ def prepare_resume(
     if changed:
         stored = {**stored, **dict.fromkeys(DURATIONS), **changed}
     arguments, settings = _settle(chosen, data, {**config["arguments"], **stored}, name)
-    training = _build(chosen, data, arguments, settings, name)
+    start = config.get("start")
     state, newest, refused = checkpoint.newest(run / "checkpoints", name)
     if state is None and refused:
         raise RunError(f"no checkpoint of {run} can be used: {'; '.join(refused)}")
+    training = _build(chosen, data, arguments, settings, start if state is None else None)
     messages = [f"passed over a checkpoint: {line}" for line in refused]
     if state is not None and newest is not None:
         checkpoint.check_fits(state, training.recipe, newest)
@@ -157,7 +163,7 @@ def prepare_resume(
         messages.append(f"going on from {newest}")
     else:
         messages.append(f"{run} has no checkpoint yet: starting again from its config.json")
-    return Job(training, name, arguments, plan(training, data, name, arguments), run, tuple(messages))
+    return Job(training, name, arguments, plan(training, data, name, arguments), run, tuple(messages), start)
 
 
 def play(job: Job, *, out: Path | None = None, watchers: Sequence[Watcher] = (), quiet: bool = False) -> Path:
@@ -230,11 +236,35 @@ def _settle(chosen: type[Recipe], data: Data, given: Mapping[str, Any], name: st
     return arguments, settings
 
 
-def _build(chosen: type[Recipe], data: Data, arguments: Mapping[str, Any], settings: Settings, name: str) -> Training:
+def _build(
+    chosen: type[Recipe],
+    data: Data,
+    arguments: Mapping[str, Any],
+    settings: Settings,
+    start: str | Path | None,
+) -> Training:
     with torch.random.fork_rng():
         seed_from(settings.seed)
         recipe = chosen(**arguments)
+    if start is not None:
+        _begin_with(recipe, start)
     return Training(recipe, data, settings)
+
+
+def _begin_with(recipe: Recipe, start: str | Path) -> None:
+    """Gives the recipe the averaged networks of another training. Raises RunError where they are not made alike."""
+    given = load(start).recipe
+    for name in recipe.averaged:
+        mine = recipe.get_submodule(name).state_dict()
+        theirs = dict(given.named_modules()).get(name)
+        others = {} if theirs is None else theirs.state_dict()
+        different = [key for key in mine if key not in others or others[key].shape != mine[key].shape]
+        if different or len(others) > len(mine):
+            key = f"{name}.{(different or sorted(others.keys() - mine.keys()))[0]}"
+            raise RunError(
+                f"--start {start} has another {name} than this recipe ({key} differs): give it the same flags"
+            )
+        recipe.get_submodule(name).load_state_dict(others)
 
 
 def _config(job: Job) -> dict[str, Any]:
@@ -255,10 +285,15 @@ def _config(job: Job) -> dict[str, Any]:
             "space": space_to_config(data.space),
             "counts": data.counts,
         },
+        **({} if job.start is None else {"start": _start(job.start)}),
         "plan": job.plan,
         "hardware": environment(training),
         "created": previous.get("created") or datetime.now().isoformat(timespec="seconds"),
     }
+
+
+def _start(start: str) -> str:
+    return start if zoo.is_zoo(start) else str(Path(start).resolve())
 
 
 def _absolute(source: str) -> str:

@@ -15,6 +15,7 @@ COMMANDS = {
     "evaluate": "how good the samples of a run or a folder are",
     "doctor": "what ails a run, live or over, and what to change",
     "sample": "pictures from a trained run",
+    "upscale": "photos enlarged by a trained network, without training one first",
     "recipes": "the GANs that can be trained, and their flags",
     "data": "what Ganvas sees in a source of data",
 }

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganvas import checkpoint
+from ganvas import checkpoint, zoo
 from ganvas.errors import RunError, UsageError, near_miss
 from ganvas.options import checked
 from ganvas.recipe import Recipe
@@ -95,13 +95,16 @@ class Model:
 
 
 def load(run: str | Path, *, recipe: str | type[Recipe] | None = None, device: str = "cpu") -> Model:
-    """The model of a run: the averaged weights of `best/` where a score picked one, else of the newest checkpoint.
+    """The model of a run, or of `zoo:NAME`. Of a run it takes the averaged weights of `best/` where a score picked one,
+    else of the newest checkpoint.
 
     recipe: must name `path/to/file.py:Class` again, or be the class, for a run that was trained with a user's own
     recipe, since loading runs that file.
 
     Raises RunError for a folder that is not a run, or whose checkpoints cannot be used.
     """
+    if zoo.is_zoo(run):
+        return _of_zoo(run, device)
     run = Path(run)
     config = read_config(run)
     name, chosen = recipe_of(run, config, recipe)
@@ -128,4 +131,19 @@ def load(run: str | Path, *, recipe: str | type[Recipe] | None = None, device: s
         space=space,
         labels=labels if model.classes else (),
         step=int(state["values"]["step"]),
+    )
+
+
+def _of_zoo(name: str, device: str) -> Model:
+    """The first style of an entry of the zoo."""
+    entry = zoo.entry(name)
+    card = entry.card
+    _, chosen = recipe_of(Path(name), card, None)
+    model = chosen(**checked(chosen, card["arguments"]))
+    model.get_submodule(model.averaged[0]).load_state_dict(entry.weights(entry.styles[0]))
+    return Model(
+        recipe=model.to(device).eval().requires_grad_(False),
+        space=space_from_config(card["data"]["space"]),
+        labels=(),
+        step=int(card["styles"][entry.styles[0]]["step"]),
     )

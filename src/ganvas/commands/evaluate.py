@@ -34,7 +34,9 @@ FLAGS = (
     ("--split", "S", "train, validation or test, or several such as validation+test (default: train)"),
     ("--seed", "S", "of the samples and of every draw (default: 0)"),
     ("--truncation", "T", "cut the latent distribution off at T, such as 1.5"),
-    ("--border", "N", "with --pairs: pixels left out on each side"),
+    ("--border", "N", "with --pairs, or of photos that a model enlarges: pixels left out on each side"),
+    ("--low", "SOURCE", "of a model that enlarges photos: their low-resolution versions (default: shrunk here)"),
+    ("--style", "STYLE", "of a model that enlarges photos: faithful, perceptual or a number from 0 to 1"),
     ("--size", "N|HxW", "bring images to this size (default: the data decides)"),
     ("--channels", "N", "1 for gray, 3 for colour (default: the data decides)"),
     ("--data-root", "FOLDER", "where torchvision's data sets lie"),
@@ -79,8 +81,6 @@ def run(words: list[str]) -> int:
 
 
 def _judged(parsed: argparse.Namespace) -> Report:
-    if parsed.border is not None:
-        raise UsageError("--border goes with --pairs")
     from ganvas.metrics.evaluate import evaluate
 
     return evaluate(
@@ -97,12 +97,15 @@ def _judged(parsed: argparse.Namespace) -> Report:
         channels=channels_of(parsed.channels),
         data_root=parsed.data_root,
         recipe=parsed.recipe,
+        low=parsed.low,
+        style=parsed.style,
+        border=None if parsed.border is None else number_of("--border", parsed.border, int),
         progress=not parsed.quiet,
     )
 
 
 def _judged_pairs(parsed: argparse.Namespace) -> Report:
-    for flag in ("data", "split", "n", "truncation", "size", "channels", "data_root", "recipe"):
+    for flag in ("data", "split", "n", "truncation", "size", "channels", "data_root", "recipe", "low", "style"):
         if getattr(parsed, flag) is not None:
             raise UsageError(f"--pairs compares two folders as they are, and does not take {_flag(flag)}")
     from ganvas.metrics.paired import evaluate_pairs

@@ -51,8 +51,8 @@ def run(words: list[str]) -> int:
     if parsed["resume"]:
         durations = {key: value for key, value in chosen.items() if key in api.DURATIONS}
         extra = [key for key in chosen if key not in durations]
-        if extra or parsed["out"] or parsed["data"] or parsed["preset"]:
-            flag = Option(extra[0], str, None).flag if extra else "--data, --out or --preset"
+        if extra or any(parsed[each] for each in ("out", "data", "preset", "start", "low")):
+            flag = Option(extra[0], str, None).flag if extra else "--data, --out, --preset, --start or --low"
             raise UsageError(f"--resume keeps what the run was begun with, so it does not take {flag}")
         job = api.prepare_resume(Path(parsed["resume"]), recipe=named, changes=durations, quiet=quiet)
         out = None
@@ -70,7 +70,7 @@ def run(words: list[str]) -> int:
             progress=not quiet,
             **api.photo_options(named, chosen, parsed["preset"], parsed["low"]),
         )
-        job = api.prepare(named, data, chosen, preset=parsed["preset"])
+        job = api.prepare(named, data, chosen, preset=parsed["preset"], start=parsed["start"])
     training = job.training
     first = training.processes.first
     for line in (*job.messages, *job.plan) if first and not quiet else ():
@@ -118,6 +118,7 @@ def _train_parser(named: str | None, options: list[Option]) -> Parser:
     general.add_argument("--channels", metavar="N", help="1 for gray, 3 for colour (default: the data decides)")
     general.add_argument("--data-root", metavar="FOLDER", help="where torchvision's data sets lie")
     general.add_argument("--low", metavar="SOURCE", help="low-resolution versions of photos, for srgan and esrgan")
+    general.add_argument("--start", metavar="RUN", help="begin with the averaged networks of a run, or of zoo:NAME")
     general.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     general.add_argument("--quiet", action="store_true", help="print no plan and no progress")
     add_options(parser.add_argument_group("how to train"), read_options(Settings))

@@ -121,6 +121,28 @@ def decode(content: bytes, about: int | None = None) -> Picture:
         raise Damaged(reason(error)) from error
 
 
+def keeping_alpha(content: bytes) -> tuple[Image.Image, bool]:
+    """The first frame in mode L, LA, RGB or RGBA, 8 bits, not turned, its metadata in `info`; and whether there are
+    more frames. Raises Damaged."""
+    if not content:
+        raise Damaged("empty")
+    try:
+        image = _opened(io.BytesIO(content))
+        animated = bool(getattr(image, "is_animated", False)) and image.format != "MPO"
+        image.load()
+        info = image.info
+        if image.mode in ("RGBa", "La"):
+            image = image.convert(image.mode.upper())
+        elif image.mode == "PA" or ("transparency" in info and image.mode in ("1", "L", "P", "RGB")):
+            image = image.convert("LA" if image.mode in ("1", "L") else "RGBA")
+        elif image.mode not in ("L", "LA", "RGB", "RGBA"):
+            image, _ = _eight_bit(image)
+        image.info = info
+        return image, animated
+    except Exception as error:
+        raise Damaged(reason(error)) from error
+
+
 def fit(image: Image.Image, size: tuple[int, int], channels: int) -> np.ndarray:
     """(H, W, C) uint8: the shorter side made to fit with an antialiasing filter, the rest cut off evenly."""
     height, width = size

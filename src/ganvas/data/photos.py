@@ -295,7 +295,7 @@ class _Partners:
         low = _pixels(decode(content), channels)
         if (low.shape[0] * scale, low.shape[1] * scale) != shape[:2]:
             raise DataError(
-                f"the low-resolution version of {shown(name)} is {sized((low.shape[0], low.shape[1]))}, and must be 1/{scale} of "
-                f"{sized((shape[0], shape[1]))} (height x width)"
+                f"the low-resolution version of {shown(name)} is {sized((low.shape[0], low.shape[1]))}, and must be "
+                f"1/{scale} of {sized((shape[0], shape[1]))} (height x width)"
             )
         return low, hashlib.sha256(content).digest()

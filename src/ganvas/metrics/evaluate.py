@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ganvas import zoo
+from ganvas.data.batches import Scaled
 from ganvas.data.prepare import Data, open_data
 from ganvas.data.rows import shown
 from ganvas.errors import DataError, RunError, UsageError, near_miss
@@ -90,6 +92,9 @@ def evaluate(
     channels: int | None = None,
     data_root: str | Path | None = None,
     recipe: str | type[Recipe] | None = None,
+    low: str | Path | None = None,
+    style: str | float | None = None,
+    border: int | None = None,
     progress: bool = True,
 ) -> Report:
     """Judges a model, a run or a set of samples by the data that it should be like.
@@ -102,15 +107,26 @@ def evaluate(
     n: how many samples, and at most how many items of the data, by default 2,000. split: of the data. seed: of the
     samples, of the items drawn and of the intervals. recipe: the file and class of a run's own recipe, which is
     executed.
+    Of a model that enlarges photos (a run of srgan or esrgan, or `zoo:photo-x4`), `data` are photos to shrink, enlarge
+    again and compare with: see `enlarged.evaluate_enlarging`, which `low`, `style` and `border` are for.
 
     Raises UsageError, DataError or RunError, each of one line.
     """
+    opened = _opened(source, recipe)
+    if opened[0] is not None and Scaled in opened[0].recipe.accepts:
+        for flag, value in (("-n", n), ("--truncation", truncation), ("--size", size), ("--channels", channels)):
+            if value is not None:
+                raise UsageError(f"a model that enlarges photos is judged on whole photos, and does not take {flag}")
+        return _enlarging(source, data, recipe, low, style, border, metrics, extractor, seed, progress)
+    for flag, other in (("--low", low), ("--style", style), ("--border", border)):
+        if other is not None:
+            raise UsageError(f"{flag} is for models that enlarge photos")
     wanted = _metrics(metrics)
     if n is not None and n < 2:
         raise UsageError(f"-n must be 2 or more, not {n}")
     if isinstance(size, int):
         size = (size, size)
-    model, name, run = _opened(source, recipe)
+    model, name, run = opened
     real = _data(data, run, model, size, channels, data_root, progress)
     total = count_of(real, split)
     if total == 0:
@@ -144,6 +160,33 @@ def evaluate(
     return Report(scores, made, _nearest(case))
 
 
+def _enlarging(
+    source: Any,
+    data: Any,
+    recipe: str | type[Recipe] | None,
+    low: str | Path | None,
+    style: str | float | None,
+    border: int | None,
+    metrics: Sequence[str] | None,
+    extractor: str | Extractor | None,
+    seed: int,
+    progress: bool,
+) -> Report:
+    from ganvas.metrics.enlarged import evaluate_enlarging
+    from ganvas.upscale import Upscaler, open_model
+
+    if isinstance(source, Model):
+        raise UsageError("give a model that enlarges photos by its run or as zoo:NAME")
+    if not isinstance(data, (str, Path)):
+        raise UsageError("say which photos to enlarge and compare with: --data Set5/, a folder or an archive of them")
+    if not isinstance(extractor, (str, type(None))):
+        raise UsageError("name the extractor, such as lite2")
+    upscaler = Upscaler(open_model(source, recipe), style=style)
+    return evaluate_enlarging(
+        upscaler, data, low=low, metrics=metrics, judge=extractor, border=border, seed=seed, progress=progress
+    )
+
+
 def _metrics(metrics: Sequence[str] | None) -> list[str]:
     chosen = []
     for name in METRICS if metrics is None else metrics:
@@ -160,6 +203,8 @@ def _opened(source: Any, recipe: str | type[Recipe] | None) -> tuple[Model | Non
     """The model with its name and run folder, where the source is one."""
     if isinstance(source, Model):
         return source, "model", None
+    if zoo.is_zoo(source):
+        return load(source), source, None
     if isinstance(source, (str, Path)) and (Path(source) / "config.json").is_file():
         return load(source, recipe=recipe), Path(source).resolve().name, Path(source)
     if recipe is not None:

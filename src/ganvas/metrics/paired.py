@@ -54,7 +54,7 @@ def evaluate_pairs(
 
     Raises DataError, in one line, where a picture has no partner, has another size than it, or cannot be read.
     """
-    wanted = _wanted(metrics)
+    wanted = check_metrics(metrics)
     if border < 0:
         raise UsageError(f"--border must be 0 or more, not {border}")
     first, second = _container(results), _container(targets)
@@ -73,7 +73,7 @@ def evaluate_pairs(
                 )
             if min(image.shape[-2:]) <= 2 * border:
                 raise UsageError(f"--border {border} leaves nothing of {shown(stem)}")
-            for key, value in _measured(image, target, wanted, border, judge, small):
+            for key, value in measured(image, target, wanted, border, judge, small):
                 values.setdefault(key, []).append(value)
     if small and metrics is not None:
         name, side = next(iter(small.items()))
@@ -83,7 +83,7 @@ def evaluate_pairs(
     notes = [f"no {name} of pictures below {side} pixels a side" for name, side in small.items()]
     scores = {}
     for key, found in values.items():
-        score = _score(key, torch.tensor(found, dtype=torch.float64), seed, notes)
+        score = score_of(key, torch.tensor(found, dtype=torch.float64), seed, notes)
         scores[score.key] = score
     extractors: dict[str, dict[str, Any]] = {score.extractor: {} for score in scores.values()}
     if judge is not None:
@@ -109,7 +109,8 @@ def _sized(image: Tensor) -> str:
     return sized((image.shape[-2], image.shape[-1]))
 
 
-def _wanted(metrics: Sequence[str] | None) -> list[str]:
+def check_metrics(metrics: Sequence[str] | None) -> list[str]:
+    """The metrics of pairs that were asked for, all of them by default. Raises UsageError."""
     for name in metrics or ():
         if name not in NAMES:
             raise UsageError(f"there is no metric {name!r} of pairs{near_miss(name, NAMES)}")
@@ -194,7 +195,7 @@ def _levels(container: Container, name: str, digest: Any) -> Tensor:
     return torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1).copy()).permute(2, 0, 1)[None]
 
 
-def _measured(
+def measured(
     image: Tensor,
     target: Tensor,
     wanted: Sequence[str],
@@ -202,6 +203,7 @@ def _measured(
     judge: ImageExtractor | None,
     small: dict[str, int],
 ) -> Iterator[tuple[str, float]]:
+    """Each score of one pair, levels (1, C, H, W), by its key; what it is too small for is noted in `small`."""
     a, b = (pairs.shaved(each.float(), border) for each in (image, target))
     sides = {"RGB" if a.shape[1] == 3 else "gray": (a, b)}
     if a.shape[1] == 3:
@@ -221,7 +223,8 @@ def _measured(
             yield f"{title}[{colours}]", float(measure(x, y))
 
 
-def _score(key: str, values: Tensor, seed: int, notes: list[str]) -> Score:
+def score_of(key: str, values: Tensor, seed: int, notes: list[str]) -> Score:
+    """The mean of a score over pairs, with its interval."""
     name, _, extractor = key.rstrip("]").partition("[")
     better: Any = "lower" if name == "perceptual" else "higher"
     told = values[values.isfinite()]

@@ -24,6 +24,7 @@ class RRDBNet(nn.Module):
         self, *, channels: int, scale: int, width: int = 64, growth: int = 32, blocks: int = 23, first: bool = False
     ) -> None:
         super().__init__()
+        self.channels, self.scale, self.fold = channels, scale, 1
         self.enlarge = Bicubic(channels, scale).requires_grad_(False) if first else None
         self.head = nn.Conv2d(channels, width, 3, padding=1)
         self.blocks = nn.ModuleList(nn.Sequential(*(_Dense(width, growth) for _ in range(3))) for _ in range(blocks))
@@ -32,6 +33,8 @@ class RRDBNet(nn.Module):
         self.up = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in self.steps)
         self.last = nn.Conv2d(width, width, 3, padding=1)
         self.tail = nn.Conv2d(width, channels, 3, padding=1)
+        layers = 2 + 15 * blocks + len(self.steps) + 2
+        self.reach = -(-layers // scale) + 2 if first else layers
 
     def forward(self, low: Tensor) -> Tensor:
         start = hidden = self.head(low if self.enlarge is None else self.enlarge(low))

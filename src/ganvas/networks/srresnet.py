@@ -17,6 +17,7 @@ class SRResNet(nn.Module):
 
     def __init__(self, *, channels: int, scale: int, width: int = 64, blocks: int = 16, first: bool = False) -> None:
         super().__init__()
+        self.channels, self.scale, self.fold = channels, scale, 1
         self.enlarge = Bicubic(channels, scale).requires_grad_(False) if first else None
         self.head = nn.Sequential(nn.Conv2d(channels, width, 9, padding=4), nn.PReLU())
         self.blocks = nn.ModuleList(_Block(width) for _ in range(blocks))
@@ -29,6 +30,8 @@ class SRResNet(nn.Module):
             )
         )
         self.tail = nn.Conv2d(width, channels, 9, padding=4)
+        behind = 4 + sum(1 for _ in steps)  # pixels of the output, or fewer of the sizes before it
+        self.reach = -(-(9 + 2 * blocks) // scale) + 2 if first else 5 + 2 * blocks + behind
 
     def forward(self, low: Tensor) -> Tensor:
         start = hidden = self.head(low if self.enlarge is None else self.enlarge(low))

@@ -49,13 +49,14 @@ class CompactUpscaler(nn.Module):
 
     fold: 2 works at half the low resolution, four times as many values in a pixel (Shi et al. 2016, section 2, the
     other way round). The same arithmetic then goes into fewer, wider layers, which CPUs are quicker at.
+    reach: how many low-resolution pixels away an output pixel can see.
     """
 
     def __init__(
         self, *, channels: int, scale: int, width: int, blocks: int, fold: int = 1, first: bool = False
     ) -> None:
         super().__init__()
-        self.scale, self.fold, self.first = scale, fold, first
+        self.channels, self.scale, self.fold, self.first = channels, scale, fold, first
         self.enlarge = Bicubic(channels, scale)
         step = fold if first else fold * scale
         self.head = nn.Conv2d(channels * fold**2, width, 3, padding=1)
@@ -63,6 +64,7 @@ class CompactUpscaler(nn.Module):
         self.end = nn.Conv2d(width, width, 3, padding=1)
         self.tail = nn.Conv2d(width, channels * step**2, 3, padding=1)
         self.step = step
+        self.reach = (3 + 2 * blocks) * fold if not first else -(-(3 + 2 * blocks) * fold // scale) + 2
         nn.init.zeros_(self.tail.weight)  # training begins at the bicubic interpolation
         nn.init.zeros_(_bias(self.tail))
 

@@ -16,6 +16,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Adam, Optimizer
@@ -25,10 +26,11 @@ from ganvas.data.batches import Scaled
 from ganvas.data.degrade import degraded
 from ganvas.errors import UsageError
 from ganvas.features.content import content as content_named
+from ganvas.networks.interpolation import flat, unflat
 from ganvas.networks.srresnet import PhotoDiscriminator, SRResNet
 from ganvas.networks.upscaling import CompactUpscaler
 from ganvas.objectives import objective as objective_named
-from ganvas.recipe import Losses, Progress, Recipe, Turn
+from ganvas.recipe import Losses, Progress, Recipe, Results, Turn
 
 RAMP = 200
 """Steps in which the learning rate rises to its full size."""
@@ -37,6 +39,8 @@ RAMP = 200
 class SRGAN(Recipe):
     """A generator that enlarges photos, trained on pixels and then against a discriminator."""
 
+    warmed: Tensor
+    warm: Tensor
     accepts = (Scaled,)
     presets = {
         "paper": {
@@ -91,6 +95,8 @@ class SRGAN(Recipe):
         if warmup < 1:
             self.discriminator = PhotoDiscriminator(channels=channels, size=size, width=discriminator_width)
             self.content = content_named(content)
+            self.register_buffer("warmed", flat(self.generator))
+            self.register_buffer("warm", torch.zeros((), dtype=torch.bool))
         self.frozen = () if self.content is None else ("content",)  # type: ignore[misc]
 
     def optimizers(self) -> dict[str, Optimizer]:
@@ -118,7 +124,7 @@ class SRGAN(Recipe):
         if progress.fraction < self.warmup:
             yield Turn("generator", self.pixel_losses, batch)
             return
-        yield Turn("discriminator", self.discriminator_losses, batch)
+        yield Turn("discriminator", self.discriminator_losses, batch, after=self.remember)
         yield Turn("generator", self.generator_losses, batch)
 
     def pixel_losses(self, real: Scaled) -> Losses:
@@ -138,6 +144,20 @@ class SRGAN(Recipe):
         if self.content is not None:
             terms["content"] = self.content(fake, real.image)
         return Losses({name: self.weights[name] * term for name, term in terms.items() if self.weights[name]})
+
+    def remember(self, results: Results) -> None:
+        """Keeps the generator as it comes out of the warm-up."""
+        if not self.warm:
+            self.warmed.copy_(flat(self.generator))
+            self.warm.fill_(True)
+
+    def stages(self) -> dict[str, dict[str, Tensor]]:
+        """The generator's weights by style: `faithful`, as they came out of the warm-up, and `perceptual`, as they are
+        now, where it is over."""
+        now = self.generator.state_dict()
+        if self.warmup == 1 or not self.warm:
+            return {"faithful": now}
+        return {"faithful": unflat(self.warmed, self.generator), "perceptual": now}
 
     def low(self, real: Scaled) -> Tensor:
         """What the generator sees of these photos in training."""

@@ -1,0 +1,216 @@
+"""Photos as files, all that they carry kept: alpha, gray, EXIF and the colour profile.
+
+Reading looks at the content and never at the ending. Writing goes strip by strip for PNG, so that a picture need not
+fit into the memory; JPEG and WebP are encoded whole, by Pillow.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import tempfile
+import zlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from PIL import Image
+
+from ganvas.data.decode import MAX_BYTES, Damaged, keeping_alpha, quiet, reason
+from ganvas.errors import DataError, TrainingError, UsageError
+
+ENDINGS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+LARGEST_SIDE = {"PNG": 2**31 - 1, "JPEG": 65_535, "WEBP": 16_383}
+LARGEST_WHOLE = 250_000_000
+"""Pixels that JPEG and WebP are encoded from at most, since all of them must be in memory."""
+
+QUALITY = 95
+_EXIF_IFD, _EXIF_WIDTH, _EXIF_HEIGHT, _WIDTH, _HEIGHT = 0x8769, 0xA002, 0xA003, 0x0100, 0x0101
+
+
+@dataclass(frozen=True)
+class Photo:
+    """pixels: (H, W, C) uint8; C is 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGB and alpha), as the file has it, not
+    turned as its EXIF may ask. exif, profile: as in the file, empty where it has none. animated: one frame of many."""
+
+    pixels: np.ndarray
+    exif: bytes = b""
+    profile: bytes = b""
+    animated: bool = False
+
+    @property
+    def alpha(self) -> bool:
+        return self.pixels.shape[2] in (2, 4)
+
+
+def read_photo(path: Path) -> Photo:
+    """Raises DataError, in one line, for what is no picture, is damaged, or too large to be one that is meant well."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise Damaged(f"larger than {MAX_BYTES >> 20} MB")
+        with quiet():
+            image, animated = keeping_alpha(path.read_bytes())
+            exif, profile = image.info.get("exif", b""), image.info.get("icc_profile", b"")
+            pixels = np.asarray(image)
+    except (Damaged, OSError) as error:
+        raise DataError(f"{path} cannot be enlarged: {reason(error)}") from None
+    kept = {"exif": exif, "profile": profile}
+    as_bytes = {name: value if isinstance(value, bytes) else b"" for name, value in kept.items()}
+    return Photo(pixels.reshape(*pixels.shape[:2], -1), animated=animated, **as_bytes)
+
+
+class Writer:
+    """A picture (height, width, channels) that arrives in strips and is there, complete, when all have come.
+
+    like: whose metadata it takes over. Leave the `with` block early, and nothing is left behind. Raises UsageError for
+    what the format cannot hold.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, int, int], like: Photo) -> None:
+        self.path, self.shape, self.like = path, shape, like
+        self.kind = ENDINGS[path.suffix.lower()]
+        height, width, channels = shape
+        if max(height, width) > LARGEST_SIDE[self.kind]:
+            raise UsageError(f"{path}: {width:,} x {height:,} pixels are more than {self.kind} holds; write a .png")
+        if self.kind != "PNG" and height * width > LARGEST_WHOLE:
+            raise UsageError(f"{path}: {height * width:,} pixels are too many to encode at once; write a .png")
+        if self.kind == "JPEG" and channels in (2, 4):
+            raise UsageError(f"{path}: JPEG holds no transparency, and the picture has it; write a .png or .webp")
+        self._done = 0
+
+    def __enter__(self) -> Writer:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle = tempfile.NamedTemporaryFile(
+                prefix=f".{self.path.name}.", suffix=".tmp", dir=self.path.parent, delete=False
+            )
+        except OSError as error:
+            raise self._failure(error) from error
+        self._file: IO[bytes] = handle
+        self._temporary = Path(handle.name)
+        exif = enlarged_exif(self.like.exif, self.shape)
+        if self.kind == "PNG":
+            self._png: PNG | None = PNG(self._file, self.shape, exif, self.like.profile)
+        else:
+            self._png, self._exif = None, exif
+            self._whole = np.empty(self.shape, np.uint8)
+        return self
+
+    def add(self, strip: np.ndarray) -> None:
+        """(rows, width, channels) uint8: the next rows, from above."""
+        if self._png is None:
+            self._whole[self._done : self._done + len(strip)] = strip
+        else:
+            try:
+                self._png.add(strip)
+            except OSError as error:
+                raise self._failure(error) from error
+        self._done += len(strip)
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        try:
+            if kind is None:
+                assert self._done == self.shape[0], "strips are missing"
+                self._finish()
+        finally:
+            self._file.close()
+            self._temporary.unlink(missing_ok=True)
+
+    def _finish(self) -> None:
+        try:
+            if self._png is not None:
+                self._png.finish()
+            else:
+                options: dict[str, Any] = {"quality": QUALITY}
+                if self._exif:
+                    options["exif"] = self._exif
+                if self.like.profile:
+                    options["icc_profile"] = self.like.profile
+                if self.kind == "JPEG":
+                    options["subsampling"] = 0
+                picture = Image.fromarray(self._whole[:, :, 0] if self.shape[2] == 1 else self._whole)
+                picture = picture.convert("RGBA") if picture.mode == "LA" else picture
+                picture.save(self._file, self.kind, **options)
+            self._file.flush()
+            self._temporary.chmod(0o644)
+            self._temporary.replace(self.path)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: OSError) -> TrainingError:
+        return TrainingError(f"cannot write {self.path}: {error.strerror or error}")
+
+
+class PNG:
+    """Writes a PNG (ISO/IEC 15948) row by row: 8 bits, filtered by Paeth's predictor (9.4), which suits photos."""
+
+    def __init__(self, file: IO[bytes], shape: tuple[int, int, int], exif: bytes, profile: bytes) -> None:
+        height, width, channels = shape
+        self._file, self._deflate = file, zlib.compressobj(4)
+        self._above = np.zeros((width, channels), np.uint8)
+        file.write(b"\x89PNG\r\n\x1a\n")
+        self._chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0))
+        if profile:
+            self._chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(profile))
+        if exif:
+            self._chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
+
+    def add(self, strip: np.ndarray) -> None:
+        above = np.concatenate([self._above[None], strip[:-1]])
+        filtered = np.empty((len(strip), 1 + strip[0].size), np.uint8)
+        filtered[:, 0] = 4
+        filtered[:, 1:] = (strip - _predicted(strip, above)).reshape(len(strip), -1)
+        self._above = strip[-1].copy()
+        self._chunk(b"IDAT", self._deflate.compress(filtered.tobytes()))
+
+    def finish(self) -> None:
+        self._chunk(b"IDAT", self._deflate.flush())
+        self._chunk(b"IEND", b"")
+
+    def _chunk(self, kind: bytes, content: bytes) -> None:
+        if content or kind != b"IDAT":
+            self._file.write(struct.pack(">I", len(content)) + kind + content)
+            self._file.write(struct.pack(">I", zlib.crc32(kind + content)))
+
+
+def _predicted(rows: np.ndarray, above: np.ndarray) -> np.ndarray:
+    """Paeth's predictor: of left, above and above left, the one that is nearest to left + above - above left."""
+    a, b, c = np.zeros_like(rows), above, np.zeros_like(rows)
+    a[:, 1:], c[:, 1:] = rows[:, :-1], above[:, :-1]
+    across, down = b.astype(np.int16) - c, a.astype(np.int16) - c  # the estimate less a, and less b
+    corner = np.abs(across + down)
+    across, down = np.abs(across), np.abs(down)
+    return np.where((across <= down) & (across <= corner), a, np.where(down <= corner, b, c))
+
+
+def enlarged_exif(exif: bytes, shape: tuple[int, ...]) -> bytes:
+    """The same metadata, with the new size where it names one. Metadata that cannot be read is left out."""
+    if not exif:
+        return b""
+    try:
+        found = Image.Exif()
+        found.load(exif)
+        height, width = shape[:2]
+        for tag, value in ((_WIDTH, width), (_HEIGHT, height)):
+            if tag in found:
+                found[tag] = value
+        inner = found.get_ifd(_EXIF_IFD)
+        for tag, value in ((_EXIF_WIDTH, width), (_EXIF_HEIGHT, height)):
+            if tag in inner:
+                inner[tag] = value
+        return found.tobytes()
+    except Exception:  # hostile metadata may fail in any way, and the picture is what matters
+        return b""
+
+
+def without_alpha(photo: Photo) -> Photo:
+    """The colours or the gray alone."""
+    return replace(photo, pixels=photo.pixels[:, :, :-1]) if photo.alpha else photo
+
+
+def encoded(pixels: np.ndarray, kind: str = "WEBP", **options: Any) -> bytes:
+    """(H, W, C) uint8 as a file in memory, for pages."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(buffer, kind, **options)
+    return buffer.getvalue()
