@@ -20,10 +20,11 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from ganvas import checkpoint
-from ganvas.data.batches import Points
+from ganvas.data.batches import Points, Scaled
 from ganvas.data.prepare import Data, open_data
 from ganvas.distributed import Processes
 from ganvas.errors import UsageError, near_miss
@@ -109,8 +110,8 @@ def check_recipe(
 ) -> CheckReport:
     """Plays the recipe on tiny data and checks that it keeps the contract of `ganvas.Recipe`.
 
-    data: what to train on, as `open_data` takes it; by default `ring` for a recipe that accepts points, else
-    `tiny_images()`.
+    data: what to train on, as `open_data` takes it; by default `ring` for a recipe that accepts points,
+    `tiny_photos()` for one that enlarges photos, else `tiny_images()`.
     arguments: of the recipe's constructor. checks: names of `CHECKS`, by default all. fit_steps: in how many steps at
     most it must fit the data. Takes some seconds for a small recipe; most of them go into the fitting.
 
@@ -120,7 +121,7 @@ def check_recipe(
         if name not in CHECKS:
             raise UsageError(f"there is no check {name!r}{near_miss(name, CHECKS)}")
     if data is None:
-        data = "ring" if Points in recipe.accepts else tiny_images()
+        data = "ring" if Points in recipe.accepts else tiny_photos() if Scaled in recipe.accepts else tiny_images()
     opened = data if isinstance(data, Data) else open_data(data, progress=False)
     subject = Subject(recipe, opened, arguments or {}, fit_steps)
     with torch.random.fork_rng(devices=[]):
@@ -142,6 +143,19 @@ def tiny_images(size: int | tuple[int, int] = 8, channels: int = 1, count: int =
         path = Path(folder) / "tiny.npz"
         np.savez(path, images=images, labels=np.arange(count) % 2)
         return open_data(path, progress=False)
+
+
+def tiny_photos(scale: int = 2, side: int = 16, channels: int = 3, count: int = 40) -> Data:
+    """Photos of one piece each with a sharp edge, and with them in low resolution: what was light on one side of the
+    edge is half light in between."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(count):
+            pixels = np.full((side, side, 3), 40, np.uint8)
+            edge = side // 2 + number % 3 - 1
+            pixels[:edge] = 215
+            pixels = pixels if number % 2 else pixels.transpose(1, 0, 2)
+            Image.fromarray(np.ascontiguousarray(pixels)).save(Path(folder) / f"{number}.png")
+        return open_data(folder, scale=scale, size=(side, side), channels=channels, progress=False)
 
 
 # -- the checks: each returns what it found, or raises AssertionError --
@@ -232,17 +246,22 @@ def _splitting(subject: Subject) -> str:
 
 
 def _fit(subject: Subject) -> str:
-    """The energy distance between samples and the data falls to `FITTED` of the untrained recipe's."""
+    """The energy distance between samples and the data falls to `FITTED` of the untrained recipe's; of samples that
+    are made from given images, the mean squared difference from what they should be."""
     training = subject.training(steps=subject.fit_steps)
     split = subject.data.split("train")
-    real = split.gather(np.arange(min(len(split), 512))).value
+    batch = split.gather(np.arange(min(len(split), 512)))
+    real, given = batch.value, batch.given()
 
     def distance() -> float:
         with training.averaged_weights():
             seed_from(1)
-            fake = training.recipe.generate(**training.recipe.draw(256)).float()
+            fake = training.recipe.generate(**training.recipe.draw(len(real) if given else 256, given)).float()
+        if given:
+            return float((fake - real).square().mean())
         return energy_distance(fake.flatten(1), real.flatten(1))
 
+    what = "squared difference from the data" if given else "energy distance to the data"
     before = distance()
     least = float("inf")
     while training.steps_done < subject.fit_steps:
@@ -250,9 +269,9 @@ def _fit(subject: Subject) -> str:
         if training.steps_done % 50 == 0 or training.steps_done == subject.fit_steps:
             least = min(least, distance())
             if least <= FITTED * before:
-                return f"energy distance to the data from {before:.3g} to {least:.3g} in {training.steps_done} steps"
+                return f"{what} from {before:.3g} to {least:.3g} in {training.steps_done} steps"
     raise AssertionError(
-        f"energy distance to the data from {before:.3g} to {least:.3g} at best in {subject.fit_steps} steps, and must "
+        f"{what} from {before:.3g} to {least:.3g} at best in {subject.fit_steps} steps, and must "
         f"fall to {FITTED:g} of it"
     )
 
@@ -293,7 +312,7 @@ def _sampling(subject: Subject) -> str:
         training.step()
     with training.averaged_weights():
         seed_from(1)
-        inputs = training.recipe.draw(8)
+        inputs = training.recipe.draw(8, subject.data.given(8))
         mine, again = training.recipe.generate(**inputs), training.recipe.generate(**inputs)
     assert torch.equal(mine, again), "generate gave two results for the same inputs; draw must make all that is random"
     shape = (8, *subject.data.space.shape)

@@ -24,15 +24,15 @@ _VGG_URL = f"https://download.pytorch.org/models/{_VGG_FILE}"
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def content(name: Name) -> nn.Module | None:
+def content(name: Name, *, early: bool = False) -> nn.Module | None:
     """A frozen module whose forward pass takes two batches of images (B, 1 or 3, H, W) in [-1, 1] and gives their
-    distance, the mean over the batch; differentiable. None for `none`.
+    distance, the mean over the batch; differentiable. None for `none`. early: VGG19's features before activation.
 
     Raises DataError where VGG19's weights are neither in torchvision's cache nor to be had.
     """
     if name == "none":
         return None
-    return VGGContent() if name == "vgg19" else LiteContent(name)
+    return VGGContent(early=early) if name == "vgg19" else LiteContent(name)
 
 
 class LiteContent(nn.Module):
