@@ -177,9 +177,9 @@ def test_compression_is_near_that_of_a_real_encoder():
             theirs = np.asarray(Image.open(buffer)).astype(float).reshape(pixels.shape)
             ours = ((compressed(tensor, torch.tensor([float(quality)]))[0] + 1) * 127.5).permute(1, 2, 0).numpy()
             mine, other = np.abs(ours - pixels).mean(), np.abs(theirs - pixels).mean()
-            if pixels.shape[2] == 1:
-                assert np.abs(ours - theirs).mean() < 0.1
-            assert 0.7 < mine / other < 1.4  # colours are brought back to size by another filter there
+            assert mine / other == pytest.approx(1, abs=0.05)
+            # A ramp has coefficients half-way between two steps, which the two round in different ways.
+            assert np.abs(ours - theirs).mean() < 0.5 * other
 
 
 def test_blur_keeps_the_mean_and_spreads_by_its_deviation():

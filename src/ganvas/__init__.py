@@ -22,6 +22,7 @@ _HOMES = {
     "evaluate": "ganvas.metrics.evaluate",
     "Report": "ganvas.metrics.evaluate",
     "Model": "ganvas.model",
+    "upscale": "ganvas.upscale",
     "open_data": "ganvas.data.prepare",
     "Recipe": "ganvas.recipe",
     "Turn": "ganvas.recipe",
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from ganvas.metrics.evaluate import Report, evaluate
     from ganvas.model import Model, load
     from ganvas.recipe import Losses, Progress, Recipe, Results, Turn, Verdict, Watcher
+    from ganvas.upscale import upscale
 
 
 def __getattr__(name: str) -> Any:

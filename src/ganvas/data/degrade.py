@@ -74,7 +74,7 @@ def compressed(images: Tensor, quality: Tensor) -> Tensor:
         height, width = levels.shape[2:]
         halved = functional.avg_pool2d(_to_multiple(colours, 2), 2)
         halved = _quantised(halved, _CHROMINANCE, factor) - 128
-        blue_, red_ = functional.interpolate(halved, scale_factor=2, mode="nearest")[:, :, :height, :width].unbind(1)
+        blue_, red_ = functional.interpolate(halved, scale_factor=2, mode="bilinear")[:, :, :height, :width].unbind(1)
         y = _quantised(y.unsqueeze(1), _LUMINANCE, factor).squeeze(1)
         result = torch.stack([y + 1.402 * red_, y - 0.344136 * blue_ - 0.714136 * red_, y + 1.772 * blue_], 1)
     return result.clamp(0, 255).round() / 127.5 - 1

@@ -64,7 +64,8 @@ class CompactUpscaler(nn.Module):
         self.end = nn.Conv2d(width, width, 3, padding=1)
         self.tail = nn.Conv2d(width, channels * step**2, 3, padding=1)
         self.step = step
-        self.reach = (3 + 2 * blocks) * fold if not first else -(-(3 + 2 * blocks) * fold // scale) + 2
+        reach = (4 + 2 * blocks) * fold - 1
+        self.reach = -(-reach // scale) + 2 if first else reach
         nn.init.zeros_(self.tail.weight)  # training begins at the bicubic interpolation
         nn.init.zeros_(_bias(self.tail))
 

@@ -1,0 +1,336 @@
+"""ganvas upscale: files and folders, seams, metadata, memory, and everything that cannot be enlarged."""
+
+import io
+import json
+import re
+import resource
+import struct
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import ganvas
+from games import Linear
+from ganvas.data.bicubic import resized
+from ganvas.errors import DataError, RunError, UsageError
+from ganvas.networks.rrdb import RRDBNet
+from ganvas.networks.srresnet import SRResNet
+from ganvas.networks.upscaling import Bicubic, CompactUpscaler
+from ganvas.photofiles import PNG, Photo, Writer, enlarged_exif, read_photo
+from ganvas.upscale import Styled, Upscaler, check_enlarges, open_model, style_of, upscale
+from test_cli import ganvas as command
+from test_cli import refused
+
+
+def smooth(height, width, channels=3, seed=0):
+    """A picture with structure at several sizes."""
+    random = np.random.default_rng(seed)
+    pixels = random.integers(0, 256, (height, width, channels), dtype=np.uint8)
+    for side in (3, 9):
+        small = random.integers(0, 256, (-(-height // side), -(-width // side), channels), dtype=np.uint8)
+        pixels = pixels // 2 + np.repeat(np.repeat(small, side, 0), side, 1)[:height, :width] // 2
+    return pixels
+
+
+class Holder(torch.nn.Module):
+    """What an upscaler needs of a recipe."""
+
+    def __init__(self, generator):
+        super().__init__()
+        self.generator = generator
+
+
+def model_of(generator, **weights):
+    torch.manual_seed(0)
+    for parameter in generator.parameters():
+        if parameter.ndim > 1 and not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.05)
+    state = generator.state_dict()
+    return Styled("a network", Holder(generator), {"faithful": state, **weights}, "faithful")
+
+
+def compact(**changes):
+    return CompactUpscaler(**({"channels": 3, "scale": 4, "width": 8, "blocks": 2} | changes))
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    Image.fromarray(smooth(20, 30)).save(folder / "colour.png")
+    Image.fromarray(smooth(21, 16, 1)[:, :, 0]).save(folder / "gray.jpg", quality=95)
+    (folder / "more").mkdir()
+    Image.fromarray(smooth(16, 17, 4)).save(folder / "more" / "clear.webp", lossless=True)
+    return folder
+
+
+# -- the network's parts --
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_interpolation_of_the_network_is_bicubic(scale):
+    pixels = smooth(9, 12)
+    tensor = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
+    made = ((Bicubic(3, scale)(tensor)[0] + 1) * 127.5).clamp(0, 255).round().detach().permute(1, 2, 0).numpy()
+    assert np.abs(made - resized(pixels, (9 * scale, 12 * scale)).astype(float)).max() <= 1  # which rounds in between
+
+
+@pytest.mark.parametrize(
+    "generator",
+    [
+        compact(), compact(fold=2), compact(scale=3), compact(scale=2, channels=1), compact(scale=2, first=True),
+        SRResNet(channels=3, scale=4, width=8, blocks=2), SRResNet(channels=3, scale=3, width=8, blocks=1, first=True),
+        RRDBNet(channels=3, scale=4, width=8, growth=4, blocks=1),
+        RRDBNet(channels=1, scale=3, width=8, growth=4, blocks=1, first=True),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_tiles_leave_no_seam(generator, precision):
+    pixels = smooth(44, 37)
+    model = model_of(generator)
+    whole = Upscaler(model, precision=precision, tile=1024).enlarge(pixels)
+    tiled = Upscaler(model, precision=precision, tile=16).enlarge(pixels)
+    assert whole.shape == (44 * model.scale, 37 * model.scale, 3)
+    assert np.abs(whole.astype(int) - tiled).max() <= (1 if precision == "float32" else 2)
+
+
+def test_no_output_pixel_sees_further_than_the_network_says():
+    for generator in (compact(), compact(fold=2), compact(first=True), SRResNet(channels=3, scale=4, width=4, blocks=1),
+                      SRResNet(channels=3, scale=2, width=4, blocks=1, first=True),
+                      RRDBNet(channels=3, scale=4, width=4, growth=2, blocks=1),
+                      RRDBNet(channels=3, scale=2, width=4, growth=2, blocks=1, first=True)):  # fmt: skip
+        generator = model_of(generator).recipe.generator.eval()
+        low = torch.rand(1, 3, 81, 81, requires_grad=True)
+        high = generator(low)
+        row = column = high.shape[2] // 2
+        (gradient,) = torch.autograd.grad(high[0, :, row, column].sum(), low)
+        seen = gradient[0].abs().sum(0).nonzero() - 40
+        assert seen.abs().max() <= generator.reach
+
+
+def test_gray_and_alpha_and_other_scales():
+    upscaler = Upscaler(model_of(compact()), precision="float32")
+    gray = smooth(12, 9, 1)
+    made = upscaler.enlarge(gray)
+    assert made.shape == (48, 36, 1)
+    coloured = upscaler.enlarge(np.repeat(gray, 3, 2)).astype(int)
+    assert np.abs(made[:, :, 0] - coloured.mean(2)).max() <= 1
+    clear = smooth(12, 9, 4)
+    made = upscaler.enlarge(clear)
+    assert np.array_equal(made[:, :, :3], upscaler.enlarge(clear[:, :, :3]))
+    assert np.abs(made[:, :, 3:].astype(int) - resized(clear[:, :, 3:], (48, 36))).max() <= 1
+    for scale in (2, 3):
+        half = Upscaler(model_of(compact()), scale=scale, precision="float32", tile=16).enlarge(smooth(40, 50))
+        full = Upscaler(model_of(compact()), precision="float32").enlarge(smooth(40, 50))
+        expected = resized(full, (40 * scale, 50 * scale))
+        assert half.shape == (40 * scale, 50 * scale, 3) and np.abs(half.astype(int) - expected).max() <= 1
+
+
+def test_a_network_of_gray_photos_enlarges_each_colour_alone():
+    upscaler = Upscaler(model_of(compact(channels=1)), precision="float32")
+    pixels = smooth(10, 11)
+    made = upscaler.enlarge(pixels)
+    alone = np.concatenate([upscaler.enlarge(pixels[:, :, [c]]) for c in range(3)], 2)
+    assert np.abs(made.astype(int) - alone).max() <= 1
+
+
+def test_styles_between_the_two_have_weights_between_theirs():
+    one, other = compact(), compact()
+    torch.nn.init.normal_(one.tail.weight, std=0.05)
+    torch.nn.init.normal_(other.tail.weight, std=0.05)
+    model = Styled("two", Holder(one), {"faithful": one.state_dict(), "perceptual": other.state_dict()}, "faithful")
+    for share in (0, 0.25, 1):
+        weight = Upscaler(model, style=share, precision="float32").generator.tail.weight
+        assert torch.allclose(weight, (1 - share) * one.tail.weight + share * other.tail.weight, atol=1e-6)
+    assert torch.equal(Upscaler(model, precision="float32").generator.tail.weight, one.tail.weight)
+    with pytest.raises(UsageError, match="has no perceptual weights"):
+        Upscaler(model_of(compact()), style=0.5)
+
+
+# -- files --
+
+
+def test_a_folder_becomes_a_folder_with_stems_sizes_alpha_and_gray_kept(photos, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert command("upscale", photos, "--out", out, "--json") == 0
+    told = {entry["source"]: entry for entry in json.loads(capsys.readouterr().out)}
+    assert {str(path.relative_to(out)) for path in out.rglob("*.*")} == {"colour.png", "gray.jpg", "more/clear.webp"}
+    for name, size, mode in (("colour.png", (120, 80), "RGB"), ("gray.jpg", (64, 84), "L"),
+                             ("more/clear.webp", (68, 64), "RGBA")):  # fmt: skip
+        with Image.open(out / name) as picture:
+            assert picture.size == size and picture.mode == mode
+        assert told[str(photos / name)]["error"] == "" and told[str(photos / name)]["megapixels_per_second"] > 0
+    with Image.open(out / "colour.png") as picture:
+        assert np.array_equal(np.asarray(picture), upscale(smooth(20, 30)))
+
+
+def test_exif_and_profile_are_kept_with_the_new_size(tmp_path, photos):
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "A camera", 6
+    inner = exif.get_ifd(0x8769)
+    inner[0xA002], inner[0xA003], inner[0x9003] = 16, 12, "2024:05:06 07:08:09"
+    profile = b"\0\0\0\x14not a real profile" + bytes(40)
+    for ending in ("jpg", "png", "webp"):
+        source, target = tmp_path / f"in.{ending}", tmp_path / f"out.{ending}"
+        Image.fromarray(smooth(12, 16)).save(source, exif=exif, icc_profile=profile)
+        assert command("upscale", source, "--out", target, "--scale", "2", "--quiet") == 0
+        with Image.open(target) as picture:
+            found = picture.getexif()
+            assert found[0x010F] == "A camera" and found[0x0112] == 6 and picture.size == (32, 24)
+            assert (found.get_ifd(0x8769)[0xA002], found.get_ifd(0x8769)[0xA003]) == (32, 24)
+            assert found.get_ifd(0x8769)[0x9003] == "2024:05:06 07:08:09"
+            assert picture.info["icc_profile"] == profile
+    assert enlarged_exif(b"nonsense", (4, 4)) == b""
+
+
+def test_the_png_writer_agrees_with_pillow(tmp_path):
+    for channels in (1, 2, 3, 4):
+        pixels = smooth(50, 37, channels)
+        buffer = io.BytesIO()
+        writer = PNG(buffer, pixels.shape, b"", b"")
+        for start in range(0, 50, 13):
+            writer.add(pixels[start : start + 13])
+        writer.finish()
+        with Image.open(buffer) as picture:
+            picture.load()
+            assert np.array_equal(np.asarray(picture).reshape(pixels.shape), pixels)
+
+
+def test_what_is_interrupted_leaves_nothing_behind(tmp_path):
+    target = tmp_path / "half.png"
+
+    def half():
+        with Writer(target, (8, 8, 3), Photo(smooth(2, 2))) as writer:
+            writer.add(smooth(4, 8))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        half()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_palettes_and_many_bits_are_read(tmp_path):
+    picture = Image.fromarray(smooth(8, 8)).quantize(16)
+    picture.save(tmp_path / "palette.png", transparency=3)
+    assert read_photo(tmp_path / "palette.png").pixels.shape == (8, 8, 4)
+    Image.fromarray(smooth(8, 8, 1)[:, :, 0].astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    assert np.array_equal(read_photo(tmp_path / "deep.png").pixels, smooth(8, 8, 1))
+
+
+def test_the_page_holds_both_pictures_and_needs_nothing_else(photos, tmp_path):
+    page = tmp_path / "compare.html"
+    assert command("upscale", photos, "--out", tmp_path / "out", "--report", page, "--quiet") == 0
+    text = page.read_text()
+    assert text.count("data:image/webp;base64,") == 6 and text.count('type="range"') == 3
+    assert not re.search(r"(src|href)=\"(?!data:)", text) and 'http-equiv="Content-Security-Policy"' in text
+    assert "colour.png" in text and "30 x 20 pixels to 120 x 80" in text
+
+
+def header_of(width, height):
+    """A PNG that claims to be so large and has no pixels."""
+    body = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + b"IHDR" + body + struct.pack(">I", zlib.crc32(b"IHDR" + body))
+    return b"\x89PNG\r\n\x1a\n" + chunk + b"\0\0\0\0IEND\xaeB`\x82"
+
+
+def test_one_bad_file_of_a_folder_is_reported_and_the_others_go_on(photos, tmp_path, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    Image.fromarray(smooth(8, 8)).save(folder / "a.png")
+    (folder / "b.png").write_text("this is text")
+    Image.fromarray(smooth(1, 1)).save(folder / "c.png")
+    (folder / "d.png").write_bytes(header_of(30_000, 30_000))
+    Image.fromarray(smooth(8, 8)).save(folder / "e.png")
+    assert command("upscale", folder, "--out", tmp_path / "out", "--json") == 2
+    captured = capsys.readouterr()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "e.png"]
+    lines = captured.err.strip().splitlines()
+    assert "b.png cannot be enlarged: not an image" in lines[0]
+    assert "c.png cannot be enlarged: 1 x 1 pixels are too few" in lines[1]
+    assert "d.png cannot be enlarged: more than 100,000,000 pixels" in lines[2]
+    assert lines[3] == "ganvas: 3 of 5 pictures could not be enlarged"
+    assert [bool(entry["error"]) for entry in json.loads(captured.out)] == [False, True, True, True, False]
+
+
+def test_bad_input_is_one_line_and_nothing_is_written(photos, tmp_path, capsys):
+    (tmp_path / "text.png").write_text("this is text")
+    Image.fromarray(smooth(1, 1)).save(tmp_path / "dot.png")
+    (tmp_path / "bomb.png").write_bytes(header_of(30_000, 30_000))
+    (tmp_path / "empty").mkdir()
+    exists, colour, out = tmp_path / "exists.png", photos / "colour.png", tmp_path / "out.png"
+    exists.write_text("kept")
+    before = sorted(tmp_path.rglob("*"))
+    for words, told in (
+        ((tmp_path / "text.png", "--out", out), "not an image"),
+        ((tmp_path / "dot.png", "--out", out), "1 x 1 pixels are too few"),
+        ((tmp_path / "bomb.png", "--out", out), "more than 100,000,000 pixels"),
+        ((tmp_path / "empty", "--out", tmp_path / "o"), "holds no images"),
+        ((colour, "--out", exists), "add --overwrite"),
+        ((colour, "--out", out, "--scale", "7"), "--scale can be 2, 3 or 4, not 7"),
+        ((colour, "--out", out, "--scale", "two"), "takes a whole number"),
+        ((colour, "--out", out, "--style", "faithfull"), "did you mean 'faithful'?"),
+        ((colour, "--out", out, "--style", "1.5"), "0 (faithful) to 1"),
+        ((colour, "--out", out, "--tile", "3"), "--tile must be 16"),
+        ((colour, "--out", tmp_path / "out.gif"), "pictures are written as"),
+        ((colour, photos / "gray.jpg", "--out", out), "need a folder"),
+        ((colour, colour, "--out", tmp_path / "o"), "would both become"),
+        ((photos / "colour.pgn", "--out", out), "did you mean 'colour.png'?"),
+        ((photos / "more" / "clear.webp", "--out", tmp_path / "o.jpg"), "JPEG holds no transparency"),
+        ((colour, "--out", colour, "--overwrite"), "would replace its own original"),
+        ((colour, "--out", out, "--model", "zoo:photo-x5"), "did you mean 'photo-x4'?"),
+        ((colour, "--out", out, "--model", tmp_path / "no-run"), "is not a run"),
+        ((colour,), "say where to write"),
+        ((), "say what to enlarge"),
+    ):
+        assert told in refused(capsys, "upscale", *words), words
+    assert sorted(tmp_path.rglob("*")) == before and exists.read_text() == "kept"
+    assert command("upscale", colour, "--out", exists, "--overwrite", "--quiet") == 0
+    with Image.open(exists) as picture:
+        assert picture.size == (120, 80)
+
+
+def test_a_run_of_another_kind_is_refused():
+    with pytest.raises(RunError, match=r"^runs/ring was trained with Linear, which does not enlarge images"):
+        check_enlarges(Linear(), "runs/ring")
+
+
+# -- from Python --
+
+
+def test_upscale_in_python_is_the_command(photos):
+    assert ganvas.upscale is upscale
+    pixels = smooth(12, 10)
+    assert upscale(pixels, scale=2).shape == (24, 20, 3)
+    assert upscale(pixels[:, :, 0]).shape == (48, 40)
+    for wrong in (pixels.astype(float), pixels[None]):
+        with pytest.raises(UsageError, match="is uint8"):
+            upscale(wrong)
+    with pytest.raises(UsageError, match="too few"):
+        upscale(pixels[:2])
+
+
+def test_styles_are_words_or_shares():
+    assert style_of("faithful") == "faithful" and style_of("0.25") == 0.25 and style_of(None) is None
+    with pytest.raises(UsageError, match="number from 0 to 1"):
+        style_of("sharp")
+
+
+def test_a_picture_that_cannot_be_read_is_a_data_error(tmp_path):
+    with pytest.raises(DataError, match="gone"):
+        read_photo(tmp_path / "nothing.png")
+    with pytest.raises(RunError, match="in the zoo"):
+        open_model("zoo:nothing")
+
+
+@pytest.mark.long
+def test_fifty_megapixels_stay_within_two_gibibytes(tmp_path):
+    Image.fromarray(smooth(1450, 2160)).save(tmp_path / "in.png")
+    code = f"from ganvas import cli; cli.main(['upscale', '{tmp_path}/in.png', '--out', '{tmp_path}/out.png'])"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with Image.open(tmp_path / "out.png") as picture:
+        assert picture.size == (8640, 5800)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 2 * 2**20  # kilobytes
