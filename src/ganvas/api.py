@@ -123,7 +123,9 @@ def prepare(
     settled |= options
     arguments, settings = _settle(chosen, data, settled, name)
     training = _build(chosen, data, arguments, settings, start)
-    return Job(training, name, arguments, plan(training, data, name, arguments), start=start and str(start))
+    return Job(
+        training, name, arguments, plan(training, data, name, arguments), start=None if start is None else str(start)
+    )
 
 
 def prepare_resume(

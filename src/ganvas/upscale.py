@@ -156,8 +156,9 @@ class Upscaler:
         return np.concatenate(list(self.strips(pixels)))
 
     def tiles(self, pixels: np.ndarray) -> int:
-        height, width = pixels.shape[:2]
-        return -(-height // self.tile) * -(-width // self.tile)
+        """How many tiles `strips` makes of the picture."""
+        rows, columns = (-(-side // self.tile) for side in (int(pixels.shape[0]), int(pixels.shape[1])))
+        return rows * columns
 
     def strips(self, pixels: np.ndarray, tick: Callable[[], None] = lambda: None) -> Iterator[np.ndarray]:
         """The enlarged picture as strips (rows, scale * W, C) uint8, from above; `tick` is called for each tile."""
@@ -195,7 +196,8 @@ class Upscaler:
             if colours != window.shape[2]:
                 made = torch.cat([made, self.alpha(planes[None, colours:])[0]])
             levels = made.clamp_(-1, 1).add_(1).mul_(127.5).round_().to(torch.uint8)
-            return levels.permute(1, 2, 0).contiguous().cpu().numpy()
+            result: np.ndarray = levels.permute(1, 2, 0).contiguous().cpu().numpy()
+            return result
 
     def _seen(self, planes: Tensor) -> Tensor:
         """Colours (C, h, w) as the generator takes them: one of gray sees each plane alone, one of colour sees gray
@@ -217,7 +219,7 @@ def ready(generator: nn.Module, precision: str) -> nn.Module:
         for module in generator.modules():
             if isinstance(module, nn.Conv2d):
                 module.to(torch.bfloat16)
-    made: nn.Module = generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    made: nn.Module = generator.to(memory_format=torch.channels_last)
     return made
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +85,7 @@ def upscale_files(
         for number, job in enumerate(found):
             name = f"{job.source.name} ({number + 1} of {len(found)})" if len(found) > 1 else job.source.name
             try:
-                outcome, comparison = _enlarge(
-                    job, upscaler, report is not None, lambda n, of, name=name: advance(name, n, of)
-                )  # type: ignore[misc]
+                outcome, comparison = _enlarge(job, upscaler, report is not None, partial(advance, name))
             except GanvasError as error:
                 if len(found) == 1:
                     raise
