@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from ganvas.errors import DataError
 from ganvas.features.lite import Lite
-from ganvas.features.weights import fetch, read_weights
+from ganvas.features.weights import check_shapes, fetch, read_weights
 
 Name = Literal["lite0", "lite2", "vgg19", "none"]
 
@@ -60,7 +60,7 @@ class VGGContent(nn.Module):
 
     def __init__(self, *, early: bool = False, weights: Path | None = None) -> None:
         super().__init__()
-        from torchvision.models import vgg19
+        from torchvision.models.vgg import cfgs, make_layers
 
         path = weights or Path(torch.hub.get_dir()) / "checkpoints" / _VGG_FILE
         if weights is None and not path.is_file():
@@ -68,9 +68,16 @@ class VGGContent(nn.Module):
                 fetch(_VGG_URL, path, "dcbb9e9d")
             except DataError as error:
                 raise DataError(f"VGG19's weights are not at hand: {error}; or take --content lite0") from None
-        network = vgg19(weights=None)
-        network.load_state_dict(read_weights(path))
-        self.layers = network.features[: 35 if early else 36].eval().requires_grad_(False)
+        network = make_layers(cfgs["E"])  # without the dense layers, which are most of VGG19
+        weighed = {
+            name.removeprefix("features."): tensor
+            for name, tensor in read_weights(path).items()
+            if name.startswith("features.")
+        }
+        expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+        check_shapes(weighed, expected, "VGG19")
+        network.load_state_dict(weighed)
+        self.layers = network[: 35 if early else 36].eval().requires_grad_(False)
         self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1))
         self.register_buffer("deviation", torch.tensor(_DEVIATION).view(1, 3, 1, 1))
 
