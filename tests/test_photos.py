@@ -133,6 +133,16 @@ def test_a_given_folder_of_low_resolution_is_taken_as_it_is(folder, tmp_path_fac
         open_data(folder, scale=4, low=low, size=(16, 16), progress=False)
 
 
+def test_pieces_are_48_low_pixels_a_side_or_as_many_as_most_photos_have(folder):
+    assert open_photos(folder, scale=2, progress=False).space.shape == (3, 32, 32)  # the smallest is 33 high
+    for number in range(20):
+        Image.fromarray(noise(100, 130, number)).save(folder / f"large-{number}.png")
+    assert open_photos(folder, scale=2, progress=False).space.shape == (3, 40, 40)
+    for number in range(20, 60):
+        Image.fromarray(noise(100, 130, number)).save(folder / f"large-{number}.png")
+    assert open_photos(folder, scale=2, progress=False).space.shape == (3, 96, 96)
+
+
 def test_damaged_photos_are_left_out_and_small_ones_are_not_read(folder):
     (folder / "broken.png").write_text("no picture")
     Image.fromarray(noise(20, 90)).save(folder / "narrow.png")

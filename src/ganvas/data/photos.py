@@ -48,8 +48,8 @@ def open_photos(
     """The photos of a folder or an archive, ready to train on.
 
     scale: 2, 3 or 4. low: a folder or archive with their low-resolution versions, each with the name of its photo (its
-    ending aside) and 1/scale of its size. size: (height, width) of the pieces, multiples of the scale, by default 48
-    low-resolution pixels a side. channels: 3 by default; 1 reads photos in gray.
+    ending aside) and 1/scale of its size. size: (height, width) of the pieces, multiples of the scale; by default 48
+    low-resolution pixels a side, or fewer where more than one photo in ten is smaller. channels: 3 by default; 1 reads photos in gray.
 
     Raises DataError for a source without photos, photos without a partner or with one of another size; UsageError for
     a scale, a size or channels that cannot be.
@@ -59,8 +59,7 @@ def open_photos(
     channels = 3 if channels is None else int(channels)
     if channels not in (1, 3):
         raise UsageError(f"photos have 1 or 3 channels, not {channels}")
-    size = (48 * scale, 48 * scale) if size is None else (int(size[0]), int(size[1]))
-    if any(side % scale or not 4 * scale <= side <= 4096 for side in size):
+    if size is not None and any(side % scale or not 4 * scale <= side <= 4096 for side in size):
         raise UsageError(f"pieces of {sized(size)} cannot be: each side must be a multiple of the scale, {scale}")
     photos = _image_files(source)
     with closing(photos), quiet():
@@ -70,6 +69,7 @@ def open_photos(
         finally:
             if partners is not None:
                 partners.close()
+    size = _chosen_size(entry, scale) if size is None else (int(size[0]), int(size[1]))
     return Photos(str(source), photos.name, entry, scale, size, None if low is None else str(low))
 
 
@@ -202,6 +202,12 @@ def _floats(levels: np.ndarray, device: torch.device | str) -> torch.Tensor:
 
 
 # -- preparing --
+
+
+def _chosen_size(entry: Entry, scale: int) -> tuple[int, int]:
+    shorter = np.sort(entry.index[:, [_HEIGHT, _WIDTH]].min(1))
+    side = min(48, int(shorter[len(shorter) // 10]) // scale) * scale
+    return side, side
 
 
 def _image_files(source: str | Path) -> ImageFiles:
