@@ -49,7 +49,8 @@ def open_photos(
 
     scale: 2, 3 or 4. low: a folder or archive with their low-resolution versions, each with the name of its photo (its
     ending aside) and 1/scale of its size. size: (height, width) of the pieces, multiples of the scale; by default 48
-    low-resolution pixels a side, or fewer where more than one photo in ten is smaller. channels: 3 by default; 1 reads photos in gray.
+    low-resolution pixels a side, or fewer where more than one photo in ten is smaller. channels: 3 by default; 1 reads
+    photos in gray.
 
     Raises DataError for a source without photos, photos without a partner or with one of another size; UsageError for
     a scale, a size or channels that cannot be.
