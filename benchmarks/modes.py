@@ -68,6 +68,8 @@ def grid(out: Path, seeds: range, changes: Mapping[str, Any]) -> str:
 def stacked(out: Path, root: Path, minutes: float, best_minutes: float, n: int) -> str:
     every: list[tuple[str, str, dict[str, Any]]] = []
     for name in recipes.names():
+        if Images not in recipes.find(name).accepts:
+            continue
         flags = {option.name for option in read_options(recipes.find(name))}
         if "classes" in flags and "conditional" not in flags:
             continue  # it needs labels

@@ -67,10 +67,10 @@ def evaluate_enlarging(
     small: dict[str, int] = {}
     seconds = pixels = count = 0.0
     digest = hashlib.sha256()
-    files = _files(data)
+    files = open_files(data)
     with closing(files), quiet():
         names = partners(files)
-        for pair in steps(_pairs(files, names, low, upscaler.scale, digest), len(names), "enlarging", progress):
+        for pair in steps(pairs_of(files, names, low, upscaler.scale, digest), len(names), "enlarging", progress):
             if min(pair.high.shape[:2]) <= 2 * border:
                 raise UsageError(f"--border {border} leaves nothing of {shown(pair.name)}")
             if not count:
@@ -131,10 +131,10 @@ def partners(files: ImageFiles) -> dict[str, tuple[str, str | None]]:
     return {name: found[name] for name in sorted(found, key=natural)}
 
 
-def _pairs(
+def pairs_of(
     files: ImageFiles, names: dict[str, tuple[str, str | None]], low: str | Path | None, scale: int, digest: Any
 ) -> Iterator[Pair]:
-    others = None if low is None else _files(low)
+    others = None if low is None else open_files(low)
     stems = {} if others is None else {stem_of(name): name for name in others.container.names()}
     try:
         for name, (high_name, low_name) in names.items():
@@ -175,7 +175,7 @@ def _read(files: ImageFiles, name: str, digest: Any) -> np.ndarray:
     return fit(image, (image.height, image.width), 1 if image.mode == "L" else 3)
 
 
-def _files(source: str | Path) -> ImageFiles:
+def open_files(source: str | Path) -> ImageFiles:
     origin = find(source)
     if not isinstance(origin, ImageFiles):
         origin.close()
