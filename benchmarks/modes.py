@@ -20,6 +20,7 @@ from typing import Any, get_args
 
 from benchmarks.trainings import kept, table, trained
 from ganvas import objectives, recipes
+from ganvas.data.batches import Images
 from ganvas.metrics.evaluate import evaluate
 from ganvas.model import load
 from ganvas.options import read_options

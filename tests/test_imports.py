@@ -64,7 +64,7 @@ def test_nothing_below_the_entry_layer_knows_a_recipe():
 
 def test_the_loop_and_the_contract_do_not_know_who_watches():
     outer = {"api", "cli", "commands", "plan", "report", "record", "display", "sampling"}
-    outer |= {"doctor", "healing", "signals", "symptoms", "verdict"}
+    outer |= {"doctor", "healing", "signals", "symptoms", "verdict", "fidelity", "upscale", "zoo"}
     for name in ("train", "checkpoint", "recipe"):
         assert not imports(ALL[name]) & outer, name
 

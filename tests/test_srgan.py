@@ -11,11 +11,13 @@ from PIL import Image
 from torch import nn
 
 import ganvas
+from games import Linear, ring
 from ganvas import recipes, zoo
 from ganvas.data.photos import open_photos
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.features.content import LiteContent, VGGContent, unit_distance
 from ganvas.features.lite import Lite
+from ganvas.fidelity import Fidelity
 from ganvas.metrics.pairs import luminance, psnr, shaved, ssim
 from ganvas.model import load
 from ganvas.networks.interpolation import between, flat, unflat
@@ -274,6 +276,23 @@ def test_a_training_can_begin_with_another_ones_networks(run, photos, tmp_path, 
     line = refused(capsys, "train", "srgan", *words, *other, "--start", run, "--out", tmp_path / "other")
     assert "has another generator than this recipe" in line
     assert "does not take" in refused(capsys, "train", "--resume", tmp_path / "more", "--start", run)
+
+
+def test_training_measures_how_near_validation_photos_are(photos):
+    data = open_photos(photos, scale=2, size=(16, 16), progress=False)
+    training, watcher = training_of(made(warmup=1.0), data), Fidelity()
+    watcher.started(training)
+    value = watcher.measure(training)["signal/psnr"]
+    split = next(split for name in ("validation", "train") if len(split := data.split(name)))
+    batch = split.gather(np.unique(np.linspace(0, len(split) - 1, 32).astype(int)))
+    with torch.no_grad():  # an untrained network is bicubic interpolation
+        errors = (training.recipe.generate(low=batch.low) - batch.image).square().mean((1, 2, 3))
+    assert value == pytest.approx((10 * torch.log10(4 / errors)).mean().item(), rel=1e-5)
+    training.steps_done = 50
+    assert watcher.measure(training) == {}
+    plain = Fidelity()
+    plain.started(training_of(Linear(), ring()))
+    assert plain.measure(training) == {}
 
 
 def test_a_run_is_resumed_with_its_photos(run, photos, capsys):

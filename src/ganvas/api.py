@@ -17,6 +17,7 @@ from ganvas.data.builtin import known_as
 from ganvas.data.prepare import Data, open_data
 from ganvas.display import Display
 from ganvas.errors import DataError, RunError, UsageError, near_miss
+from ganvas.fidelity import Fidelity
 from ganvas.files import write_json
 from ganvas.healing import Healer
 from ganvas.metrics.scorer import Scorer
@@ -188,6 +189,7 @@ def play(job: Job, *, out: Path | None = None, watchers: Sequence[Watcher] = (),
         training.watchers = [
             *watchers,
             Signals(),
+            Fidelity(),
             Display(quiet=quiet, config=config),
             *_scorers(run, recorder, training, about, quiet),
             recorder,

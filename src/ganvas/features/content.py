@@ -68,7 +68,8 @@ class VGGContent(nn.Module):
                 fetch(_VGG_URL, path, "dcbb9e9d")
             except DataError as error:
                 raise DataError(f"VGG19's weights are not at hand: {error}; or take --content lite0") from None
-        network = make_layers(cfgs["E"])  # without the dense layers, which are most of VGG19
+        with torch.device("meta"):
+            network = make_layers(cfgs["E"])  # without the dense layers, which are most of VGG19
         weighed = {
             name.removeprefix("features."): tensor
             for name, tensor in read_weights(path).items()
@@ -76,7 +77,7 @@ class VGGContent(nn.Module):
         }
         expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
         check_shapes(weighed, expected, "VGG19")
-        network.load_state_dict(weighed)
+        network.load_state_dict(weighed, assign=True)
         self.layers = network[: 35 if early else 36].eval().requires_grad_(False)
         self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1))
         self.register_buffer("deviation", torch.tensor(_DEVIATION).view(1, 3, 1, 1))
