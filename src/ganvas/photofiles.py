@@ -26,6 +26,7 @@ LARGEST_WHOLE = 250_000_000
 """Pixels that JPEG and WebP are encoded from at most, since all of them must be in memory."""
 
 QUALITY = 95
+_ROWS = 32  # of a PNG that are filtered at a time
 _EXIF_IFD, _EXIF_WIDTH, _EXIF_HEIGHT, _WIDTH, _HEIGHT = 0x8769, 0xA002, 0xA003, 0x0100, 0x0101
 
 
@@ -157,12 +158,14 @@ class PNG:
             self._chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
 
     def add(self, strip: np.ndarray) -> None:
-        above = np.concatenate([self._above[None], strip[:-1]])
-        filtered = np.empty((len(strip), 1 + strip[0].size), np.uint8)
-        filtered[:, 0] = 4
-        filtered[:, 1:] = (strip - _predicted(strip, above)).reshape(len(strip), -1)
-        self._above = strip[-1].copy()
-        self._chunk(b"IDAT", self._deflate.compress(filtered.tobytes()))
+        for start in range(0, len(strip), _ROWS):
+            rows = strip[start : start + _ROWS]
+            above = np.concatenate([self._above[None], rows[:-1]])
+            filtered = np.empty((len(rows), 1 + rows[0].size), np.uint8)
+            filtered[:, 0] = 4
+            filtered[:, 1:] = (rows - _predicted(rows, above)).reshape(len(rows), -1)
+            self._above = rows[-1].copy()
+            self._chunk(b"IDAT", self._deflate.compress(filtered.tobytes()))
 
     def finish(self) -> None:
         self._chunk(b"IDAT", self._deflate.flush())
