@@ -375,7 +375,7 @@ def test_weights_that_were_altered_are_refused(tmp_path, monkeypatch):
 
 
 def test_recipes_and_photos_go_together():
-    assert {name for name in recipes.names() if "Scaled" in str(recipes.find(name).accepts)} == {"srgan", "esrgan"}
+    assert {name for name in recipes.names() if "Photos" in str(recipes.find(name).accepts)} == {"srgan", "esrgan"}
 
 
 def test_psnr_of_the_photos_is_what_the_pieces_give(photos):

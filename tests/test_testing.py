@@ -10,7 +10,7 @@ from torch import nn
 
 from games import Linear
 from ganvas import Losses, Turn, recipes
-from ganvas.data.batches import Scaled
+from ganvas.data.batches import Photos
 from ganvas.errors import UsageError
 from ganvas.testing import CHECKS, check_recipe, energy_distance, tiny_images, tiny_photos
 
@@ -34,7 +34,7 @@ DATA = {"lapgan": 16}
 
 
 def data_of(name):
-    return tiny_photos() if Scaled in recipes.find(name).accepts else tiny_images(DATA.get(name, 8))
+    return tiny_photos() if Photos in recipes.find(name).accepts else tiny_images(DATA.get(name, 8))
 
 
 @pytest.mark.parametrize("name", recipes.names())

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ganvas import __version__, checkpoint, hardware, recipes, zoo
-from ganvas.data.batches import Scaled
+from ganvas.data.batches import Photos
 from ganvas.data.builtin import known_as
 from ganvas.data.prepare import Data, open_data
 from ganvas.display import Display
@@ -91,7 +91,7 @@ def photo_options(
 ) -> dict[str, Any]:
     """How `open_data` must read photos for this recipe: at which scale, and with which low-resolution versions."""
     chosen = recipe if isinstance(recipe, type) else recipes.find(recipe or recipes.DEFAULT)
-    if Scaled not in chosen.accepts:
+    if Photos not in chosen.accepts:
         return {} if low is None else {"low": low}
     option = next(option for option in read_options(chosen) if option.name == "scale")
     settled = {"scale": option.default, **chosen.presets.get(preset or "", {}), **options}

@@ -44,7 +44,11 @@ Content = Annotated[
     Literal["lite0", "lite2", "vgg19", "none"], "the network in whose features images are compared after the warm-up"
 ]
 Warmup = Annotated[float, Range(0, 1), "share of the planned length with the pixel loss alone; 1 trains no GAN"]
-LossWeight = Annotated[float, Range(0, 1e4), "weight of this loss after the warm-up"]
+WarmupRate = Annotated[float, Range(1e-7, 1, log=True), "learning rate of the warm-up"]
+AdversarialRate = Annotated[float, Range(1e-7, 1, log=True), "learning rate of both players after the warm-up"]
+PixelWeight = Annotated[float, Range(0, 1e4), "weight of the pixel loss after the warm-up"]
+ContentWeight = Annotated[float, Range(0, 1e4), "weight of the distance in the features of --content"]
+AdversarialWeight = Annotated[float, Range(0, 1e4), "weight of the adversarial loss in the generator's turn"]
 PixelLoss = Annotated[Literal["l1", "l2"], "absolute or squared differences of pixels"]
 Blocks = Annotated[int, Range(1, 64), "residual blocks of the generator"]
 Fold = Annotated[Literal[1, 2], "2 works at half the low resolution in wider layers, which CPUs are quicker at"]

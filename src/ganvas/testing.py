@@ -24,7 +24,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ganvas import checkpoint
-from ganvas.data.batches import Points, Scaled
+from ganvas.data.batches import Photos, Points
 from ganvas.data.prepare import Data, open_data
 from ganvas.distributed import Processes
 from ganvas.errors import UsageError, near_miss
@@ -121,7 +121,7 @@ def check_recipe(
         if name not in CHECKS:
             raise UsageError(f"there is no check {name!r}{near_miss(name, CHECKS)}")
     if data is None:
-        data = "ring" if Points in recipe.accepts else tiny_photos() if Scaled in recipe.accepts else tiny_images()
+        data = "ring" if Points in recipe.accepts else tiny_photos() if Photos in recipe.accepts else tiny_images()
     opened = data if isinstance(data, Data) else open_data(data, progress=False)
     subject = Subject(recipe, opened, arguments or {}, fit_steps)
     with torch.random.fork_rng(devices=[]):

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas import zoo
-from ganvas.data.batches import Scaled
+from ganvas.data.batches import Photos
 from ganvas.data.bicubic import resized
 from ganvas.data.photos import SCALES
 from ganvas.distributed import Processes
@@ -93,7 +93,7 @@ def open_model(model: str | Path, recipe: str | type[Recipe] | None = None) -> S
 
 
 def check_enlarges(recipe: Recipe, model: str | Path) -> None:
-    if Scaled not in recipe.accepts:
+    if Photos not in recipe.accepts:
         raise RunError(
             f"{model} was trained with {type(recipe).__name__}, which does not enlarge images; take zoo:photo-x4, or a "
             "run of srgan or esrgan"

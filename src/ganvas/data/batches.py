@@ -67,7 +67,7 @@ class Points(Batch):
 
 
 @dataclass(frozen=True)
-class Scaled(Batch):
+class Photos(Batch):
     """Pieces of photos at two sizes. image: (B, C, H, W) float32 in [-1, 1], channels-last in memory; low: the same
     pieces in low resolution, (B, C, H / scale, W / scale)."""
 

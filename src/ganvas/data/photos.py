@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganvas.data.batches import Scaled
+from ganvas.data.batches import Photos
 from ganvas.data.bicubic import shrunk
 from ganvas.data.cache import Entry, Writer, cache_folder, only_one, open_entry
 from ganvas.data.decode import Damaged, Picture, decode, fit, quiet
@@ -44,7 +44,7 @@ def open_photos(
     size: tuple[int, int] | None = None,
     channels: int | None = None,
     progress: bool = True,
-) -> Photos:
+) -> PhotoData:
     """The photos of a folder or an archive, ready to train on.
 
     scale: 2, 3 or 4. low: a folder or archive with their low-resolution versions, each with the name of its photo (its
@@ -71,17 +71,17 @@ def open_photos(
             if partners is not None:
                 partners.close()
     size = _chosen_size(entry, scale) if size is None else (int(size[0]), int(size[1]))
-    return Photos(str(source), photos.name, entry, scale, size, None if low is None else str(low))
+    return PhotoData(str(source), photos.name, entry, scale, size, None if low is None else str(low))
 
 
-class Photos(Data):
+class PhotoData(Data):
     """Prepared photos. Its items are pieces of `size`: of each photo as many as fit side by side."""
 
     def __init__(
         self, source: str, name: str, entry: Entry, scale: int, size: tuple[int, int], low: str | None
     ) -> None:
         super().__init__(source, name, entry)
-        self.batch_type = Scaled
+        self.batch_type = Photos
         self.scale = scale
         self.low = low
         channels = entry.manifest["space"]["channels"]
@@ -122,7 +122,7 @@ class PhotoSplit(Split):
 
     def gather(
         self, indices: np.ndarray, device: torch.device | str = "cpu", seeds: Sequence[tuple[int, int]] | None = None
-    ) -> Scaled:
+    ) -> Photos:
         """The pieces with these numbers: each at its place in its photo's grid, upright; or, with `seeds`, at a random
         place, flipped and turned at random, as a function of its seed alone."""
         high, low = [], []
@@ -130,7 +130,7 @@ class PhotoSplit(Split):
             one, other = self._piece(int(index), None if seeds is None else seeds[place])
             high.append(one)
             low.append(other)
-        return Scaled(_floats(np.stack(high), device), _floats(np.stack(low), device))
+        return Photos(_floats(np.stack(high), device), _floats(np.stack(low), device))
 
     @cached_property
     def names(self) -> Sequence[str]:

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from ganvas import zoo
-from ganvas.data.batches import Scaled
+from ganvas.data.batches import Photos
 from ganvas.data.prepare import Data, open_data
 from ganvas.data.rows import shown
 from ganvas.errors import DataError, RunError, UsageError, near_miss
@@ -113,7 +113,7 @@ def evaluate(
     Raises UsageError, DataError or RunError, each of one line.
     """
     opened = _opened(source, recipe)
-    if opened[0] is not None and Scaled in opened[0].recipe.accepts:
+    if opened[0] is not None and Photos in opened[0].recipe.accepts:
         for flag, value in (("-n", n), ("--truncation", truncation), ("--size", size), ("--channels", channels)):
             if value is not None:
                 raise UsageError(f"a model that enlarges photos is judged on whole photos, and does not take {flag}")

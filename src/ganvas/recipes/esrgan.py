@@ -22,7 +22,7 @@ from torch.nn import functional
 from torch.optim import Adam, Optimizer
 
 from ganvas import arguments as arg
-from ganvas.data.batches import Scaled
+from ganvas.data.batches import Photos
 from ganvas.data.degrade import degraded
 from ganvas.errors import UsageError
 from ganvas.features.content import content as content_named
@@ -42,7 +42,7 @@ class ESRGAN(Recipe):
 
     warmed: Tensor
     warm: Tensor
-    accepts = (Scaled,)
+    accepts = (Photos,)
     presets = {
         "paper": {
             "width": 64, "growth": 32, "blocks": 23, "content": "vgg19", "discriminator_width": 64, "lr": 2e-4,
@@ -64,14 +64,14 @@ class ESRGAN(Recipe):
         degrade: arg.Degrade = "bicubic",
         pixel_loss: arg.PixelLoss = "l1",
         content: arg.Content = "lite0",
-        pixel_weight: arg.LossWeight = 1e-2,
-        content_weight: arg.LossWeight = 1.0,
-        adversarial_weight: arg.LossWeight = 5e-3,
+        pixel_weight: arg.PixelWeight = 1e-2,
+        content_weight: arg.ContentWeight = 1.0,
+        adversarial_weight: arg.AdversarialWeight = 5e-3,
         objective: arg.Objective = "relativistic-average",
         discriminator_width: arg.Width = 32,
         warmup: arg.Warmup = 0.5,
-        lr: arg.LearningRate = 4e-4,
-        adversarial_lr: arg.LearningRate = 1e-4,
+        lr: arg.WarmupRate = 4e-4,
+        adversarial_lr: arg.AdversarialRate = 1e-4,
         beta1: arg.Beta1 = 0.9,
         beta2: arg.Beta2 = 0.99,
     ) -> None:
@@ -113,7 +113,7 @@ class ESRGAN(Recipe):
         fading = _fading((progress.fraction - self.warmup) / max(1 - self.warmup, 1e-9))
         return {"generator": fading * self.adversarial_lr / self.lr, "discriminator": fading}
 
-    def turns(self, progress: Progress, batches: Iterator[Scaled]) -> Iterator[Turn]:
+    def turns(self, progress: Progress, batches: Iterator[Photos]) -> Iterator[Turn]:
         batch = next(batches)
         if progress.fraction < self.warmup:
             yield Turn("generator", self.pixel_losses, batch)
@@ -121,16 +121,16 @@ class ESRGAN(Recipe):
         yield Turn("discriminator", self.discriminator_losses, batch, after=self.remember)
         yield Turn("generator", self.generator_losses, batch)
 
-    def pixel_losses(self, real: Scaled) -> Losses:
+    def pixel_losses(self, real: Photos) -> Losses:
         return Losses({"pixel": self.pixel_loss(self.generator(self.low(real)), real.image)})
 
-    def discriminator_losses(self, real: Scaled) -> Losses:
+    def discriminator_losses(self, real: Photos) -> Losses:
         fake = self.generator(self.low(real))
         real_logits, fake_logits = self.discriminator(real.image), self.discriminator(fake)
         terms = self.objective.discriminator(real_logits, fake_logits)
         return Losses(terms, *self.objective.judged(real_logits, fake_logits))
 
-    def generator_losses(self, real: Scaled) -> Losses:
+    def generator_losses(self, real: Photos) -> Losses:
         fake = self.generator(self.low(real))
         real_logits = self.discriminator(real.image) if self.objective.paired else None
         terms = self.objective.generator(self.discriminator(fake), real_logits)
@@ -153,7 +153,7 @@ class ESRGAN(Recipe):
             return {"faithful": now}
         return {"faithful": unflat(self.warmed, self.generator), "perceptual": now}
 
-    def low(self, real: Scaled) -> Tensor:
+    def low(self, real: Photos) -> Tensor:
         """What the generator sees of these photos in training."""
         return real.low if self.degrade == "bicubic" else degraded(real.image, self.scale)
 
