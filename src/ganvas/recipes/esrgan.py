@@ -68,7 +68,7 @@ class ESRGAN(Recipe):
         content_weight: arg.ContentWeight = 1.0,
         adversarial_weight: arg.AdversarialWeight = 5e-3,
         objective: arg.Objective = "relativistic-average",
-        discriminator_width: arg.Width = 32,
+        discriminator_width: arg.Width = 16,
         warmup: arg.Warmup = 0.5,
         lr: arg.WarmupRate = 4e-4,
         adversarial_lr: arg.AdversarialRate = 1e-4,

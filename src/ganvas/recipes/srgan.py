@@ -69,7 +69,7 @@ class SRGAN(Recipe):
         content_weight: arg.ContentWeight = 1.0,
         adversarial_weight: arg.AdversarialWeight = 1e-3,
         objective: arg.Objective = "non-saturating",
-        discriminator_width: arg.Width = 32,
+        discriminator_width: arg.Width = 16,
         warmup: arg.Warmup = 0.5,
         lr: arg.WarmupRate = 1e-3,
         adversarial_lr: arg.AdversarialRate = 1e-4,
