@@ -183,6 +183,11 @@ def test_only_photos_can_be_trained_on(capsys):
     assert "--scale cannot be '7'" in refused(capsys, "train", "srgan", "--data", "digits", "--scale", "7")
 
 
+def test_scores_of_samples_from_noise_are_refused(photos, capsys):
+    line = refused(capsys, "train", "srgan", "--data", photos, "--steps", "1", "--score-every", "1", "--quiet")
+    assert "its metrics.jsonl has their PSNR" in line
+
+
 def test_samples_without_images_say_what_to_do(run, capsys):
     assert "ganvas upscale" in refused(capsys, "sample", run, "--out", "grid.png")
 

@@ -237,6 +237,11 @@ def _settle(chosen: type[Recipe], data: Data, given: Mapping[str, Any], name: st
     settings = Settings(**checked(Settings, {k: v for k, v in given.items() if k in general}))
     if not any(getattr(settings, duration) for duration in DURATIONS):
         raise UsageError("say how long to train: --steps N, --epochs N or --minutes M")
+    if (settings.score_every or settings.stop_when_flat) and data.given(1):
+        raise UsageError(
+            f"--score-every and --stop-when-flat judge samples of noise; {name} makes them from images, and its "
+            "metrics.jsonl has their PSNR"
+        )
     return arguments, settings
 
 
