@@ -24,6 +24,7 @@ from ganvas.runs import read_config
 from ganvas.upscale import Upscaler, open_model
 
 MOST_BYTES = 4_000_000
+METRICS = ("psnr", "ssim", "perceptual")
 ZOO = Path(zoo.__file__).parent
 
 
@@ -71,7 +72,8 @@ def _packed(folder: Path, run: Path, style: str) -> dict[str, Any]:
 
 
 def _scored(name: str, style: str, data: Path) -> dict[str, float]:
-    report = evaluate_enlarging(Upscaler(open_model(f"{zoo.PREFIX}{name}"), style=style), data, progress=False)
+    upscaler = Upscaler(open_model(f"{zoo.PREFIX}{name}"), style=style)
+    report = evaluate_enlarging(upscaler, data, metrics=METRICS, progress=False)
     return {key: round(score.value, 4) for key, score in report.scores.items() if score.name != "speed"}
 
 

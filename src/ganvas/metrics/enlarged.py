@@ -62,6 +62,7 @@ def evaluate_enlarging(
     looking = extractor(judge or JUDGE) if "perceptual" in wanted else None
     if looking is not None and not isinstance(looking, ImageExtractor):
         raise UsageError(f"the extractor {judge} has no feature maps of images to compare; try {JUDGE}")
+    pixelwise = [name for name in wanted if name != "perceptual"]
     values: dict[str, list[float]] = {}
     plain: dict[str, list[float]] = {}
     small: dict[str, int] = {}
@@ -84,7 +85,7 @@ def evaluate_enlarging(
             for key, value in measured(_tensor(made), target, wanted, border, looking, small):
                 values.setdefault(key, []).append(value)
             beside = resized(pair.low, (pair.high.shape[0], pair.high.shape[1]))
-            for key, value in measured(_tensor(beside), target, wanted, border, looking, small):
+            for key, value in measured(_tensor(beside), target, pixelwise, border, None, small):
                 plain.setdefault(key, []).append(value)
     notes = [f"no {name} of pictures below {side} pixels a side" for name, side in small.items()]
     scores = {}
@@ -93,8 +94,9 @@ def evaluate_enlarging(
         scores[score.key] = score
     speed = Score("speed", "megapixels/s", pixels / 1e6 / seconds, None, "higher", int(count), int(count))
     scores[speed.key] = speed
-    means = ", ".join(f"{key} {number(float(np.mean(found)))}" for key, found in plain.items())
-    notes.append(f"bicubic interpolation, by the same code: {means}")
+    if plain:
+        means = ", ".join(f"{key} {number(float(np.mean(found)))}" for key, found in plain.items())
+        notes.append(f"bicubic interpolation, by the same code: {means}")
     notes.append(f"speed: {torch.get_num_threads()} threads, {upscaler.precision}, files not read or written")
     extractors: dict[str, dict[str, Any]] = {score.extractor: {} for score in scores.values()}
     if looking is not None:
