@@ -153,7 +153,7 @@ BAD_TRAINING = {
     "unlabelled data": (["cgan", "--data", "{images}"], "needs labels"),
     "condition without labels": (["dcgan", "--conditional", "--data", "{images}"], "needs labels"),
     "unknown preset": (["dcgan", "--data", "digits", "--preset", "papr"], "did you mean 'paper'"),
-    "flips of pairs": (["dcgan", "--data", "digits", "--objective", "relativistic", "--flipping", "0.1"], "labels to smooth or flip"),
+    "flips of pairs": (["dcgan", "--data", "digits", "--objective", "relativistic", "--flipping", "0.1"], "no labels"),
     "odd parts": (["dcgan", "--data", "digits", "--batch-size", "7", "--accumulate", "2"], "does not divide"),
     "bad size": (["--data", "digits", "--size", "big"], "--size"),
     "bad device": (["--data", "digits", "--device", "abacus"], "--device abacus"),
