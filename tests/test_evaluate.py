@@ -401,7 +401,7 @@ def test_what_cannot_be_is_refused(data, labelled, run, eye, tmp_path, capsys):
     assert "say what to judge" in line()
     assert "nothing to judge" in line(tmp_path / "missing", "--data", data)
     assert "did you mean 'train'" in line(data, "--data", data, "--split", "trian", "--extractor", eye)
-    assert "--border goes with --pairs" in line(data, "--data", data, "--border", 2)
+    assert "models that enlarge photos and for --pairs" in line(data, "--data", data, "--border", 2)
     (tmp_path / "eye.py").write_text("this is no Python")
     assert "eye.py" in line(data, "--data", data, "--extractor", f"{tmp_path / 'eye.py'}:Eye")
     (tmp_path / "weights.pth").write_bytes(b"not weights")

@@ -120,7 +120,8 @@ def evaluate(
         return _enlarging(source, data, recipe, low, style, border, metrics, extractor, seed, progress)
     for flag, other in (("--low", low), ("--style", style), ("--border", border)):
         if other is not None:
-            raise UsageError(f"{flag} is for models that enlarge photos")
+            or_pairs = " and for --pairs" if flag == "--border" else ""
+            raise UsageError(f"{flag} is for models that enlarge photos{or_pairs}")
     wanted = _metrics(metrics)
     if n is not None and n < 2:
         raise UsageError(f"-n must be 2 or more, not {n}")
