@@ -108,7 +108,7 @@ def network(path: Path) -> Enlarge:
 
 
 def _y(pixels: np.ndarray) -> torch.Tensor:
-    tensor = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None].float()
+    tensor = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None].float()
     return shaved(luminance(tensor / 127.5 - 1), SCALE)
 
 
