@@ -108,8 +108,8 @@ class Healer(Watcher):
         first = judge(self.state["rows"])
         calmed = finding.name in CALMED
         hasty = any(momentum(optimizer) > 0 for optimizer in training.optimizers.values())
-        again = any(healing["calmed"] for healing in self.state["healings"])
-        if calmed and finding.name != "divergence" and not again and (hasty or self._penalties):
+        calmed_before = any(healing["calmed"] for healing in self.state["healings"])
+        if calmed and finding.name != "divergence" and not calmed_before and (hasty or self._penalties):
             judging = others = 1.0
         healing: dict[str, Any] = {
             "rates": {name: judging if name == first else others for name in training.optimizers},
