@@ -70,8 +70,8 @@ def _parser() -> Parser:
     parser.add_argument(
         "--style",
         metavar="STYLE",
-        help="faithful (nearest to the pixels), perceptual (sharper, some detail invented), or 0 to 1 between them "
-        "(default: faithful; of a run, its last weights)",
+        help="faithful (nearest to the pixels), perceptual (a little sharper, some detail invented), or 0 to 1 between "
+        "them (default: faithful; of a run, its last weights)",
     )
     parser.add_argument("--model", metavar="RUN", help="zoo:photo-x4 (default), or a run of srgan or esrgan")
     parser.add_argument("--recipe", metavar="FILE:CLASS", help="the file of a run's own recipe, which will be run")

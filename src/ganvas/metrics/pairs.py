@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from ganvas.errors import DataError, UsageError
 from ganvas.features.base import ImageExtractor
+from ganvas.features.content import unit_distance
 
 WINDOW = 11
 
@@ -82,11 +83,7 @@ def perceptual_distance(images: Tensor, targets: Tensor, extractor: ImageExtract
     on the extractor, so its name belongs beside them.
     """
     _check_pairs(images, targets)
-    distance = torch.zeros(len(images), device=images.device)
-    for one, other in zip(extractor.maps(images), extractor.maps(targets), strict=True):
-        apart = functional.normalize(one, dim=1, eps=1e-10) - functional.normalize(other, dim=1, eps=1e-10)
-        distance = distance + apart.square().sum(1).mean((1, 2))
-    return distance
+    return unit_distance(extractor.maps(images), extractor.maps(targets))
 
 
 def _similarity(images: Tensor, targets: Tensor, data_range: float) -> tuple[Tensor, Tensor]:

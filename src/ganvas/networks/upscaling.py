@@ -7,16 +7,12 @@ of the output: the textbook variant, which costs scale^2 times the arithmetic fo
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ganvas.data.bicubic import cubic
-
-Name = Literal["compact", "srresnet", "rrdb"]
 
 
 class Bicubic(nn.Module):
