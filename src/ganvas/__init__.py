@@ -21,6 +21,7 @@ _HOMES = {
     "load": "ganvas.model",
     "evaluate": "ganvas.metrics.evaluate",
     "Report": "ganvas.metrics.evaluate",
+    "export": "ganvas.export",
     "Model": "ganvas.model",
     "upscale": "ganvas.upscale",
     "open_data": "ganvas.data.prepare",
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from ganvas.api import train
     from ganvas.data.prepare import open_data
     from ganvas.errors import GanvasError
+    from ganvas.export import export
     from ganvas.metrics.evaluate import Report, evaluate
     from ganvas.model import Model, load
     from ganvas.recipe import Losses, Progress, Recipe, Results, Turn, Verdict, Watcher

@@ -38,6 +38,9 @@ AT_LEAST_EVERY = 120.0
 """Seconds after which a checkpoint is written even if its step has not come."""
 
 _TENSOR_FILES = ("model", "averaged", "optimizers", "meter")
+EXPORTED = "model.safetensors"
+"""The weights in a folder that `ganvas export --format hub` wrote."""
+
 _NAME = re.compile(r"step-(\d{8,})")
 
 
@@ -103,6 +106,27 @@ def read(checkpoint: Path, recipe: str | None = None) -> dict[str, Any]:
             raise RunError(f"{checkpoint}/{name}.safetensors is not a safetensors file ({error})") from error
     state["values"] = json.loads(contents["values.json"])
     return state
+
+
+def read_exported(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """The weights of an exported folder as a state without a training; its config.json gives step and checksum.
+
+    Raises RunError that says what is wrong.
+    """
+    try:
+        step, digest = int(config["step"]), config["weights"]["sha256"]
+    except (KeyError, TypeError, ValueError):
+        raise RunError(f"{folder}/config.json is not complete; it is not a folder that Ganvas exported") from None
+    try:
+        data = (folder / EXPORTED).read_bytes()
+    except OSError as error:
+        raise RunError(f"{folder}/{EXPORTED} cannot be read ({error.strerror})") from error
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise RunError(f"{folder}/{EXPORTED} was altered or cut: its checksum is not that of config.json")
+    try:
+        return {"model": load(data), "averaged": {}, "values": {"step": step}}
+    except SafetensorError as error:
+        raise RunError(f"{folder}/{EXPORTED} is not a safetensors file ({error})") from error
 
 
 def found(folder: Path) -> list[Path]:

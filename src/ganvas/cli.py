@@ -16,6 +16,7 @@ COMMANDS = {
     "doctor": "what ails a run, live or over, and what to change",
     "sample": "pictures from a trained run",
     "upscale": "photos enlarged by a trained network, without training one first",
+    "export": "a run as an ONNX file, a folder for Hugging Face's Hub, or a web page",
     "recipes": "the GANs that can be trained, and their flags",
     "data": "what Ganvas sees in a source of data",
 }

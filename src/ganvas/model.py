@@ -95,8 +95,8 @@ class Model:
 
 
 def load(run: str | Path, *, recipe: str | type[Recipe] | None = None, device: str = "cpu") -> Model:
-    """The model of a run, or of `zoo:NAME`. Of a run it takes the averaged weights of `best/` where a score picked one,
-    else of the newest checkpoint.
+    """The model of a run, of `zoo:NAME`, or of a folder that `ganvas export --format hub` wrote. Of a run it takes the
+    averaged weights of `best/` where a score picked one, else of the newest checkpoint.
 
     recipe: must name `path/to/file.py:Class` again, or be the class, for a run that was trained with a user's own
     recipe, since loading runs that file.
@@ -115,14 +115,7 @@ def load(run: str | Path, *, recipe: str | type[Recipe] | None = None, device: s
     except (KeyError, TypeError):
         raise RunError(f"{run}/config.json is not complete; it is not a run that Ganvas wrote") from None
     model = chosen(**arguments)
-    if (run / "best").is_dir():
-        state, newest = checkpoint.read(run / "best", name), run / "best"
-    else:
-        found, path, refused = checkpoint.newest(run / "checkpoints", name)
-        if found is None or path is None:
-            why = "; ".join(refused) or "it has none yet: train on with --resume"
-            raise RunError(f"no checkpoint of {run} can be used ({why})")
-        state, newest = found, path
+    state, newest = _stored(run, config, name)
     checkpoint.check_fits(state, model, newest)
     weights = {**state["model"], **state["averaged"]}
     model.load_state_dict(weights, strict=False)
@@ -147,3 +140,16 @@ def _of_zoo(name: str, device: str) -> Model:
         labels=(),
         step=int(card["styles"][entry.styles[0]]["step"]),
     )
+
+
+def _stored(run: Path, config: dict[str, Any], name: str) -> tuple[dict[str, Any], Path]:
+    """The state whose weights are used, and where it was read. Raises RunError."""
+    if (run / checkpoint.EXPORTED).is_file():
+        return checkpoint.read_exported(run, config), run
+    if (run / "best").is_dir():
+        return checkpoint.read(run / "best", name), run / "best"
+    found, path, refused = checkpoint.newest(run / "checkpoints", name)
+    if found is None or path is None:
+        why = "; ".join(refused) or "it has none yet: train on with --resume"
+        raise RunError(f"no checkpoint of {run} can be used ({why})")
+    return found, path

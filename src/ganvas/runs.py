@@ -33,6 +33,24 @@ def read_config(run: Path) -> dict[str, Any]:
     return dict(config)
 
 
+def shared_config(run: Path) -> dict[str, Any]:
+    """What of a run's configuration may leave this machine: none of its paths, and nothing about its hardware."""
+    config = read_config(run)
+    try:
+        file, _, name = str(config["recipe"]).rpartition(":")
+        data = {key: config["data"][key] for key in ("name", "fingerprint", "labels", "space", "counts")}
+        return {
+            "format": FORMAT,
+            "ganvas": config["ganvas"],
+            "recipe": f"{Path(file).name}:{name}" if file else name,
+            "arguments": config["arguments"],
+            "settings": config["settings"],
+            "data": data,
+        }
+    except (KeyError, TypeError):
+        raise RunError(f"{run}/config.json is not complete; it is not a run that Ganvas wrote") from None
+
+
 def recipe_of(run: Path, config: dict[str, Any], given: str | type[Recipe] | None) -> tuple[str, type[Recipe]]:
     """The recipe that a run names. A run folder may come from anywhere, so a file that it names is never run unless
     the user names the same file too."""

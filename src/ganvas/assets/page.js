@@ -1,0 +1,244 @@
+// Samples and walks: the network's inputs are drawn here, ONNX Runtime makes the samples, canvases show them.
+"use strict";
+(() => {
+  const about = JSON.parse(byId("facts").textContent);
+  const { space, inputs } = about;
+  const isPoints = space.kind === "points";
+  const [height, width, channels] = isPoints ? [256, 256, 1] : [space.height, space.width, space.channels];
+  const numbers = isPoints ? space.dimensions : height * width * channels;
+  const shown = isPoints ? 1000 : Math.max(4, Math.min(36, Math.floor(400000 / (height * width))));
+  const classInputs = inputs.filter((input) => input.kind === "class");
+  const normals = inputs.filter((input) => input.kind === "normal");
+  const codes = inputs.filter((input) => input.kind === "uniform" && sizeOf(input) <= 12);
+  let session, samples = [], pixels = null, start = 0, end = 1, busy = Promise.resolve(), waiting = false;
+
+  main().catch((error) => {
+    byId("told").textContent = `This page needs a current browser with WebAssembly: ${error.message ?? error}`;
+    byId("told").className = "failed";
+    console.error(error);
+  });
+
+  async function main() {
+    build();
+    const [runtime, model] = await Promise.all([unpacked("runtime"), unpacked("model")]);
+    ort.env.wasm.wasmBinary = runtime;
+    ort.env.wasm.numThreads = 1; // more of them need headers that a file does not have
+    session = await ort.InferenceSession.create(new Uint8Array(model), { executionProviders: ["wasm"] });
+    await sample();
+    byId("new").disabled = false;
+    document.body.dataset.firstSample = Math.round(performance.now());
+    document.body.dataset.ready = "yes";
+  }
+
+  // -- the network ---------------------------------------------------------------------------------------------------
+
+  /** Samples as one Float32Array, from a list of {input name: array or class number}. One call runs after the other. */
+  function generate(list) {
+    const result = busy.then(async () => {
+      const feeds = {};
+      for (const input of inputs.filter((each) => session.inputNames.includes(each.name))) {
+        const shape = [list.length, ...input.shape];
+        if (input.kind === "class") {
+          feeds[input.name] = new ort.Tensor("int64", BigInt64Array.from(list, (one) => BigInt(one[input.name])), shape);
+        } else {
+          const all = new Float32Array(list.length * sizeOf(input));
+          list.forEach((one, index) => all.set(one[input.name], index * sizeOf(input)));
+          feeds[input.name] = new ort.Tensor("float32", all, shape);
+        }
+      }
+      return (await session.run(feeds))[about.output].data;
+    });
+    busy = result.catch(() => {});
+    return result;
+  }
+  globalThis.ganvas = { about, generate };
+
+  function draw(seed, n) {
+    const random = randomFrom(seed);
+    const cut = Number(byId("truncation").value), off = cut >= 3;
+    const normal = () => {
+      for (;;) {
+        const value = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+        if (off || Math.abs(value) <= cut) return value;
+      }
+    };
+    return Array.from({ length: n }, (_, index) => {
+      const one = {};
+      for (const input of inputs) {
+        if (input.kind === "class") {
+          const chosen = byId(`class-${input.name}`).value;
+          one[input.name] = chosen === "all" ? index % input.classes : Number(chosen);
+        } else {
+          const number = input.kind === "normal" ? normal : () => 2 * random() - 1;
+          one[input.name] = Float32Array.from({ length: sizeOf(input) }, number);
+        }
+      }
+      return one;
+    });
+  }
+
+  /** What the sliders describe: the start, turned towards the end, plus the directions' steps. */
+  function walked() {
+    const one = { ...samples[start] }, other = samples[end], part = slider("between");
+    for (const input of inputs) {
+      if (input.kind === "normal") one[input.name] = turned(one[input.name], other[input.name], part);
+      if (input.kind === "uniform") one[input.name] = one[input.name].map((v, i) => v + part * (other[input.name][i] - v));
+    }
+    for (const [index, vector] of (about.directions?.vectors ?? []).entries()) {
+      const steps = slider(`direction-${index}`), name = about.directions.input;
+      one[name] = one[name].map((value, i) => value + steps * vector[i]);
+    }
+    for (const input of codes) {
+      one[input.name] = one[input.name].map((v, i) => Math.max(-1, Math.min(1, v + slider(`code-${input.name}-${i}`))));
+    }
+    return one;
+  }
+
+  /** Between two draws from N(0, 1) on the sphere, where such draws lie; a straight line would pass near 0. */
+  function turned(from, to, part) {
+    const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
+    const angle = Math.acos(Math.max(-1, Math.min(1, dot(from, to) / Math.sqrt(dot(from, from) * dot(to, to)) || 0)));
+    if (Math.sin(angle) < 1e-4) return from.map((value, i) => value + part * (to[i] - value));
+    const [a, b] = [Math.sin((1 - part) * angle) / Math.sin(angle), Math.sin(part * angle) / Math.sin(angle)];
+    return from.map((value, i) => a * value + b * to[i]);
+  }
+
+  // -- what is seen --------------------------------------------------------------------------------------------------
+
+  async function sample() {
+    samples = draw(Number(byId("seed").value) >>> 0, shown);
+    const began = performance.now();
+    pixels = await generate(samples);
+    const seconds = (performance.now() - began) / 1000;
+    byId("told").textContent = `${shown} samples in ${seconds.toFixed(2)} s, in this browser.`;
+    if (isPoints) scatter(byId("scatter"), pixels);
+    else samples.forEach((_, index) => paint(byId(`sample-${index}`).firstChild, pixels, index));
+    await walk();
+  }
+
+  async function walk() {
+    if (waiting) return; // the run that waits for its turn will see where the sliders are then
+    waiting = true;
+    await busy;
+    waiting = false;
+    const made = await generate([walked()]);
+    if (isPoints) {
+      scatter(byId("walk"), pixels, "#8888");
+      scatter(byId("walk"), made, "#d33", 4, false);
+    } else paint(byId("walk"), made, 0);
+    byId("walk").dataset.painted = Number(byId("walk").dataset.painted ?? 0) + 1;
+  }
+
+  function paint(canvas, values, index) {
+    const context = canvas.getContext("2d"), image = context.createImageData(width, height);
+    const level = (channel, at) => (values[(index * channels + channel) * height * width + at] + 1) * 127.5;
+    for (let at = 0; at < height * width; at++) {
+      const colour = channels >= 3 ? [0, 1, 2] : channels === 2 ? [0, 1, null] : [0, 0, 0];
+      colour.forEach((channel, i) => { image.data[4 * at + i] = channel === null ? 0 : Math.round(level(channel, at)); });
+      image.data[4 * at + 3] = channels === 4 ? Math.round(level(3, at)) : 255;
+    }
+    context.putImageData(image, 0, 0);
+  }
+
+  function scatter(canvas, values, colour = "#3b6fd4", radius = 1.5, clear = true) {
+    const context = canvas.getContext("2d"), reach = 3;
+    if (clear) context.clearRect(0, 0, canvas.width, canvas.height);
+    context.fillStyle = colour;
+    for (let at = 0; at < values.length; at += numbers) {
+      const x = (values[at] / reach + 1) * canvas.width / 2, y = (1 - (numbers > 1 ? values[at + 1] : 0) / reach) * canvas.height / 2;
+      context.beginPath();
+      context.arc(x, y, radius, 0, 2 * Math.PI);
+      context.fill();
+    }
+  }
+
+  // -- the controls --------------------------------------------------------------------------------------------------
+
+  function build() {
+    byId("about").textContent = `Recipe ${about.recipe}, step ${about.step.toLocaleString("en")}, made with Ganvas ${about.version}. The same seed gives the same samples here; PyTorch draws others.`;
+    for (const input of classInputs) {
+      const names = input.name === "label" ? about.labels : [];
+      const select = make("select", { id: `class-${input.name}` });
+      select.append(make("option", { value: "all", textContent: "all in turn" }));
+      for (let i = 0; i < input.classes; i++) select.append(make("option", { value: String(i), textContent: names[i] ?? String(i) }));
+      select.addEventListener("change", sample);
+      const label = make("label", { textContent: `${input.name[0].toUpperCase()}${input.name.slice(1)} ` });
+      label.append(select);
+      byId("classes").append(label);
+    }
+    byId("truncation-label").hidden = !normals.length;
+    byId("truncation").addEventListener("input", () => {
+      byId("truncation-value").textContent = Number(byId("truncation").value) >= 3 ? "off" : byId("truncation").value;
+    });
+    byId("truncation").addEventListener("change", sample);
+    byId("seed").addEventListener("change", sample);
+    byId("new").addEventListener("click", () => {
+      byId("seed").value = crypto.getRandomValues(new Uint32Array(1))[0];
+      sample();
+    });
+    byId("back").addEventListener("click", () => {
+      for (const input of byId("sliders").querySelectorAll("input")) { input.value = 0; input.dispatchEvent(new Event("input")); }
+    });
+    byId("walk").width = width;
+    byId("walk").height = height;
+    add("between", "From start to end", 0, 1);
+    (about.directions?.vectors ?? []).forEach((_, index) => add(`direction-${index}`, `Direction ${index + 1}`, -5, 5));
+    for (const input of codes) for (let i = 0; i < sizeOf(input); i++) add(`code-${input.name}-${i}`, `${input.name} ${i + 1}`, -2, 2);
+    if (isPoints) {
+      byId("samples").style.setProperty("--columns", 1);
+      byId("samples").append(make("canvas", { id: "scatter", width: 512, height: 512 }));
+      return;
+    }
+    byId("samples").style.setProperty("--columns", Math.floor(Math.sqrt(shown)));
+    byId("samples-hint").textContent = "Click one to start the walk there; the one before becomes its end.";
+    for (let index = 0; index < shown; index++) {
+      const button = make("button", { id: `sample-${index}`, type: "button", ariaLabel: `Sample ${index + 1}` });
+      button.append(make("canvas", { width, height }));
+      button.addEventListener("click", () => { if (index !== start) [start, end] = [index, start]; mark(); walk(); });
+      byId("samples").append(button);
+    }
+    mark();
+  }
+
+  function mark() {
+    [...byId("samples").children].forEach((button, index) => {
+      button.ariaPressed = String(index === start);
+      button.classList.toggle("end", index === end);
+    });
+  }
+
+  function add(id, text, min, max) {
+    const label = make("label"), input = make("input", { id, type: "range", min, max, step: 0.01 }), told = make("output");
+    input.value = 0;
+    told.textContent = "0";
+    input.addEventListener("input", () => { told.textContent = String(Number(input.value)); walk(); });
+    label.append(make("span", { textContent: text }), input, told);
+    byId("sliders").append(label);
+  }
+
+  // -- small things --------------------------------------------------------------------------------------------------
+
+  /** What a script element holds as gzip in base64. */
+  async function unpacked(id) {
+    const text = byId(id).textContent, letters = Uint8Array.fromBase64 ? null : atob(text);
+    const packed = letters === null ? Uint8Array.fromBase64(text) : new Uint8Array(letters.length);
+    if (letters !== null) for (let i = 0; i < letters.length; i++) packed[i] = letters.charCodeAt(i);
+    return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+  }
+
+  /** Numbers in [0, 1) from a seed: an additive sequence through a mixing function of 32 bits (Weyl and MurmurHash3). */
+  function randomFrom(seed) {
+    let state = seed >>> 0;
+    return () => {
+      state = (state + 0x9e3779b9) >>> 0;
+      let mixed = Math.imul(state ^ (state >>> 16), 0x85ebca6b);
+      mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+      return ((mixed ^ (mixed >>> 16)) >>> 0) / 4294967296;
+    };
+  }
+
+  function byId(id) { return document.getElementById(id); }
+  function make(tag, properties = {}) { return Object.assign(document.createElement(tag), properties); }
+  function slider(id) { return Number(byId(id).value); }
+  function sizeOf(input) { return input.shape.reduce((product, side) => product * side, 1); }
+})();

@@ -1,0 +1,125 @@
+"""A model's `generate` as an ONNX graph, and how far ONNX Runtime's samples are from PyTorch's.
+
+The random draw stays outside: the graph's inputs are what `draw` gives, each with the batch as its first, free
+dimension, so the same inputs give the same samples everywhere. PyTorch's tracing exporter is used and not the newer one
+that goes by torch.export; docs/decisions/0012-export.md says why. What tracing would freeze (a batch size that was read
+in Python) comes to light, because the check uses other batch sizes than the trace.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganvas import __version__
+from ganvas.errors import RunError, UsageError
+from ganvas.export.inputs import Input, draws
+from ganvas.model import Model
+from ganvas.spaces import ImageSpace, space_to_config
+
+OPSET = 17
+OUTPUT = "samples"
+TRACED = 2
+CHECKED = (1, 5, 16)
+"""Batch sizes: of the trace, and of the comparisons with PyTorch."""
+
+
+def needed(package: str, extra: str) -> Any:
+    """The package, imported. Raises UsageError that names the extra it comes with."""
+    try:
+        return importlib.import_module(package)
+    except ImportError:
+        raise UsageError(f'this needs the package {package}: pip install "ganvas[{extra}]"') from None
+
+
+def onnx_bytes(model: Model, inputs: list[Input], recipe_name: str) -> bytes:
+    """The graph as an .onnx file holds it, with what a user of it must know as metadata. Raises RunError."""
+    onnx = needed("onnx", "export")
+    drawn = draws(model, TRACED, seed=0)
+    generator = _Generator(model.recipe, list(drawn)).eval()
+    buffer = io.BytesIO()
+    try:
+        with warnings.catch_warnings():  # of the exporter about itself, and of the tracer about what the check decides
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                generator,
+                tuple(drawn.values()),
+                buffer,  # type: ignore[arg-type]  # which the tracing exporter takes
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=list(drawn),
+                output_names=[OUTPUT],
+                dynamic_axes={name: {0: "batch"} for name in (*drawn, OUTPUT)},
+            )
+    except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise RunError(f"PyTorch cannot export the recipe {recipe_name} to ONNX: {reason}") from error
+    graph = onnx.load_from_string(buffer.getvalue())
+    onnx.helper.set_model_props(graph, metadata(model, inputs, recipe_name))
+    onnx.checker.check_model(graph)
+    return bytes(graph.SerializeToString())
+
+
+def metadata(model: Model, inputs: list[Input], recipe_name: str) -> dict[str, str]:
+    """The metadata of the file, JSON where it is more than a word: what each input is drawn from, the labels' names in
+    the order of their numbers, the space and the range of its values, the recipe, and the step of the weights."""
+    return {
+        "ganvas.version": __version__,
+        "ganvas.recipe": recipe_name,
+        "ganvas.step": str(model.step),
+        "ganvas.inputs": json.dumps([each.to_json() for each in inputs]),
+        "ganvas.latent": json.dumps({each.name: list(each.shape) for each in inputs if each.kind == "normal"}),
+        "ganvas.labels": json.dumps(list(model.labels)),
+        "ganvas.space": json.dumps(space_to_config(model.space)),
+        "ganvas.range": json.dumps([-1, 1] if isinstance(model.space, ImageSpace) else None),
+    }
+
+
+def session_of(graph: bytes) -> Any:
+    """An ONNX Runtime session on the CPU with as many threads as PyTorch has."""
+    runtime = needed("onnxruntime", "export")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    return runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+def largest_difference(model: Model, graph: bytes) -> float:
+    """Between the samples of ONNX Runtime and of PyTorch on the same inputs, over several batch sizes; infinite where
+    there is no number to compare, or a shape differs."""
+    session = session_of(graph)
+    taken = {each.name for each in session.get_inputs()}
+    worst = 0.0
+    for n in CHECKED:
+        drawn = draws(model, n, seed=n)
+        with torch.no_grad():
+            wanted = model.recipe.generate(**{k: v.to(model.recipe.device) for k, v in drawn.items()}).cpu().numpy()
+        try:
+            (made,) = session.run([OUTPUT], {name: each.numpy() for name, each in drawn.items() if name in taken})
+        except Exception as error:  # its classes are not part of its interface
+            reason = str(error).strip().splitlines()[0]
+            raise RunError(f"ONNX Runtime cannot run the exported graph for {n} samples: {reason}") from error
+        if made.shape != wanted.shape:
+            return float("inf")
+        difference = float(np.abs(made - wanted).max())
+        worst = max(worst, difference if np.isfinite(difference) else float("inf"))
+    return worst
+
+
+class _Generator(nn.Module):
+    """`recipe.generate` with inputs by position, which is how the exporter passes them."""
+
+    def __init__(self, recipe: nn.Module, names: list[str]) -> None:
+        super().__init__()
+        self.recipe, self.names = recipe, names
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        samples: Tensor = self.recipe.generate(**dict(zip(self.names, inputs, strict=True)))  # type: ignore[operator]
+        return samples

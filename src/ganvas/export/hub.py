@@ -1,0 +1,66 @@
+"""`--format hub`: a folder in the shape that Hugging Face's Hub expects, which `ganvas.load` reads too.
+
+model.safetensors     all networks; the generator's weights are the averaged ones
+config.json           recipe, arguments, data, step; no path of the machine that trained it
+samples.png           64 samples of seed 0
+README.md             the model card
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from safetensors.torch import save
+
+from ganvas.checkpoint import EXPORTED
+from ganvas.errors import TrainingError
+from ganvas.export.card import card
+from ganvas.files import write_atomically, write_json
+from ganvas.model import Model, load
+from ganvas.recipe import frozen_names
+from ganvas.runs import shared_config
+from ganvas.spaces import save_picture
+
+SHOWN = 64
+
+
+def write_hub(run: Path, model: Model, out: Path, check: Callable[[float], None]) -> None:
+    """Writes the folder beside its place, loads it again, and moves it there if its samples are the model's."""
+    recipe = model.recipe
+    frozen = frozen_names(recipe)
+    tensors = {name: t.detach().cpu().contiguous() for name, t in recipe.state_dict().items() if name not in frozen}
+    weights = save(tensors, metadata={"format": "pt"})
+    config = {
+        **shared_config(run),
+        "library_name": "ganvas",
+        "step": model.step,
+        "weights": {"file": EXPORTED, "sha256": hashlib.sha256(weights).hexdigest()},
+    }
+    samples = model.sample(SHOWN, seed=0)
+    beside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        write_atomically(beside / EXPORTED, weights)
+        write_json(beside / "config.json", config)
+        columns = len(model.labels) if model.labels else None
+        save_picture(model.space.grid(samples, columns=columns), beside / "samples.png")
+        write_atomically(beside / "README.md", card(run, model, config, out.resolve().name))
+        again = load(beside, recipe=type(recipe) if ":" in config["recipe"] else None)
+        check(float((again.sample(SHOWN, seed=0) - samples).abs().max()))
+        _move(beside, out)
+    except OSError as error:
+        raise TrainingError(f"cannot write {out}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _move(beside: Path, out: Path) -> None:
+    """`beside` takes the place of `out`, where an earlier export or an empty folder is moved out of the way first."""
+    before = out.with_name(f".{out.name}.{os.getpid()}.before")
+    if out.exists():
+        os.rename(out, before)
+    os.rename(beside, out)
+    shutil.rmtree(before, ignore_errors=True)

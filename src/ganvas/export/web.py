@@ -1,0 +1,108 @@
+"""`--format web`: one page that holds the model and ONNX Runtime for browsers, and asks nothing of any host.
+
+It works from `file://`, where a page may fetch nothing, and its content security policy forbids every request anyway.
+Model and runtime are compressed and inside it as base64. Sliders move along the latent space: between two samples, and
+along the directions that change the pictures most.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganvas import __version__
+from ganvas.errors import UsageError
+from ganvas.export.graph import OUTPUT, largest_difference, onnx_bytes
+from ganvas.export.inputs import Input, draws, inputs_of
+from ganvas.files import write_atomically
+from ganvas.model import BLOCK, Model
+from ganvas.pages import script_data, text_of
+from ganvas.runs import shared_config
+from ganvas.spaces import space_to_config
+
+DIRECTIONS = 6
+LARGEST_LATENT = 1024
+"""Numbers of a latent vector beyond which no directions are computed: each costs a few samples."""
+
+
+def write_page(run: Path, model: Model, out: Path, check: Callable[[float], None]) -> None:
+    inputs = inputs_of(model)
+    for each in inputs:
+        if each.kind == "other":
+            raise UsageError(f"the page cannot draw this recipe's input {each.name!r}: it is neither normal nor even")
+    recipe_name = shared_config(run)["recipe"]
+    graph = onnx_bytes(model, inputs, recipe_name)
+    check(largest_difference(model, graph))
+    about = {
+        "name": run.resolve().name,
+        "recipe": recipe_name,
+        "step": model.step,
+        "version": __version__,
+        "space": space_to_config(model.space),
+        "labels": list(model.labels),
+        "inputs": [each.to_json() for each in inputs],
+        "output": OUTPUT,
+        "directions": directions(model, inputs),
+    }
+    write_atomically(out, page(about, graph))
+
+
+def page(about: dict[str, Any], graph: bytes) -> str:
+    """The whole page. about: what its script must know, of any origin: it is escaped."""
+    assets = files("ganvas") / "assets"
+    runtime = assets / "onnxruntime-web"
+    parts = {
+        "TITLE": text_of(about["name"]),
+        "STYLE": (assets / "page.css").read_text(encoding="utf-8"),
+        "LICENCE": (runtime / "LICENSE").read_text(encoding="utf-8"),
+        "ABOUT": script_data(about),
+        "MODEL": _packed(gzip.compress(graph, 6, mtime=0)),
+        "RUNTIME": _packed((runtime / "ort.wasm.gz").read_bytes()),
+        "ORT": (runtime / "ort.js").read_text(encoding="utf-8"),
+        "SCRIPT": (assets / "page.js").read_text(encoding="utf-8"),
+    }
+    text = (assets / "page.html").read_text(encoding="utf-8")
+    pieces = text.split("@@")  # text, NAME, text, NAME, ...: what is put in is not looked at again
+    return "".join(parts[piece] if number % 2 else piece for number, piece in enumerate(pieces))
+
+
+def directions(model: Model, inputs: list[Input], count: int = DIRECTIONS) -> dict[str, Any] | None:
+    """The unit vectors in the first latent vector's space along which samples change most, on average: the leading
+    eigenvectors of the mean of J J^T, with J the derivative of `generate` at a few draws, by finite differences.
+
+    None for a latent vector that is too long or not there.
+    """
+    latent = next((each for each in inputs if each.kind == "normal" and len(each.shape) == 1), None)
+    if latent is None or latent.shape[0] > LARGEST_LATENT:
+        return None
+    size, distance = latent.shape[0], 0.1
+    total = torch.zeros(size, size)
+    drawn = draws(model, 4, seed=1)
+    for index in range(4):
+        base = {name: each[index : index + 1] for name, each in drawn.items()}
+        moved = base[latent.name] + distance * torch.eye(size)
+        rows = [_sampled(model, base, latent.name, part) for part in moved.split(BLOCK)]
+        jacobian = (torch.cat(rows) - _sampled(model, base, latent.name, base[latent.name])) / distance
+        total += jacobian @ jacobian.t()
+    vectors = torch.linalg.eigh(total).eigenvectors.flip(1)[:, :count].t()  # of the largest first
+    signs = vectors.gather(1, vectors.abs().argmax(1, keepdim=True)).sign()
+    return {"input": latent.name, "vectors": [[round(v, 5) for v in row] for row in (vectors * signs).tolist()]}
+
+
+def _sampled(model: Model, base: dict[str, Tensor], name: str, latent: Tensor) -> Tensor:
+    """(n, numbers of a sample): of n latent vectors, the other inputs being those of `base`."""
+    drawn = {key: each.expand(len(latent), *each.shape[1:]) for key, each in base.items()} | {name: latent}
+    device = model.recipe.device
+    with torch.no_grad():
+        return model.recipe.generate(**{key: each.to(device) for key, each in drawn.items()}).flatten(1).float().cpu()
+
+
+def _packed(content: bytes) -> str:
+    return base64.b64encode(content).decode()

@@ -1,0 +1,272 @@
+"""Exports: every recipe gives PyTorch's samples elsewhere, and what is bad leaves nothing behind."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from torch import nn
+
+import ganvas
+from ganvas import recipes
+from ganvas.errors import RunError, UsageError
+from ganvas.export import MOST_DIFFERENCE
+from ganvas.export.graph import largest_difference, metadata, onnx_bytes
+from ganvas.export.inputs import Input, inputs_of
+from ganvas.export.web import directions
+from ganvas.model import Model
+from ganvas.options import checked, read_options
+from ganvas.recipe import Recipe
+from ganvas.spaces import ImageSpace, PointSpace
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+SPACES = {
+    "digits": ImageSpace(1, 28, 28),
+    "odd colours": ImageSpace(3, 20, 26),
+    "points": PointSpace(2),
+}
+LABELS = ("ant", "bee", "cat")
+
+
+def model_of(name: str, space: ImageSpace | PointSpace, conditional: bool = True) -> Model:
+    """A model with random weights, whose BatchNorms have seen something, as after a training."""
+    chosen = recipes.find(name)
+    own = {option.name for option in read_options(chosen)}
+    facts = {**space.facts(), "classes": len(LABELS) if conditional else 0, "conditional": conditional, "width": 8}
+    torch.manual_seed(0)
+    recipe = chosen(**checked(chosen, {key: value for key, value in facts.items() if key in own}))
+    with torch.no_grad():
+        for module in recipe.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.running_mean.normal_(0, 0.2)  # type: ignore[union-attr]
+                module.running_var.uniform_(0.5, 1.5)  # type: ignore[union-attr]
+    return Model(recipe.eval().requires_grad_(False), space, LABELS if recipe.classes else (), step=7)
+
+
+CASES = [
+    *((name, "digits", True) for name in recipes.names()),
+    *((name, "odd colours", False) for name in recipes.names() if name not in ("cgan", "acgan")),
+    ("vanilla", "points", False),
+]
+
+
+@pytest.mark.parametrize(("name", "space", "conditional"), CASES)
+def test_every_recipe_gives_the_same_samples_in_onnx_runtime(name, space, conditional):
+    model = model_of(name, SPACES[space], conditional)
+    graph = onnx_bytes(model, inputs_of(model), name)
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    for n in (1, 7, 33):  # none of them the batch that was traced
+        torch.manual_seed(n)
+        drawn = model.recipe.draw(n)
+        (made,) = session.run(None, {key: value.numpy() for key, value in drawn.items()})
+        with torch.no_grad():
+            wanted = model.recipe.generate(**drawn).numpy()
+        assert wanted.std() > 0.001  # a picture, not a constant
+        assert made.dtype == np.float32 and made.shape == (n, *model.space.shape)
+        assert np.abs(made - wanted).max() <= 1e-4
+    assert largest_difference(model, graph) <= 1e-4
+
+
+def test_the_inputs_are_told_as_they_are_drawn():
+    assert inputs_of(model_of("dcgan", SPACES["digits"])) == [
+        Input("latent", (100,), "normal"),
+        Input("label", (), "class", 3),
+    ]
+    assert inputs_of(model_of("infogan", SPACES["digits"])) == [
+        Input("latent", (62,), "normal"),
+        Input("category", (), "class", 10),
+        Input("codes", (2,), "uniform"),
+    ]
+    told = {each.name: each for each in inputs_of(model_of("lapgan", SPACES["digits"], conditional=False))}
+    assert told["noise_0"] == Input("noise_0", (1, 28, 28), "normal")
+
+
+def test_the_metadata_says_what_a_user_of_the_file_must_know():
+    model = model_of("dcgan", SPACES["digits"])
+    file = onnx.load_from_string(onnx_bytes(model, inputs_of(model), "dcgan"))
+    told = {each.key: each.value for each in file.metadata_props}
+    assert told == metadata(model, inputs_of(model), "dcgan")
+    assert told["ganvas.recipe"] == "dcgan" and told["ganvas.step"] == "7"
+    assert json.loads(told["ganvas.latent"]) == {"latent": [100]}
+    assert json.loads(told["ganvas.labels"]) == list(LABELS)
+    assert json.loads(told["ganvas.range"]) == [-1, 1]
+    assert json.loads(told["ganvas.space"]) == {"kind": "images", "channels": 1, "height": 28, "width": 28}
+    for value in (*file.graph.input, *file.graph.output):
+        assert value.type.tensor_type.shape.dim[0].dim_param == "batch"
+
+
+def test_a_changed_weight_is_a_difference():
+    model = model_of("vanilla", SPACES["points"])
+    file = onnx.load_from_string(onnx_bytes(model, inputs_of(model), "vanilla"))
+    bias = next(each for each in file.graph.initializer if list(each.dims) == [2])
+    moved = onnx.numpy_helper.to_array(bias) + np.float32(0.25)
+    bias.CopyFrom(onnx.numpy_helper.from_array(moved, bias.name))
+    assert largest_difference(model, file.SerializeToString()) == pytest.approx(0.25, abs=1e-5)
+
+
+class Stretch(Recipe):
+    """A linear generator: sample = latent @ [[3, 0], [0, 0.1], [0, 0]]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.generator = nn.Linear(3, 2, bias=False)
+        self.generator.weight.data = torch.tensor([[3.0, 0, 0], [0, 0.1, 0]])
+
+    def draw(self, n, given=None):
+        return {"latent": torch.randn(n, 3)}
+
+    def generate(self, *, latent):
+        return self.generator(latent)
+
+
+class CountsItsBatch(Stretch):
+    """What tracing freezes: the batch size, read in Python."""
+
+    def generate(self, *, latent):
+        return self.generator(latent) + len(latent)
+
+
+def test_directions_are_those_that_change_the_sample_most():
+    model = Model(Stretch().eval(), PointSpace(2), (), 1)
+    found = directions(model, inputs_of(model))
+    assert found is not None and found["input"] == "latent"
+    np.testing.assert_allclose(found["vectors"][:2], [[1, 0, 0], [0, 1, 0]], atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("export") / "run"
+    labelled = tmp_path_factory.mktemp("data")
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 8, 8), dtype=np.uint8)
+    for number in range(12):
+        folder = labelled / ("cats" if number % 2 else "dogs")
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(pixels[number]).save(folder / f"{number}.png")
+    return ganvas.train("dcgan", data=labelled, conditional=True, width=4, steps=2, batch_size=4, out=out, quiet=True)
+
+
+def test_an_onnx_file_of_a_run(run, tmp_path):
+    made = ganvas.export(run, "onnx", tmp_path / "run.onnx")
+    assert made.difference <= 1e-4 and "largest difference to PyTorch" in str(made)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.onnx"]
+    with pytest.raises(UsageError, match="--overwrite"):
+        ganvas.export(run, "onnx", tmp_path / "run.onnx")
+    ganvas.export(run, "onnx", tmp_path / "run.onnx", overwrite=True)
+
+
+def test_a_hub_folder_is_a_model_again(run, tmp_path):
+    (run / "scores.json").write_text(json.dumps(PASSPORT))
+    out = tmp_path / "given" / "away"
+    made = ganvas.export(run, "hub", out)
+    assert made.difference == 0
+    assert sorted(path.name for path in out.iterdir()) == [
+        "README.md",
+        "config.json",
+        "model.safetensors",
+        "samples.png",
+    ]
+    assert [path.name for path in out.parent.iterdir()] == ["away"]
+    assert torch.equal(ganvas.load(out).sample(5, seed=3), ganvas.load(run).sample(5, seed=3))
+    averaged = load_file(out / "model.safetensors")
+    assert all(torch.equal(value, ganvas.load(run).recipe.state_dict()[key]) for key, value in averaged.items())
+    again = ganvas.export(out, "onnx", tmp_path / "again.onnx")
+    assert again.difference <= 1e-4
+    # Nothing of this machine leaves it.
+    for name in ("README.md", "config.json"):
+        assert str(run.parent) not in (out / name).read_text() and "hardware" not in (out / name).read_text()
+    card = (out / "README.md").read_text()
+    assert card.startswith('---\nlibrary_name: "ganvas"\n')
+    assert "| `FID[lite0]` | 12.5 | 11 to 14 | 50 samples, 60 references; data pets, split train, today |" in card
+    assert "`cats`, `dogs`" in card
+
+
+def test_an_altered_hub_folder_is_refused(run, tmp_path):
+    ganvas.export(run, "hub", tmp_path / "hub")
+    weights = tmp_path / "hub" / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(RunError, match="altered"):
+        ganvas.load(tmp_path / "hub")
+    # A pickle that claims to be the weights, with the right checksum: it is refused, and nothing of it runs.
+    bomb = b"cos\nsystem\n(S'touch " + str(tmp_path / "ran").encode() + b"'\ntR."
+    weights.write_bytes(bomb)
+    config = json.loads((tmp_path / "hub" / "config.json").read_text())
+    config["weights"]["sha256"] = hashlib.sha256(bomb).hexdigest()
+    (tmp_path / "hub" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(RunError, match="not a safetensors file"):
+        ganvas.load(tmp_path / "hub")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_bad_outputs_are_refused(run, tmp_path, monkeypatch):
+    for format, out, said in (
+        ("onxx", "x.onnx", "did you mean 'onnx'"),
+        ("onnx", "x.html", "ends in .onnx"),
+        ("web", "folder", "ends in .html"),
+        ("hub", "x.onnx", "has the name of a file"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            ganvas.export(run, format, tmp_path / out)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    with pytest.raises(UsageError, match="--overwrite"):
+        ganvas.export(run, "hub", tmp_path / "mine")
+    with pytest.raises(UsageError, match="other files than an export"):
+        ganvas.export(run, "hub", tmp_path / "mine", overwrite=True)
+    with pytest.raises(RunError, match="is not a run"):
+        ganvas.export(tmp_path / ".." / ".." / "etc", "onnx", tmp_path / "x.onnx")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(UsageError, match=r"pip install \"ganvas\[export\]\""):
+        ganvas.export(run, "onnx", tmp_path / "x.onnx")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine"]
+
+
+@pytest.mark.parametrize(("format", "name"), [("onnx", "x.onnx"), ("web", "x.html")])
+def test_what_is_not_pytorchs_samples_is_not_written(run, tmp_path, monkeypatch, format, name):
+    wrong = Model(CountsItsBatch().eval(), PointSpace(2), (), 1)
+    monkeypatch.setattr(sys.modules["ganvas.export"], "load", lambda *_, **__: wrong)
+    with pytest.raises(RunError, match=rf"more than {MOST_DIFFERENCE:g}"):
+        ganvas.export(run, format, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_hub_folder_that_loads_as_something_else_is_not_written(run, tmp_path, monkeypatch):
+    other = shutil.copytree(run, tmp_path / "other")
+    model = ganvas.load(other)
+    with torch.no_grad():
+        next(model.recipe.generator.parameters()).add_(1)
+    monkeypatch.setattr(sys.modules["ganvas.export.hub"], "load", lambda *_, **__: model)
+    with pytest.raises(RunError, match="nothing was written"):
+        ganvas.export(run, "hub", tmp_path / "hub")
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
+
+
+PASSPORT = {
+    "ganvas passport": 1,
+    "scores": {
+        "FID[lite0]": {
+            "value": 12.5,
+            "interval": [11.0, 14.0],
+            "better": "lower",
+            "extractor": "lite0",
+            "samples": 50,
+            "references": 60,
+        }
+    },
+    "judged": {"step": 2},
+    "data": {"name": "pets", "split": "train"},
+    "extractors": {"lite0": {}},
+    "versions": {},
+    "date": "today",
+}

@@ -1,0 +1,149 @@
+"""The exported page, in a real browser: it samples, walks and picks labels, and asks nothing of anybody."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import http.server
+import json
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from chromium import browser_page
+from ganvas.export.graph import onnx_bytes
+from ganvas.export.inputs import inputs_of
+from ganvas.export.web import directions, page
+from ganvas.spaces import space_to_config
+from test_export import LABELS, SPACES, model_of
+
+pytest.importorskip("onnx")
+
+RUNTIME = Path(__file__).parents[1] / "src" / "ganvas" / "assets" / "onnxruntime-web"
+
+
+def written(folder: Path, model, name: str, title: str = "a <b>page</b>") -> Path:
+    inputs = inputs_of(model)
+    about = {
+        "name": title,
+        "recipe": name,
+        "step": 7,
+        "version": "0",
+        "space": space_to_config(model.space),
+        "labels": list(model.labels),
+        "inputs": [each.to_json() for each in inputs],
+        "output": "samples",
+        "directions": directions(model, inputs),
+    }
+    path = folder / f"{name}.html"
+    path.write_text(page(about, onnx_bytes(model, inputs, name)), encoding="utf-8")
+    return path
+
+
+def opened(seen, address: str) -> None:
+    seen.page.goto(address)
+    seen.page.wait_for_selector("body[data-ready=yes]", timeout=60_000)
+
+
+def picture(seen, canvas: str = "#walk") -> str:
+    return seen.page.eval_on_selector(canvas, "canvas => canvas.toDataURL()")
+
+
+def moved(seen, act) -> str:
+    """The walk's picture once it has been painted after `act`."""
+    before = int(seen.page.eval_on_selector("#walk", "canvas => canvas.dataset.painted"))
+    act()
+    seen.page.wait_for_function("n => document.getElementById('walk').dataset.painted > n", arg=before)
+    return picture(seen)
+
+
+def test_the_page_samples_walks_and_picks_labels_from_a_file(tmp_path):
+    model = model_of("dcgan", SPACES["digits"])
+    path = written(tmp_path, model, "dcgan")
+    with browser_page() as seen:
+        opened(seen, path.as_uri())
+        assert seen.page.title() == "a <b>page</b>"
+        first, tile = picture(seen), picture(seen, "#sample-0 canvas")
+        assert picture(seen, "#sample-1 canvas") != tile
+        at_start = moved(seen, lambda: seen.page.fill("#between", "0"))
+        assert at_start == first
+        halfway = moved(seen, lambda: seen.page.fill("#between", "0.5"))
+        assert halfway != first
+        along = moved(seen, lambda: seen.page.fill("#direction-0", "4"))
+        assert along not in (first, halfway)
+        moved(seen, lambda: seen.page.click("#back"))
+        seen.page.wait_for_timeout(300)
+        assert picture(seen) == first
+        # Another sample to start from, another label, another seed; and back to the same seed and label.
+        assert moved(seen, lambda: seen.page.click("#sample-5")) != first
+        options = seen.page.eval_on_selector_all("#class-label option", "all => all.map(each => each.textContent)")
+        assert options == ["all in turn", *LABELS]
+        moved(seen, lambda: seen.page.select_option("#class-label", "2"))
+        assert picture(seen, "#sample-0 canvas") != tile
+        moved(seen, lambda: seen.page.select_option("#class-label", "all"))
+        assert picture(seen, "#sample-0 canvas") == tile
+        moved(seen, lambda: seen.page.click("#new"))
+        assert picture(seen, "#sample-0 canvas") != tile
+        moved(seen, lambda: (seen.page.fill("#seed", "1"), seen.page.press("#seed", "Enter")))
+        assert picture(seen, "#sample-0 canvas") == tile
+        assert seen.console == []
+        assert seen.requests == [path.as_uri()]
+
+
+def test_the_browser_gives_pytorchs_samples(tmp_path):
+    """And from an ordinary static host, where the page is the only thing that is asked for."""
+    model = model_of("lapgan", SPACES["odd colours"])
+    written(tmp_path, model, "lapgan")
+    handler = functools.partial(Quiet, directory=tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, browser_page() as seen:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}/lapgan.html"
+        opened(seen, address)
+        torch.manual_seed(5)
+        drawn = model.recipe.draw(3)
+        told = [{name: each[index].flatten().tolist() for name, each in drawn.items()} for index in range(3)]
+        for one, label in zip(told, drawn["label"].tolist(), strict=True):
+            one["label"] = label
+        values = seen.page.evaluate("async list => Array.from(await ganvas.generate(list))", told)
+        server.shutdown()
+        assert seen.console == [] and seen.requests == [address]
+    with torch.no_grad():
+        wanted = model.recipe.generate(**drawn).flatten().numpy()
+    assert np.abs(np.array(values) - wanted).max() <= 1e-4
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("name", "space"), [("infogan", "digits"), ("vanilla", "points")])
+def test_codes_and_points_have_sliders_and_pictures_too(tmp_path, name, space):
+    path = written(tmp_path, model_of(name, SPACES[space], conditional=False), name)
+    with browser_page() as seen:
+        opened(seen, path.as_uri())
+        before = picture(seen)
+        slider = "#code-codes-1" if name == "infogan" else "#between"
+        assert moved(seen, lambda: seen.page.fill(slider, "1")) != before
+        if name == "vanilla":  # points that were drawn, and not an empty canvas
+            ink = "canvas => canvas.getContext('2d').getImageData(0, 0, 512, 512).data.some(value => value > 0)"
+            assert seen.page.eval_on_selector("#scatter", ink)
+        assert seen.console == [] and seen.requests == [path.as_uri()]
+
+
+def test_words_of_a_run_cannot_leave_their_place(tmp_path):
+    model = model_of("vanilla", SPACES["points"], conditional=False)
+    text = written(tmp_path, model, "vanilla", title="</script><script>alert(1)</script>@@SCRIPT@@").read_text()
+    assert "<script>alert" not in text and text.count("</script>") == text.count("<script")
+    assert text.count("globalThis.ganvas =") == 1
+
+
+def test_the_runtime_is_what_its_source_says():
+    source = json.loads((RUNTIME / "SOURCE.json").read_text())
+    for name, digest in source["sha256"].items():
+        assert hashlib.sha256((RUNTIME / name).read_bytes()).hexdigest() == digest, name
+    assert {path.name for path in RUNTIME.iterdir()} == {*source["sha256"], "SOURCE.json"}
+    assert "MIT License" in (RUNTIME / "LICENSE").read_text()
