@@ -60,11 +60,11 @@ def sample_to(
 def _write_block(model: Model, out: Path, block: torch.Tensor, first: int, numbers: torch.Tensor | None) -> None:
     pictures: list[Image.Image] = model.space.pictures(block)
     for index, picture in enumerate(pictures):
-        folder = out if numbers is None else out / _safe(model.labels[int(numbers[index])])
+        folder = out if numbers is None else out / folder_of(model.labels[int(numbers[index])])
         save_picture(picture, folder / f"{first + index:05d}.png")
 
 
-def _safe(label: str) -> str:
+def folder_of(label: str) -> str:
     """A label as a folder's name: a run may come from anywhere, and its labels must not lead out of the folder."""
     name = "".join(letter if letter.isalnum() or letter in "-_. " else "_" for letter in label)
     return name if name.strip(". ") else f"label-{name.replace('.', '_')}"

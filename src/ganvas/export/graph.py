@@ -8,7 +8,6 @@ in Python) comes to light, because the check uses other batch sizes than the tra
 
 from __future__ import annotations
 
-import importlib
 import io
 import json
 import warnings
@@ -19,8 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from ganvas import __version__
-from ganvas.errors import RunError, UsageError
+from ganvas.errors import RunError
 from ganvas.export.inputs import Input, draws
+from ganvas.extras import needed
 from ganvas.model import Model
 from ganvas.spaces import ImageSpace, space_to_config
 
@@ -29,14 +29,6 @@ OUTPUT = "samples"
 TRACED = 2
 CHECKED = (1, 5, 16)
 """Batch sizes: of the trace, and of the comparisons with PyTorch."""
-
-
-def needed(package: str, extra: str) -> Any:
-    """The package, imported. Raises UsageError that names the extra it comes with."""
-    try:
-        return importlib.import_module(package)
-    except ImportError:
-        raise UsageError(f'this needs the package {package}: pip install "ganvas[{extra}]"') from None
 
 
 def onnx_bytes(model: Model, inputs: list[Input], recipe_name: str) -> bytes:

@@ -1,0 +1,242 @@
+"""The HTTP interface of one model: its routes, their limits, and what each refuses.
+
+This module postpones no annotations: FastAPI reads them, and the limits in them are those of the server that is made.
+"""
+
+import asyncio
+import math
+import os
+from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from ganvas import __version__
+from ganvas.errors import UsageError
+from ganvas.model import Model
+from ganvas.serve.batching import Batcher, Full
+from ganvas.serve.docs_page import docs_page
+from ganvas.serve.guard import Guard, error_body
+from ganvas.serve.meters import Meters
+from ganvas.serve.replies import FORMATS
+from ganvas.spaces import space_to_config
+
+LARGEST_SEED = 2**53 - 1
+"""What every JSON reader keeps exactly."""
+
+INLINE = 1 << 16
+"""Values up to which an answer is encoded at once; a larger one in another thread, so that nobody else is held up."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """samples: in one request. waiting: samples in the queue, beyond which the answer is 429. batch: samples in one run
+    of the network; 1 turns batching off. seconds: to send a request, and to wait for its answer. body: bytes of a
+    request.
+    """
+
+    samples: int = 64
+    waiting: int = 1024
+    batch: int = 16
+    seconds: float = 30.0
+    body: int = 65_536
+
+
+@dataclass
+class State:
+    """What the server tells the application: whether it is about to stop."""
+
+    closing: bool = False
+
+
+class Problem(BaseModel):
+    """What every refusal looks like."""
+
+    error: str = Field(description="what is wrong, where, and what to do, on one line")
+
+
+class About(BaseModel):
+    """What is served."""
+
+    name: str
+    recipe: str
+    step: int
+    space: dict[str, Any]
+    labels: list[str]
+    limits: dict[str, float]
+    ganvas: str
+
+
+class Health(BaseModel):
+    status: Literal["ok", "closing"]
+
+
+def application(
+    model: Model,
+    *,
+    name: str,
+    recipe: str,
+    limits: Limits | None = None,
+    token: str | None = None,
+    state: State | None = None,
+) -> FastAPI:
+    """The application that serves `model`; uvicorn or any ASGI server runs it. name, recipe: what `/v1/model` says."""
+    limits, state = limits or Limits(), state or State()
+    meters = Meters()
+    batcher: Batcher | None = None
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        nonlocal batcher
+        batcher = Batcher(model, slots=limits.batch, most_waiting=limits.waiting, on_batch=meters.batch)
+        meters.watch(batcher)
+        yield
+        await asyncio.to_thread(batcher.close)
+
+    class Wanted(BaseModel):
+        """What `POST /v1/samples` takes."""
+
+        model_config = ConfigDict(extra="forbid", strict=True)
+        n: Annotated[int, Field(ge=1, le=limits.samples, description="how many samples")] = 1
+        label: Annotated[
+            str | None,
+            Field(description="one of the model's labels; null for all in turn", examples=list(model.labels[:1])),
+        ] = None
+        seed: Annotated[
+            int | None,
+            Field(ge=0, le=LARGEST_SEED, description="the same seed gives the same samples; null: a new one"),
+        ] = None
+        truncation: Annotated[
+            float | None, Field(gt=0, le=100, allow_inf_nan=False, description="cut the latent distribution off here")
+        ] = None
+        format: Annotated[Literal["png", "json", "zip"], Field(description="of the answer")] = "png"
+
+    app = FastAPI(
+        title=f"Ganvas: {name}",
+        version=__version__,
+        description="Samples of a generative adversarial network.",
+        docs_url=None,  # FastAPI's pages load their scripts from another host
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    refusals: dict[int | str, dict[str, Any]] = {
+        400: {"model": Problem, "description": "the body is not JSON"},
+        401: {"model": Problem, "description": "the token is missing or wrong"},
+        408: {"model": Problem, "description": "the request took too long to arrive"},
+        413: {"model": Problem, "description": "the request is too large"},
+        422: {"model": Problem, "description": "a value that cannot be"},
+        429: {"model": Problem, "description": "too many samples are waiting; Retry-After says when to come again"},
+        503: {"model": Problem, "description": "the answer took too long, or the server is stopping"},
+    }
+    pictures = {
+        "description": "the samples; X-Ganvas-Seed says which seed they were drawn from",
+        "content": {
+            "image/png": {"schema": {"type": "string", "format": "binary"}},
+            "application/zip": {"schema": {"type": "string", "format": "binary"}},
+            "application/json": {"schema": {"type": "object"}},
+        },
+    }
+
+    @app.post("/v1/samples", response_class=Response, responses={200: pictures, **refusals})
+    async def samples(wanted: Wanted) -> Response:
+        """Samples as one picture (a grid where n is above 1), as JSON, or as a zip of single pictures."""
+        labels = model.label_numbers(wanted.n, wanted.label)
+        seed = int.from_bytes(os.urandom(4), "little") if wanted.seed is None else wanted.seed
+        assert batcher is not None  # made when the application starts
+        made = await _within(limits.seconds, batcher.submit(wanted.n, labels, seed, wanted.truncation))
+        kind, encode = FORMATS[wanted.format]
+        if made.numel() <= INLINE:
+            body = encode(model, made, labels, seed)
+        else:
+            body = await asyncio.to_thread(encode, model, made, labels, seed)
+        meters.samples.inc(wanted.n)
+        return Response(body, media_type=kind, headers={"X-Ganvas-Seed": str(seed)})
+
+    @app.get("/v1/model", responses={401: refusals[401]})
+    async def about() -> About:
+        """What the model is, and what may be asked of it."""
+        return About(
+            name=name,
+            recipe=recipe,
+            step=model.step,
+            space=space_to_config(model.space),
+            labels=list(model.labels),
+            limits=asdict(limits),
+            ganvas=__version__,
+        )
+
+    @app.get("/healthz", responses={503: {"model": Health}})
+    async def health(response: Response) -> Health:
+        """Whether the server takes requests; 503 once it is about to stop. Needs no token."""
+        response.status_code = 503 if state.closing else 200
+        return Health(status="closing" if state.closing else "ok")
+
+    @app.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}, 401: refusals[401]})
+    async def metrics() -> Response:
+        """Counts and times for Prometheus."""
+        return Response(meters.text(), media_type=meters.content_type)
+
+    @app.get("/docs", include_in_schema=False)
+    async def documentation() -> Response:
+        return Response(docs_page(app.openapi()), media_type="text/html; charset=utf-8")
+
+    @app.exception_handler(UsageError)
+    async def unusable(request: Request, error: UsageError) -> Response:
+        return _refusal(422, str(error))
+
+    @app.exception_handler(Full)
+    async def full(request: Request, error: Full) -> Response:
+        wait = max(1, math.ceil(error.wait))
+        told = f"{limits.waiting:,} samples are waiting already; come again in {wait} s"
+        return _refusal(429, told, {"Retry-After": str(wait)})
+
+    @app.exception_handler(TimeoutError)
+    async def too_late(request: Request, error: TimeoutError) -> Response:
+        return _refusal(503, f"the samples were not made within {limits.seconds:g} seconds", {"Retry-After": "10"})
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return _refusal(422, _told(error))
+
+    @app.exception_handler(HTTPException)
+    async def known(request: Request, error: HTTPException) -> Response:
+        return _refusal(error.status_code, error.detail, dict(error.headers or {}))
+
+    @app.exception_handler(Exception)
+    async def unknown(request: Request, error: Exception) -> Response:
+        return _refusal(500, "the server failed; its log says more")
+
+    app.add_middleware(
+        Guard,
+        token=token,
+        most_bytes={"": limits.body},
+        seconds=limits.seconds,
+        closing=lambda: state.closing,
+        seen=meters.request,
+    )
+    meters.paths = {getattr(route, "path", "") for route in app.routes}
+    return app
+
+
+async def _within(seconds: float, future: Future[Any]) -> Any:
+    """The future's result. Raises TimeoutError, and then nobody works for it any more."""
+    return await asyncio.wait_for(asyncio.wrap_future(future), seconds)
+
+
+def _refusal(status: int, error: str, headers: dict[str, str] | None = None) -> Response:
+    return Response(error_body(error), status, headers, media_type="application/json")
+
+
+def _told(error: RequestValidationError) -> str:
+    """The first of what is wrong, on one line, with none of the values that were sent."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"] if part != "body")
+    if first["type"] == "json_invalid":
+        return "the body is not JSON"
+    return f"{place or 'the body'}: {first['msg'][0].lower()}{first['msg'][1:]}"

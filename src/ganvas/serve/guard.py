@@ -1,0 +1,121 @@
+"""What stands before every route: who may ask, how much may be sent, and how long it may take to send it.
+
+The body is read here, up to its limit, before a route sees it. A request that announces more is answered without
+reading any of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+OPEN = frozenset({"/healthz"})
+"""Paths that need no token."""
+
+
+class Guard:
+    """ASGI middleware. token: a bearer token that all but `OPEN` need, or None. most_bytes: of a body, by path, with
+    the limit of all others under "". seconds: to send a body. closing: whether the server is about to stop, when every
+    answer closes its connection. seen: told the path, the status and the seconds of each request.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        token: str | None,
+        most_bytes: Mapping[str, int],
+        seconds: float,
+        closing: Callable[[], bool],
+        seen: Callable[[str, int, float], None],
+    ) -> None:
+        self.app, self.token, self.most_bytes, self.seconds = app, token, most_bytes, seconds
+        self.closing, self.seen = closing, seen
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 500
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                if self.closing():
+                    message["headers"] = [*message.get("headers", []), (b"connection", b"close")]
+            await send(message)
+
+        try:
+            await self._guarded(scope, receive, answer)
+        finally:
+            self.seen(scope["path"], status, time.perf_counter() - began)
+
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        if self.token is not None and scope["path"] not in OPEN and not self._allowed(headers):
+            told = "this server needs its token, as in: Authorization: Bearer TOKEN"
+            await refuse(send, 401, told, [(b"www-authenticate", b"Bearer")])
+            return
+        limit = self.most_bytes.get(scope["path"], self.most_bytes[""])
+        announced = headers.get(b"content-length", b"0")
+        too_large = f"a request may have {limit:,} bytes here"
+        if not announced.isdigit() or int(announced[:20]) > limit:
+            await refuse(send, 413, f"{too_large}, not {announced[:20].decode('ascii', 'replace')}")
+            return
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self.seconds):
+                more = True
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return
+                    body += message.get("body", b"")
+                    more = message.get("more_body", False)
+                    if len(body) > limit:
+                        await refuse(send, 413, too_large)
+                        return
+        except TimeoutError:
+            await refuse(send, 408, f"the request was not there after {self.seconds:g} seconds")
+            return
+        given = False
+
+        async def replay() -> Message:
+            nonlocal given
+            if given:
+                return await receive()
+            given = True
+            return {"type": "http.request", "body": bytes(body), "more_body": False}
+
+        await self.app(scope, replay, send)
+
+    def _allowed(self, headers: Mapping[bytes, bytes]) -> bool:
+        kind, _, given = headers.get(b"authorization", b"").partition(b" ")
+        right = hmac.compare_digest(given.strip(), (self.token or "").encode())  # takes as long for any guess
+        return kind.lower() == b"bearer" and right
+
+
+async def refuse(send: Send, status: int, error: str, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+    """Answers with the error and closes the connection, since the rest of the request may still be on its way."""
+    body = error_body(error)
+    sized = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [*sized, (b"connection", b"close"), *(headers or [])],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+def error_body(error: Any) -> bytes:
+    """`{"error": ...}` in ASCII, so that no letter that a request held can break it."""
+    return json.dumps({"error": str(error)}).encode("ascii")
