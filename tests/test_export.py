@@ -270,3 +270,36 @@ PASSPORT = {
     "versions": {},
     "date": "today",
 }
+
+
+def test_a_balanced_folder_is_what_loaders_read_and_tells_what_it_is(run, tmp_path, capsys):
+    from torchvision.datasets import ImageFolder
+
+    from ganvas.cli import main
+
+    def said(*words: object) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main([str(word) for word in ("sample", run, *words)])
+        told = capsys.readouterr()
+        assert ended.value.code == (2 if told.err else 0)
+        return told.out + told.err
+
+    out = tmp_path / "synthetic"
+    assert "35 of each of 2 labels" in said("--balanced", 35, "--seed", 4, "--out", out)
+    data = ImageFolder(str(out))
+    assert data.classes == ["cats", "dogs"] and [target for _, target in data.samples].count(0) == 35 == len(data) / 2
+    passport = json.loads((tmp_path / "synthetic.json").read_text())
+    assert passport["seed"] == 4 and passport["step"] == 2 and passport["recipe"] == "dcgan"
+    assert passport["labels"] == {label: {"folder": label, "samples": 35} for label in ("cats", "dogs")}
+    assert passport["trained on"]["fingerprint"] and str(run.parent) not in json.dumps(passport)
+    model = ganvas.load(run)
+    wanted = model.space.to_uint8(model.sample(70, seed=4))
+    for index in (0, 1, 69):
+        with Image.open(out / model.labels[index % 2] / f"{index:05d}.png") as picture:
+            np.testing.assert_array_equal(np.asarray(picture), wanted[index, :, :, 0])
+    assert "writes a new folder" in said("--balanced", 1, "--out", out)
+    assert "no -n, --label" in said("--balanced", 1, "-n", 3, "--out", tmp_path / "x")
+    assert "takes the folder" in said("--balanced", 1)
+    assert "has the name of a file" in said("--balanced", 1, "--out", tmp_path / "x.png")
+    assert "1 or more" in said("--balanced", 0, "--out", tmp_path / "x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["synthetic", "synthetic.json"]

@@ -70,6 +70,7 @@ def test_a_sample_is_the_models_own(client):
     assert np.abs(picture(answer.content).astype(int) - wanted).max() <= 1
     assert picture(client.post("/v1/samples", json={"n": 4, "seed": 5}).content).shape == (57, 57)
     assert client.post("/v1/samples", json={"label": "bee", "seed": 5}).content == answer.content
+    assert client.post("/v1/samples", json={"n": 1.0, "label": "bee", "seed": 5.0}).content == answer.content
     assert client.post("/v1/samples", json={"label": "bee", "seed": 6}).content != answer.content
     assert client.post("/v1/samples", json={"label": "bee", "seed": 5, "truncation": 0.1}).content != answer.content
     again = client.post("/v1/samples", json={"label": "bee"}).headers["x-ganvas-seed"]

@@ -1,15 +1,19 @@
-"""Samples of a run as files: one grid, or a folder of single pictures."""
+"""Samples of a run as files: one grid, a folder of single pictures, or a labelled folder with its passport."""
 
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from pathlib import Path
 
 import torch
 from PIL import Image
 
+from ganvas import __version__
 from ganvas.errors import UsageError
+from ganvas.files import write_json
 from ganvas.model import Model, load
+from ganvas.runs import shared_config
 from ganvas.spaces import save_picture
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
@@ -55,6 +59,55 @@ def sample_to(
         _write_block(model, out, block, done, None if numbers is None else numbers[done : done + len(block)])
         done += len(block)
     return f"{n:,} samples in the folder {out} (step {model.step:,}, seed {seed})"
+
+
+def balanced_to(
+    run: Path,
+    out: Path,
+    *,
+    each: int,
+    seed: int | None = None,
+    truncation: float | None = None,
+    recipe: str | None = None,
+) -> str:
+    """Writes `each` samples of every label into `out`/LABEL/00000.png, ..., for whatever reads labelled folders, and
+    returns a sentence that says so. Beside the folder, in `out`.json, stands what the pictures are: from which run,
+    weights, data and seed. Raises UsageError for a model without labels, and where either exists: what an older folder
+    holds beside would upset the balance.
+    """
+    model = load(run, recipe=recipe)
+    labels = model.labels
+    if not labels:
+        raise UsageError(f"{run} is not conditional, so it has no labels to balance; leave --balanced away")
+    if each < 1:
+        raise UsageError(f"--balanced must be 1 or more, not {each}")
+    if out.suffix:
+        raise UsageError(f"--balanced writes a folder, and --out {out} has the name of a file")
+    seed = int.from_bytes(os.urandom(4), "little") if seed is None else seed
+    passport = out.with_name(f"{out.name}.json")
+    for path in (out, passport):
+        if path.exists():
+            raise UsageError(f"{path} exists, and --balanced writes a new folder; choose another --out")
+    said = sample_to(run, out, n=each * len(labels), seed=seed, truncation=truncation, recipe=recipe)
+    about = shared_config(run)
+    write_json(
+        passport,
+        {
+            "ganvas synthetic": 1,
+            "folder": out.name,
+            "labels": {label: {"folder": folder_of(label), "samples": each} for label in labels},
+            "seed": seed,
+            "truncation": truncation,
+            "run": run.resolve().name,
+            "recipe": about["recipe"],
+            "arguments": about["arguments"],
+            "step": model.step,
+            "trained on": about["data"],
+            "versions": {"ganvas": __version__, "torch": torch.__version__},
+            "date": datetime.now().astimezone().isoformat(timespec="seconds"),
+        },
+    )
+    return f"{said}, {each:,} of each of {len(labels)} labels; what they are: {passport}"
 
 
 def _write_block(model: Model, out: Path, block: torch.Tensor, first: int, numbers: torch.Tensor | None) -> None:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from ganvas import __version__
@@ -32,6 +32,10 @@ LARGEST_SEED = 2**53 - 1
 
 INLINE = 1 << 16
 """Values up to which an answer is encoded at once; a larger one in another thread, so that nobody else is held up."""
+
+
+Whole = Annotated[int, BeforeValidator(lambda v: int(v) if isinstance(v, float) and v.is_integer() else v)]
+"""A whole number as JSON knows it, where 3.0 is one too."""
 
 
 @dataclass(frozen=True)
@@ -103,13 +107,13 @@ def application(
         """What `POST /v1/samples` takes."""
 
         model_config = ConfigDict(extra="forbid", strict=True)
-        n: Annotated[int, Field(ge=1, le=limits.samples, description="how many samples")] = 1
+        n: Annotated[Whole, Field(ge=1, le=limits.samples, description="how many samples")] = 1
         label: Annotated[
             str | None,
             Field(description="one of the model's labels; null for all in turn", examples=list(model.labels[:1])),
         ] = None
         seed: Annotated[
-            int | None,
+            Whole | None,
             Field(ge=0, le=LARGEST_SEED, description="the same seed gives the same samples; null: a new one"),
         ] = None
         truncation: Annotated[
