@@ -69,6 +69,15 @@ def test_the_loop_and_the_contract_do_not_know_who_watches():
         assert not imports(ALL[name]) & outer, name
 
 
+def test_only_the_entry_layer_exports_and_serves():
+    for name, path in ALL.items():
+        if name.split(".")[0] not in ENTRY | {"export", "serve"}:
+            assert not imports(path) & {"export", "serve"}, name
+    for name, path in ALL.items():
+        if name.startswith("export"):
+            assert "serve" not in imports(path), name
+
+
 def test_no_ladder_of_names():
     """Nothing outside the entry layer compares with a recipe's name."""
     names = {path.stem for path in (SOURCE / "recipes").glob("[!_]*.py")}

@@ -30,12 +30,8 @@ from ganvas.spaces import space_to_config
 LARGEST_SEED = 2**53 - 1
 """What every JSON reader keeps exactly."""
 
-INLINE = 1 << 16
-"""Values up to which an answer is encoded at once; a larger one in another thread, so that nobody else is held up."""
-
-
-Whole = Annotated[int, BeforeValidator(lambda v: int(v) if isinstance(v, float) and v.is_integer() else v)]
-"""A whole number as JSON knows it, where 3.0 is one too."""
+WHOLE = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
+"""Lets 3.0 be a whole number, which in JSON it is."""
 
 
 @dataclass(frozen=True)
@@ -107,15 +103,13 @@ def application(
         """What `POST /v1/samples` takes."""
 
         model_config = ConfigDict(extra="forbid", strict=True)
-        n: Annotated[Whole, Field(ge=1, le=limits.samples, description="how many samples")] = 1
-        label: Annotated[
-            str | None,
-            Field(description="one of the model's labels; null for all in turn", examples=list(model.labels[:1])),
-        ] = None
-        seed: Annotated[
-            Whole | None,
-            Field(ge=0, le=LARGEST_SEED, description="the same seed gives the same samples; null: a new one"),
-        ] = None
+        n: Annotated[int, Field(ge=1, le=limits.samples), WHOLE] = Field(1, description="how many samples")
+        label: str | None = Field(
+            None, description="one of the model's labels; null for all in turn", examples=list(model.labels[:1])
+        )
+        seed: Annotated[int, Field(ge=0, le=LARGEST_SEED), WHOLE] | None = Field(
+            None, description="the same seed gives the same samples; null: a new one"
+        )
         truncation: Annotated[
             float | None, Field(gt=0, le=100, allow_inf_nan=False, description="cut the latent distribution off here")
         ] = None
@@ -150,15 +144,17 @@ def application(
     @app.post("/v1/samples", response_class=Response, responses={200: pictures, **refusals})
     async def samples(wanted: Wanted) -> Response:
         """Samples as one picture (a grid where n is above 1), as JSON, or as a zip of single pictures."""
-        labels = model.label_numbers(wanted.n, wanted.label)
+        if wanted.label is not None and wanted.label not in model.labels:
+            model.label_numbers(1, wanted.label)  # says what is wrong with it
         seed = int.from_bytes(os.urandom(4), "little") if wanted.seed is None else wanted.seed
-        assert batcher is not None  # made when the application starts
-        made = await _within(limits.seconds, batcher.submit(wanted.n, labels, seed, wanted.truncation))
         kind, encode = FORMATS[wanted.format]
-        if made.numel() <= INLINE:
-            body = encode(model, made, labels, seed)
-        else:
-            body = await asyncio.to_thread(encode, model, made, labels, seed)
+        assert batcher is not None  # made when the application starts
+        body = await _within(
+            limits.seconds,
+            batcher.submit(
+                wanted.n, wanted.label, seed, wanted.truncation, lambda made, labels: encode(model, made, labels, seed)
+            ),
+        )
         meters.samples.inc(wanted.n)
         return Response(body, media_type=kind, headers={"X-Ganvas-Seed": str(seed)})
 

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,15 +33,21 @@ class Full(Exception):
         self.wait = wait
 
 
+Finish = Callable[[Tensor, Tensor | None], Any]
+"""Makes a request's answer of its samples (n, ...) and their label numbers (n,), None without labels."""
+
+
 @dataclass
 class _Job:
-    """One request. labels: (n,) or None. samples: its pieces, filled in as batches are done."""
+    """One request. samples: its pieces, filled in as batches are done."""
 
     n: int
-    labels: Tensor | None
+    label: str | None
     seed: int
     truncation: float | None
-    future: Future[Tensor]
+    finish: Finish
+    future: Future[Any]
+    labels: Tensor | None = None
     inputs: dict[str, Tensor] = field(default_factory=dict)
     taken: int = 0
     samples: list[Tensor] = field(default_factory=list)
@@ -68,9 +75,19 @@ class Batcher:
         self._thread = threading.Thread(target=self._work, name="ganvas-sampler", daemon=True)
         self._thread.start()
 
-    def submit(self, n: int, labels: Tensor | None, seed: int, truncation: float | None) -> Future[Tensor]:
-        """The samples, (n, ...), when they are made. A future that is cancelled makes room. Raises Full."""
-        job = _Job(n, labels, seed, truncation, Future())
+    def submit(
+        self,
+        n: int,
+        label: str | None,
+        seed: int,
+        truncation: float | None,
+        finish: Finish = lambda samples, _: samples,
+    ) -> Future[Any]:
+        """What `finish` makes of the samples, when they are made. It runs in the thread that owns the model, so that the
+        one which answers requests does no arithmetic: two threads that do hinder each other at every operation. A
+        future that is cancelled makes room. Raises Full.
+        """
+        job = _Job(n, label, seed, truncation, finish, Future())
         with self._changed:
             if self._closed:
                 raise RuntimeError("the server is closing")
@@ -138,10 +155,16 @@ class Batcher:
             job.samples.append(made[at : at + last - first])
             at += last - first
             if last == job.n:
-                _settle(job.future, torch.cat(job.samples))
+                self._finish(job)
         seconds = time.perf_counter() - began
         self._seconds = 0.9 * self._seconds + 0.1 * seconds
         self.on_batch(used, seconds)
+
+    def _finish(self, job: _Job) -> None:
+        try:
+            _settle(job.future, job.finish(torch.cat(job.samples), job.labels))
+        except Exception as error:
+            _settle(job.future, error)
 
     def _rows(self, job: _Job, first: int, last: int) -> dict[str, Tensor]:
         """Rows first to last of the job's inputs; its blocks are drawn when they are reached."""
@@ -157,6 +180,8 @@ class Batcher:
 
     def _draw(self, job: _Job, block: int) -> dict[str, Tensor]:
         given: dict[str, object] = {"truncation": job.truncation}
+        if job.labels is None:
+            job.labels = self.model.label_numbers(job.n, job.label)
         if job.labels is not None:
             part = job.labels[block * BLOCK : (block + 1) * BLOCK]
             given["label"] = torch.cat([part, part.new_zeros(BLOCK - len(part))]).to(self.model.recipe.device)
@@ -174,7 +199,7 @@ class Batcher:
             _settle(job.future, error)
 
 
-def _settle(future: Future[Tensor], result: Tensor | Exception) -> None:
+def _settle(future: Future[Any], result: Any) -> None:
     """Unless the future was cancelled: whoever waited is gone then, which must not end the thread."""
     if future.done() or not future.set_running_or_notify_cancel():
         return

@@ -17,7 +17,8 @@ def docs_page(document: dict[str, Any]) -> str:
         _route(path, method, told) for path, methods in document["paths"].items() for method, told in methods.items()
     )
     shapes = "".join(_shape(name, schema) for name, schema in schemas.items())
-    example = "curl -o samples.png -H 'Content-Type: application/json' -d '{\"n\": 16, \"seed\": 1}' ADDRESS/v1/samples"
+    example = """curl -o samples.png -H 'Content-Type: application/json' \\
+     -d '{"n": 16, "seed": 1}' http://ADDRESS/v1/samples"""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(info["title"])}</title>'
         f'<link rel="icon" href="data:,"><style>{_STYLE}</style></head><body><h1>{escape(info["title"])}</h1>'
