@@ -52,11 +52,11 @@ def picture(seen, canvas: str = "#walk") -> str:
     return seen.page.eval_on_selector(canvas, "canvas => canvas.toDataURL()")
 
 
-def moved(seen, act) -> str:
-    """The walk's picture once it has been painted after `act`."""
-    before = int(seen.page.eval_on_selector("#walk", "canvas => canvas.dataset.painted"))
+def moved(seen, act, what: str = "walk") -> str:
+    """The walk's picture once it, or all `samples`, have been painted after `act`."""
+    before = int(seen.page.eval_on_selector(f"#{what}", "element => element.dataset.painted"))
     act()
-    seen.page.wait_for_function("n => document.getElementById('walk').dataset.painted > n", arg=before)
+    seen.page.wait_for_function(f"n => document.getElementById('{what}').dataset.painted > n", arg=before)
     return picture(seen)
 
 
@@ -81,13 +81,13 @@ def test_the_page_samples_walks_and_picks_labels_from_a_file(tmp_path):
         assert moved(seen, lambda: seen.page.click("#sample-5")) != first
         options = seen.page.eval_on_selector_all("#class-label option", "all => all.map(each => each.textContent)")
         assert options == ["all in turn", *LABELS]
-        moved(seen, lambda: seen.page.select_option("#class-label", "2"))
+        moved(seen, lambda: seen.page.select_option("#class-label", "2"), "samples")
         assert picture(seen, "#sample-0 canvas") != tile
-        moved(seen, lambda: seen.page.select_option("#class-label", "all"))
+        moved(seen, lambda: seen.page.select_option("#class-label", "all"), "samples")
         assert picture(seen, "#sample-0 canvas") == tile
-        moved(seen, lambda: seen.page.click("#new"))
+        moved(seen, lambda: seen.page.click("#new"), "samples")
         assert picture(seen, "#sample-0 canvas") != tile
-        moved(seen, lambda: (seen.page.fill("#seed", "1"), seen.page.press("#seed", "Enter")))
+        moved(seen, lambda: (seen.page.fill("#seed", "1"), seen.page.press("#seed", "Enter")), "samples")
         assert picture(seen, "#sample-0 canvas") == tile
         assert seen.console == []
         assert seen.requests == [path.as_uri()]

@@ -26,7 +26,6 @@
     session = await ort.InferenceSession.create(new Uint8Array(model), { executionProviders: ["wasm"] });
     await sample();
     byId("new").disabled = false;
-    document.body.dataset.firstSample = Math.round(performance.now());
     document.body.dataset.ready = "yes";
   }
 
@@ -107,13 +106,15 @@
 
   async function sample() {
     samples = draw(Number(byId("seed").value) >>> 0, shown);
+    if (!isPoints) await walk(); // one picture is there long before all are
     const began = performance.now();
     pixels = await generate(samples);
     const seconds = (performance.now() - began) / 1000;
     byId("told").textContent = `${shown} samples in ${seconds.toFixed(2)} s, in this browser.`;
     if (isPoints) scatter(byId("scatter"), pixels);
     else samples.forEach((_, index) => paint(byId(`sample-${index}`).firstChild, pixels, index));
-    await walk();
+    if (isPoints) await walk();
+    count(byId("samples"));
   }
 
   async function walk() {
@@ -126,7 +127,8 @@
       scatter(byId("walk"), pixels, "#8888");
       scatter(byId("walk"), made, "#d33", 4, false);
     } else paint(byId("walk"), made, 0);
-    byId("walk").dataset.painted = Number(byId("walk").dataset.painted ?? 0) + 1;
+    document.body.dataset.firstSample ??= Math.round(performance.now());
+    count(byId("walk"));
   }
 
   function paint(canvas, values, index) {
@@ -239,6 +241,7 @@
 
   function byId(id) { return document.getElementById(id); }
   function make(tag, properties = {}) { return Object.assign(document.createElement(tag), properties); }
+  function count(element) { element.dataset.painted = Number(element.dataset.painted ?? 0) + 1; }
   function slider(id) { return Number(byId(id).value); }
   function sizeOf(input) { return input.shape.reduce((product, side) => product * side, 1); }
 })();

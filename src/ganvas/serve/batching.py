@@ -83,8 +83,8 @@ class Batcher:
         truncation: float | None,
         finish: Finish = lambda samples, _: samples,
     ) -> Future[Any]:
-        """What `finish` makes of the samples, when they are made. It runs in the thread that owns the model, so that the
-        one which answers requests does no arithmetic: two threads that do hinder each other at every operation. A
+        """What `finish` makes of the samples, when they are made. It runs in the thread that owns the model, so that
+        the one which answers requests does no arithmetic: two threads that do hinder each other at every operation. A
         future that is cancelled makes room. Raises Full.
         """
         job = _Job(n, label, seed, truncation, finish, Future())
