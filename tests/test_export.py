@@ -190,6 +190,18 @@ def test_a_hub_folder_is_a_model_again(run, tmp_path):
     assert "`cats`, `dogs`" in card
 
 
+def test_a_recipe_of_ones_own_is_named_for_every_format(tmp_path):
+    own = f"{Path(__file__).parents[1] / 'docs' / 'examples' / 'clipped_gan.py'}:ClippedGAN"
+    run = ganvas.train(own, data="ring", steps=1, out=tmp_path / "run", quiet=True)
+    for format, name in (("onnx", "own.onnx"), ("hub", "own"), ("web", "own.html")):
+        assert ganvas.export(run, format, tmp_path / name, recipe=own).difference <= 1e-4
+        with pytest.raises(RunError, match="recipe of your own"):
+            ganvas.export(run, format, tmp_path / f"again-{name}")
+    config = (tmp_path / "own" / "config.json").read_text()
+    assert '"recipe": "clipped_gan.py:ClippedGAN"' in config and str(Path(own).parent) not in config
+    assert ganvas.load(tmp_path / "own", recipe=own).sample(2).shape == (2, 2)
+
+
 def test_an_altered_hub_folder_is_refused(run, tmp_path):
     ganvas.export(run, "hub", tmp_path / "hub")
     weights = tmp_path / "hub" / "model.safetensors"
@@ -246,7 +258,7 @@ def test_a_hub_folder_that_loads_as_something_else_is_not_written(run, tmp_path,
     model = ganvas.load(other)
     with torch.no_grad():
         next(model.recipe.generator.parameters()).add_(1)
-    monkeypatch.setattr(sys.modules["ganvas.export.hub"], "load", lambda *_, **__: model)
+    monkeypatch.setattr(sys.modules["ganvas.export.source"], "load", lambda *_, **__: model)
     with pytest.raises(RunError, match="nothing was written"):
         ganvas.export(run, "hub", tmp_path / "hub")
     assert [path.name for path in tmp_path.iterdir()] == ["other"]

@@ -15,14 +15,15 @@ from pathlib import Path
 from ganvas.errors import RunError, UsageError, near_miss
 from ganvas.export.hub import write_hub
 from ganvas.export.onnx_file import write_onnx
+from ganvas.export.source import Source
 from ganvas.export.web import write_page
-from ganvas.model import Model, load
+from ganvas.model import load
 from ganvas.recipe import Recipe
 
 MOST_DIFFERENCE = 1e-3
 """Between a sample of PyTorch and of what was exported, at values in [-1, 1]; more is an error."""
 
-FORMATS: dict[str, tuple[str, Callable[[Path, Model, Path, Callable[[float], None]], None]]] = {
+FORMATS: dict[str, tuple[str, Callable[[Source, Path, Callable[[float], None]], None]]] = {
     "onnx": (".onnx", write_onnx),
     "hub": ("", write_hub),
     "web": (".html", write_page),
@@ -73,7 +74,7 @@ def export(
             )
         found.append(difference)
 
-    write(run, model, out, check)
+    write(Source(run, model, recipe), out, check)
     return Exported(out, found[-1], model.step)
 
 

@@ -19,8 +19,8 @@ from safetensors.torch import save
 from ganvas.checkpoint import EXPORTED
 from ganvas.errors import TrainingError
 from ganvas.export.card import card
+from ganvas.export.source import Source
 from ganvas.files import write_atomically, write_json
-from ganvas.model import Model, load
 from ganvas.recipe import frozen_names
 from ganvas.runs import shared_config
 from ganvas.spaces import save_picture
@@ -28,9 +28,9 @@ from ganvas.spaces import save_picture
 SHOWN = 64
 
 
-def write_hub(run: Path, model: Model, out: Path, check: Callable[[float], None]) -> None:
+def write_hub(source: Source, out: Path, check: Callable[[float], None]) -> None:
     """Writes the folder beside its place, loads it again, and moves it there if its samples are the model's."""
-    recipe = model.recipe
+    run, model, recipe = source.run, source.model, source.model.recipe
     frozen = frozen_names(recipe)
     tensors = {name: t.detach().cpu().contiguous() for name, t in recipe.state_dict().items() if name not in frozen}
     weights = save(tensors, metadata={"format": "pt"})
@@ -48,8 +48,7 @@ def write_hub(run: Path, model: Model, out: Path, check: Callable[[float], None]
         columns = len(model.labels) if model.labels else None
         save_picture(model.space.grid(samples, columns=columns), beside / "samples.png")
         write_atomically(beside / "README.md", card(run, model, config, out.resolve().name))
-        again = load(beside, recipe=type(recipe) if ":" in config["recipe"] else None)
-        check(float((again.sample(SHOWN, seed=0) - samples).abs().max()))
+        check(float((source.load(beside).sample(SHOWN, seed=0) - samples).abs().max()))
         _move(beside, out)
     except OSError as error:
         raise TrainingError(f"cannot write {out}: {error.strerror or error}") from error

@@ -21,6 +21,7 @@ from ganvas import __version__
 from ganvas.errors import UsageError
 from ganvas.export.graph import OUTPUT, largest_difference, onnx_bytes
 from ganvas.export.inputs import Input, draws, inputs_of
+from ganvas.export.source import Source
 from ganvas.files import write_atomically
 from ganvas.model import BLOCK, Model
 from ganvas.pages import script_data, text_of
@@ -32,7 +33,8 @@ LARGEST_LATENT = 1024
 """Numbers of a latent vector beyond which no directions are computed: each costs a few samples."""
 
 
-def write_page(run: Path, model: Model, out: Path, check: Callable[[float], None]) -> None:
+def write_page(source: Source, out: Path, check: Callable[[float], None]) -> None:
+    run, model = source.run, source.model
     inputs = inputs_of(model)
     for each in inputs:
         if each.kind == "other":
