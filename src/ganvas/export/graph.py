@@ -2,7 +2,7 @@
 
 The random draw stays outside: the graph's inputs are what `draw` gives, each with the batch as its first, free
 dimension, so the same inputs give the same samples everywhere. PyTorch's tracing exporter is used and not the newer one
-that goes by torch.export; docs/decisions/0012-export.md says why. What tracing would freeze (a batch size that was read
+that goes by torch.export; docs/decisions/0013-export.md says why. What tracing would freeze (a batch size that was read
 in Python) comes to light, because the check uses other batch sizes than the trace.
 """
 
