@@ -17,6 +17,7 @@ from torch import nn
 
 import ganvas
 from ganvas import recipes
+from ganvas.data.batches import Photos
 from ganvas.errors import RunError, UsageError
 from ganvas.export import MOST_DIFFERENCE
 from ganvas.export.graph import largest_difference, metadata, onnx_bytes
@@ -53,10 +54,19 @@ def model_of(name: str, space: ImageSpace | PointSpace, conditional: bool = True
     return Model(recipe.eval().requires_grad_(False), space, LABELS if recipe.classes else (), step=7)
 
 
+SAMPLING = [name for name in recipes.names() if Photos not in recipes.find(name).accepts]
+ENLARGING = [name for name in recipes.names() if name not in SAMPLING]
 CASES = [
-    *((name, "digits", True) for name in recipes.names()),
-    *((name, "odd colours", False) for name in recipes.names() if name not in ("cgan", "acgan")),
+    *((name, "digits", True) for name in SAMPLING),
+    *((name, "odd colours", False) for name in SAMPLING if name not in ("cgan", "acgan")),
     ("vanilla", "points", False),
+]
+ENLARGERS = [  # every recipe as it is by default, and what else its generator can be
+    *((name, {}) for name in ENLARGING),
+    ("srgan", {"fold": 2, "scale": 3}),
+    ("srgan", {"fold": 2, "upsample": "first"}),
+    ("srgan", {"architecture": "srresnet", "scale": 2, "channels": 1}),
+    ("esrgan", {"upsample": "first", "scale": 2}),
 ]
 
 
@@ -75,6 +85,114 @@ def test_every_recipe_gives_the_same_samples_in_onnx_runtime(name, space, condit
         assert made.dtype == np.float32 and made.shape == (n, *model.space.shape)
         assert np.abs(made - wanted).max() <= 1e-4
     assert largest_difference(model, graph) <= 1e-4
+
+
+def enlarger_of(name: str, **changes) -> Model:
+    """A model that enlarges, with random weights everywhere: training begins with zeros in the last layer."""
+    arguments = {"channels": 3, "size": (24, 24), "width": 8, "blocks": 2, "content": "none"} | changes
+    torch.manual_seed(0)
+    recipe = recipes.find(name)(**arguments).eval().requires_grad_(False)
+    for parameter in recipe.generator.parameters():
+        if parameter.ndim > 1 and not parameter.any():
+            nn.init.normal_(parameter, std=0.05)
+    return Model(recipe, ImageSpace(arguments["channels"], *arguments["size"]), (), step=7)
+
+
+def test_no_recipe_is_left_out():
+    assert {name for name, *_ in (*CASES, *ENLARGERS)} == set(recipes.names())
+    assert ENLARGING == ["esrgan", "srgan"]
+
+
+@pytest.mark.parametrize(("name", "changes"), ENLARGERS)
+def test_every_recipe_that_enlarges_gives_the_same_pictures_in_onnx_runtime(name, changes):
+    model = enlarger_of(name, **changes)
+    scale, channels = changes.get("scale", 4), changes.get("channels", 3)
+    graph = onnx_bytes(model, inputs_of(model), name)
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    (given,), (output,) = session.get_inputs(), session.get_outputs()
+    assert given.name == "low" and given.shape == ["batch", channels, "height", "width"]
+    assert output.name == "enlarged" and output.shape[:2] == ["batch", channels]
+    for n, height, width in ((1, 9, 31), (2, 40, 17), (1, 4, 4)):  # none of them the size that was traced
+        low = 2 * torch.rand(n, channels, height, width) - 1
+        (made,) = session.run(None, {"low": low.numpy()})
+        wanted = model.recipe.generate(low=low).numpy()
+        assert made.dtype == np.float32 and made.shape == (n, channels, scale * height, scale * width)
+        assert np.abs(made - wanted).max() <= 1e-4
+    assert largest_difference(model, graph) <= 1e-4
+    told = session.get_modelmeta().custom_metadata_map
+    assert json.loads(told["ganvas.scale"]) == scale and json.loads(told["ganvas.channels"]) == channels
+    assert json.loads(told["ganvas.inputs"]) == [{"name": "low", "shape": [channels, -1, -1], "kind": "image"}]
+    assert json.loads(told["ganvas.range"]) == [-1, 1] and "ganvas.labels" not in told
+    reach = json.loads(told["ganvas.reach"])
+    # What the metadata calls the reach is how far a pixel can see: what lies beyond it changes nothing.
+    low = 2 * torch.rand(1, channels, 8, reach + 12) - 1
+    other = low.clone()
+    other[..., reach + 8 :] *= -1
+    one, two = (session.run(None, {"low": each.numpy()})[0][..., : 8 * scale] for each in (low, other))
+    np.testing.assert_allclose(one, two, rtol=0, atol=1e-6)
+
+
+def test_a_model_of_the_zoo_is_exported_in_the_style_that_is_asked_for(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 26, 3), dtype=np.uint8)
+    low = (pixels / np.float32(127.5) - 1).transpose(2, 0, 1)[None]
+    made = []
+    for style in (None, "perceptual", "0.5"):
+        out = tmp_path / f"{style}.onnx"
+        assert ganvas.export("zoo:photo-x4", "onnx", out, style=style).difference <= 1e-4
+        (enlarged,) = onnxruntime.InferenceSession(out).run(None, {"low": low})
+        made.append(np.rint((enlarged[0].transpose(1, 2, 0) + 1) * 127.5))
+        # `ganvas upscale` may compute in bf16, and then differs by some levels: less than the styles do.
+        levels = np.abs(made[-1] - ganvas.upscale(pixels, style=style)).mean()
+        assert levels < 1
+    assert min(np.abs(made[0] - made[1]).mean(), np.abs(made[1] - made[2]).mean()) > 1.5
+    for style, format, said in (
+        ("perceptive", "onnx", "did you mean 'perceptual'"),
+        ("1.5", "onnx", "0 .faithful. to 1"),
+        ("faithful", "hub", "--style is for onnx and web"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            ganvas.export("zoo:photo-x4", format, tmp_path / ("x.onnx" if format == "onnx" else "x"), style=style)
+    with pytest.raises(RunError, match="there is no zoo:photos"):
+        ganvas.export("zoo:photos", "onnx", tmp_path / "x.onnx")
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_style_is_for_models_that_enlarge(run, tmp_path):
+    with pytest.raises(RunError, match="does not enlarge images"):
+        ganvas.export(run, "onnx", tmp_path / "x.onnx", style="faithful")
+
+
+@pytest.fixture(scope="module")
+def enlarging_run(tmp_path_factory) -> Path:
+    """A run of both stages, so that it has both styles."""
+    photos, out = tmp_path_factory.mktemp("photos"), tmp_path_factory.mktemp("enlarging") / "run"
+    random = np.random.default_rng(0)
+    for number in range(4):
+        Image.fromarray(random.integers(0, 256, (40, 52, 3), dtype=np.uint8)).save(photos / f"{number}.png")
+    small = {"scale": 2, "width": 8, "blocks": 1, "discriminator_width": 4, "content": "none", "lr": 0.01}
+    return ganvas.train("srgan", data=photos, size=16, steps=4, batch_size=2, out=out, quiet=True, **small)
+
+
+@pytest.mark.parametrize("which", ["run", "zoo"])
+def test_a_hub_folder_enlarges_as_its_model_does(enlarging_run, tmp_path, which):
+    source = enlarging_run if which == "run" else "zoo:photo-x4"
+    out = tmp_path / "given"
+    assert ganvas.export(source, "hub", out).difference == 0
+    assert sorted(path.name for path in out.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 17, 3), dtype=np.uint8)
+    for style in ("faithful", "perceptual") if which == "run" else ("faithful",):
+        wanted = ganvas.upscale(pixels, model=source, style=style)
+        np.testing.assert_array_equal(ganvas.upscale(pixels, model=out, style=style), wanted)
+    assert ganvas.load(out).step == ganvas.load(source).step
+    assert ganvas.export(out, "onnx", tmp_path / "again.onnx").difference <= 1e-4
+    card = (out / "README.md").read_text()
+    assert 'pipeline_tag: "image-to-image"' in card and "ganvas upscale photo.jpg" in card
+    assert f"enlarges photos {2 if which == 'run' else 4} times" in card and "repeat single training items" not in card
+    if which == "run":
+        assert str(enlarging_run.parent) not in card + (out / "config.json").read_text()
+        assert "None was measured" in card
+    else:
+        assert "Berkeley" in card and "non-commercial" in card and "| `PSNR[Y]` | 31.3" in card
 
 
 def test_the_inputs_are_told_as_they_are_drawn():

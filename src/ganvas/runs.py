@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ganvas import recipes
+from ganvas import __version__, recipes, zoo
 from ganvas.errors import RunError, near_miss
 from ganvas.recipe import Recipe
 from ganvas.train import Training
@@ -33,8 +33,12 @@ def read_config(run: Path) -> dict[str, Any]:
     return dict(config)
 
 
-def shared_config(run: Path) -> dict[str, Any]:
-    """What of a run's configuration may leave this machine: none of its paths, and nothing about its hardware."""
+def shared_config(run: str | Path) -> dict[str, Any]:
+    """What of a run's configuration may leave this machine: none of its paths, and nothing about its hardware. Of
+    `zoo:NAME`, what its card says."""
+    if zoo.is_zoo(run):
+        return _of_zoo(zoo.entry(run).card)
+    run = Path(run)
     config = read_config(run)
     try:
         file, _, name = str(config["recipe"]).rpartition(":")
@@ -49,6 +53,18 @@ def shared_config(run: Path) -> dict[str, Any]:
         }
     except (KeyError, TypeError):
         raise RunError(f"{run}/config.json is not complete; it is not a run that Ganvas wrote") from None
+
+
+def _of_zoo(card: dict[str, Any]) -> dict[str, Any]:
+    data = {"name": card["trained_on"], "fingerprint": None, "labels": [], "space": card["data"]["space"], "counts": {}}
+    return {
+        "format": FORMAT,
+        "ganvas": __version__,
+        "recipe": card["recipe"],
+        "arguments": card["arguments"],
+        "settings": {},
+        "data": data,
+    }
 
 
 def recipe_of(run: Path, config: dict[str, Any], given: str | type[Recipe] | None) -> tuple[str, type[Recipe]]:

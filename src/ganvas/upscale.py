@@ -141,7 +141,7 @@ class Upscaler:
         self.device = pick_device(device, Processes())
         generator = copy.deepcopy(model.recipe.generator)
         assert isinstance(generator, nn.Module)
-        generator.load_state_dict(_weights(model, self.style))
+        generator.load_state_dict(weights_of(model, self.style))
         self.channels = model.channels
         self.precision = pick_precision(precision, self.device, ImageSpace(3, 1, 1))
         self.generator = ready(generator, self.precision).to(self.device)
@@ -223,7 +223,8 @@ def ready(generator: nn.Module, precision: str) -> nn.Module:
     return made
 
 
-def _weights(model: Styled, style: str | float | None) -> Mapping[str, Tensor]:
+def weights_of(model: Styled, style: str | float | None) -> Mapping[str, Tensor]:
+    """The generator's weights for a style that `style_of` gave. Raises UsageError for one that the model has not."""
     share = {"faithful": 0.0, "perceptual": 1.0}.get(style, style) if isinstance(style, str) else style
     assert isinstance(share, float)
     for wanted, name in ((share < 1, STYLES[0]), (share > 0, STYLES[1])):

@@ -1,9 +1,10 @@
 """A run as something that other programs use: an ONNX file, a folder for Hugging Face's Hub, a web page.
 
     ganvas.export("runs/digits", "onnx", "digits.onnx")
+    ganvas.export("zoo:photo-x4", "web", "enlarge.html", style="perceptual")
 
-Every export samples what it has made beside PyTorch, on the same inputs, before its name appears: the largest
-difference is told, and one above 1e-3 is an error that leaves nothing behind.
+Every export is run beside PyTorch, on the same inputs, before its name appears: the largest difference is told, and
+one above 1e-3 is an error that leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -11,17 +12,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ganvas.errors import RunError, UsageError, near_miss
 from ganvas.export.hub import write_hub
 from ganvas.export.onnx_file import write_onnx
 from ganvas.export.source import Source
 from ganvas.export.web import write_page
-from ganvas.model import load
+from ganvas.model import Model, load
 from ganvas.recipe import Recipe
+from ganvas.upscale import open_model, style_of, weights_of
 
 MOST_DIFFERENCE = 1e-3
-"""Between a sample of PyTorch and of what was exported, at values in [-1, 1]; more is an error."""
+"""Between what PyTorch and the export make, at values in [-1, 1]; more is an error."""
 
 FORMATS: dict[str, tuple[str, Callable[[Source, Path, Callable[[float], None]], None]]] = {
     "onnx": (".onnx", write_onnx),
@@ -33,7 +36,7 @@ FORMATS: dict[str, tuple[str, Callable[[Source, Path, Callable[[float], None]], 
 
 @dataclass(frozen=True)
 class Exported:
-    """What `export` made. difference: the largest between its samples and PyTorch's, over all values compared."""
+    """What `export` made. difference: the largest between what it and PyTorch make, over all values compared."""
 
     out: Path
     difference: float
@@ -49,21 +52,28 @@ def export(
     out: str | Path,
     *,
     recipe: str | type[Recipe] | None = None,
+    style: str | float | None = None,
     overwrite: bool = False,
 ) -> Exported:
-    """Exports a run. format: `onnx` (a file .onnx), `hub` (a folder) or `web` (a file .html).
+    """Exports a run or `zoo:NAME`. format: `onnx` (a file .onnx), `hub` (a folder) or `web` (a file .html).
 
-    recipe: the file and class of a run's own recipe, which is executed.
+    recipe: the file and class of a run's own recipe, which is executed. style: of a model that enlarges, the weights in
+    an `onnx` or `web` export: `faithful`, `perceptual` or a number between 0 and 1; by default `faithful` for the zoo's
+    models and the last weights of a run.
 
     Raises UsageError for an output that exists, unless `overwrite`, or a package that is missing, and RunError where
     the run cannot be exported or the export does not give PyTorch's samples; then nothing is written.
     """
-    run, out = Path(run), Path(out)
+    out = Path(out)
     if format not in FORMATS:
         raise UsageError(f"there is no format {format!r}{near_miss(format, FORMATS)}")
     ending, write = FORMATS[format]
     _check_out(out, format, ending, overwrite)
+    if style is not None and not ending:
+        raise UsageError(f"--style is for onnx and web, which hold one network; --format {format} holds all of a run's")
     model = load(run, recipe=recipe)
+    if style is not None:
+        _restyle(model, run, recipe, style)
     found: list[float] = []
 
     def check(difference: float) -> None:
@@ -76,6 +86,14 @@ def export(
 
     write(Source(run, model, recipe), out, check)
     return Exported(out, found[-1], model.step)
+
+
+def _restyle(model: Model, run: str | Path, recipe: str | type[Recipe] | None, style: str | float) -> None:
+    """Gives the generator of a model that enlarges the weights of a style."""
+    chosen = style_of(style)
+    styled = open_model(run, recipe)
+    generator: Any = model.recipe.generator
+    generator.load_state_dict(weights_of(styled, chosen))
 
 
 def _check_out(out: Path, format: str, ending: str, overwrite: bool) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from ganvas import zoo
 from ganvas.data.rows import shown
 from ganvas.errors import RunError
+from ganvas.export.source import Source
 from ganvas.metrics.passport import number, read_passport
 from ganvas.metrics.scorer import best_of
 from ganvas.model import Model
@@ -17,21 +19,12 @@ from ganvas.pages import mapping, plain
 MOST_PASSPORTS = 20
 
 
-def card(run: Path, model: Model, config: Mapping[str, Any], name: str) -> str:
+def card(source: Source, config: Mapping[str, Any], name: str) -> str:
     """Markdown with the front matter that the Hub reads. name: of the folder that it will lie in."""
-    data, arguments = config["data"], config["arguments"]
-    # A JSON string is a YAML string, whatever is in it.
-    front = {
-        "library_name": "ganvas",
-        "pipeline_tag": "unconditional-image-generation" if model.space.kind == "images" else None,
-        "tags": ["gan", "generative-adversarial-network", str(config["recipe"]), str(data["name"])],
-    }
-    matter = "\n".join(f"{key}: {json.dumps(value)}" for key, value in front.items() if value is not None)
+    model, data = source.model, config["data"]
+    kind = "unconditional-image-generation" if model.space.kind == "images" else None
     labels = f" It generates by label: {', '.join(map(_code, model.labels[:30]))}." if model.labels else ""
-    counts = ", ".join(f"{key} {plain(value)}" for key, value in mapping(data["counts"]).items())
-    return f"""---
-{matter}
----
+    return f"""{_front(kind, ["gan", "generative-adversarial-network", str(config["recipe"]), str(data["name"])])}
 # {_text(name)}
 
 ![64 samples, seed 0](samples.png)
@@ -53,18 +46,13 @@ are safetensors; nothing is executed by loading them.
 
 ## Data
 
-{_code(data["name"])}: {counts or "sizes unknown"}. Fingerprint {_code(data["fingerprint"])}.
-The licence of the data is not known to Ganvas, and neither is one of these weights: whoever publishes them must add it.
+{_data(data)}
 
 ## Scores
 
-{_scores(run, model)}
+{_scores(Path(source.run), model)}
 
-## How it was trained
-
-| | |
-|---|---|
-{_rows({**mapping(arguments), **mapping(config["settings"])})}
+{_training(config)}
 
 ## Limits
 
@@ -72,6 +60,94 @@ A GAN shows what its data shows, errors and omissions included, and can repeat s
 `ganvas evaluate`'s memorisation before publishing what it makes. Scores from different extractors, sample counts or
 data cannot be compared.
 """
+
+
+def enlarger_card(source: Source, config: Mapping[str, Any], name: str) -> str:
+    """The same for a model that enlarges. Of the zoo's it says what their own card does."""
+    entry = zoo.entry(source.run).card if zoo.is_zoo(source.run) else None
+    model, generator = source.model, cast(Any, source.model.recipe.generator)
+    tags = ["gan", "super-resolution", str(config["recipe"])]
+    colour = "colour (gray works too)" if generator.channels == 3 else "gray (colours plane by plane)"
+    if entry is None:
+        data, scores, limits = _data(config["data"]), _scores(Path(source.run), model), ENLARGER_LIMITS
+    else:
+        data = f"{entry['trained_on']}.\n\n{entry['licence']}"
+        scores, limits = _zoo_scores(entry["styles"]), entry["limits"]
+    return f"""{_front("image-to-image", tags)}
+# {_text(name)}
+
+A network that enlarges photos {generator.scale} times, in {colour}, trained with Ganvas
+{_text(config["ganvas"])}, recipe {_code(config["recipe"])}, {model.step:,} steps.
+
+## Use
+
+```bash
+ganvas upscale photo.jpg --out large.png --model path/to/this/folder
+```
+
+```python
+import ganvas
+
+large = ganvas.upscale(photo, model="path/to/this/folder")  # (H, W, C) uint8, each side {generator.scale} times as long
+```
+
+`ganvas evaluate`, `ganvas serve` and `ganvas export` take the folder as they take a run. The weights are safetensors;
+nothing is executed by loading them.
+
+## Data
+
+{data}
+
+## Scores
+
+{scores}
+
+{_training(config)}
+
+## Limits
+
+{limits}
+"""
+
+
+ENLARGER_LIMITS = (
+    "What a photo does not show, a network can only guess: detail that it adds is likely, and no evidence of what was "
+    "in front of the camera. It does best on photos like those it was trained on, shrunk as those were; of others it "
+    "enlarges noise, blur and JPEG artefacts too. Scores of different data, scales or borders cannot be compared."
+)
+
+
+def _front(pipeline: str | None, tags: list[str]) -> str:
+    # A JSON string is a YAML string, whatever is in it.
+    front = {"library_name": "ganvas", "pipeline_tag": pipeline, "tags": tags}
+    matter = "\n".join(f"{key}: {json.dumps(value)}" for key, value in front.items() if value is not None)
+    return f"---\n{matter}\n---"
+
+
+def _data(data: Mapping[str, Any]) -> str:
+    counts = ", ".join(f"{key} {plain(value)}" for key, value in mapping(data["counts"]).items())
+    return f"""{_code(data["name"])}: {counts or "sizes unknown"}. Fingerprint {_code(data["fingerprint"])}.
+The licence of the data is not known to Ganvas, and neither is one of these weights: whoever publishes them must add
+it."""
+
+
+def _training(config: Mapping[str, Any]) -> str:
+    return f"""## How it was trained
+
+| | |
+|---|---|
+{_rows({**mapping(config["arguments"]), **mapping(config["settings"])})}"""
+
+
+def _zoo_scores(styles: Mapping[str, Any]) -> str:
+    """The scores of the first style, whose weights the folder holds."""
+    name, about = next(iter(styles.items()))
+    rows = [
+        f"| {_code(key)} | {number(value)} | {_text(data)}, style {_text(name)} |"
+        for data, scores in about["scores"].items()
+        for key, value in scores.items()
+    ]
+    return "\n".join(["| score | value | data |", "|---|---|---|", *rows])
 
 
 def _scores(run: Path, model: Model) -> str:

@@ -1,9 +1,10 @@
 """A model's `generate` as an ONNX graph, and how far ONNX Runtime's samples are from PyTorch's.
 
 The random draw stays outside: the graph's inputs are what `draw` gives, each with the batch as its first, free
-dimension, so the same inputs give the same samples everywhere. PyTorch's tracing exporter is used and not the newer one
-that goes by torch.export; docs/decisions/0013-export.md says why. What tracing would freeze (a batch size that was read
-in Python) comes to light, because the check uses other batch sizes than the trace.
+dimension, so the same inputs give the same samples everywhere. A model that enlarges has one input, a picture whose
+height and width are free too. PyTorch's tracing exporter is used and not the newer one that goes by torch.export;
+docs/decisions/0013-export.md says why. What tracing would freeze (a size that was read in Python) comes to light,
+because the check uses other sizes than the trace.
 """
 
 from __future__ import annotations
@@ -19,22 +20,22 @@ from torch import Tensor, nn
 
 from ganvas import __version__
 from ganvas.errors import RunError
-from ganvas.export.inputs import Input, draws
+from ganvas.export.inputs import Input, compared, enlarges, traced
 from ganvas.extras import needed
 from ganvas.model import Model
 from ganvas.spaces import ImageSpace, space_to_config
 
 OPSET = 17
 OUTPUT = "samples"
-TRACED = 2
-CHECKED = (1, 5, 16)
-"""Batch sizes: of the trace, and of the comparisons with PyTorch."""
+ENLARGED = "enlarged"
+"""The graph's output: of a model that samples, and of one that enlarges."""
 
 
 def onnx_bytes(model: Model, inputs: list[Input], recipe_name: str) -> bytes:
     """The graph as an .onnx file holds it, with what a user of it must know as metadata. Raises RunError."""
     onnx = needed("onnx", "export")
-    drawn = draws(model, TRACED, seed=0)
+    drawn = traced(model)
+    output = ENLARGED if enlarges(model) else OUTPUT
     generator = _Generator(model.recipe, list(drawn)).eval()
     buffer = io.BytesIO()
     try:
@@ -47,8 +48,8 @@ def onnx_bytes(model: Model, inputs: list[Input], recipe_name: str) -> bytes:
                 dynamo=False,
                 opset_version=OPSET,
                 input_names=list(drawn),
-                output_names=[OUTPUT],
-                dynamic_axes={name: {0: "batch"} for name in (*drawn, OUTPUT)},
+                output_names=[output],
+                dynamic_axes=_free(inputs, output),
             )
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
         reason = str(error).strip().splitlines()[0]
@@ -61,17 +62,35 @@ def onnx_bytes(model: Model, inputs: list[Input], recipe_name: str) -> bytes:
 
 def metadata(model: Model, inputs: list[Input], recipe_name: str) -> dict[str, str]:
     """The metadata of the file, JSON where it is more than a word: what each input is drawn from, the labels' names in
-    the order of their numbers, the space and the range of its values, the recipe, and the step of the weights."""
-    return {
-        "ganvas.version": __version__,
-        "ganvas.recipe": recipe_name,
-        "ganvas.step": str(model.step),
-        "ganvas.inputs": json.dumps([each.to_json() for each in inputs]),
-        "ganvas.latent": json.dumps({each.name: list(each.shape) for each in inputs if each.kind == "normal"}),
-        "ganvas.labels": json.dumps(list(model.labels)),
-        "ganvas.space": json.dumps(space_to_config(model.space)),
-        "ganvas.range": json.dumps([-1, 1] if isinstance(model.space, ImageSpace) else None),
+    the order of their numbers, the space and the range of its values, the recipe, and the step of the weights.
+
+    Of a model that enlarges: its scale, its channels, and its reach, which is how many pixels of the input away an
+    output pixel can see, and so how much tiles must overlap to have no seam.
+    """
+    told: dict[str, Any] = {
+        "inputs": [each.to_json() for each in inputs],
+        "range": [-1, 1] if isinstance(model.space, ImageSpace) else None,
     }
+    if enlarges(model):
+        generator: Any = model.recipe.generator
+        told |= {"scale": generator.scale, "channels": generator.channels, "reach": generator.reach}
+    else:
+        told |= {
+            "latent": {each.name: list(each.shape) for each in inputs if each.kind == "normal"},
+            "labels": list(model.labels),
+            "space": space_to_config(model.space),
+        }
+    words = {"version": __version__, "recipe": recipe_name, "step": str(model.step)}
+    return {f"ganvas.{key}": value for key, value in (words | {k: json.dumps(v) for k, v in told.items()}).items()}
+
+
+def _free(inputs: list[Input], output: str) -> dict[str, dict[int, str]]:
+    """The dimensions that may have any size, by input and output."""
+    sides = {2: "height", 3: "width"}
+    pictures = {each.name: sides for each in inputs if each.kind == "image"}
+    if pictures:
+        pictures[output] = {place: f"enlarged_{side}" for place, side in sides.items()}
+    return {name: {0: "batch", **pictures.get(name, {})} for name in (*(each.name for each in inputs), output)}
 
 
 def session_of(graph: bytes) -> Any:
@@ -84,20 +103,20 @@ def session_of(graph: bytes) -> Any:
 
 
 def largest_difference(model: Model, graph: bytes) -> float:
-    """Between the samples of ONNX Runtime and of PyTorch on the same inputs, over several batch sizes; infinite where
-    there is no number to compare, or a shape differs."""
+    """Between what ONNX Runtime and PyTorch make of the same inputs, over several sizes of them; infinite where there
+    is no number to compare, or a shape differs."""
     session = session_of(graph)
     taken = {each.name for each in session.get_inputs()}
     worst = 0.0
-    for n in CHECKED:
-        drawn = draws(model, n, seed=n)
+    for drawn in compared(model):
         with torch.no_grad():
             wanted = model.recipe.generate(**{k: v.to(model.recipe.device) for k, v in drawn.items()}).cpu().numpy()
         try:
-            (made,) = session.run([OUTPUT], {name: each.numpy() for name, each in drawn.items() if name in taken})
+            (made,) = session.run(None, {name: each.numpy() for name, each in drawn.items() if name in taken})
         except Exception as error:  # its classes are not part of its interface
             reason = str(error).strip().splitlines()[0]
-            raise RunError(f"ONNX Runtime cannot run the exported graph for {n} samples: {reason}") from error
+            sizes = ", ".join(f"{name} {tuple(each.shape)}" for name, each in drawn.items())
+            raise RunError(f"ONNX Runtime cannot run the exported graph for {sizes}: {reason}") from error
         if made.shape != wanted.shape:
             return float("inf")
         difference = float(np.abs(made - wanted).max())

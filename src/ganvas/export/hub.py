@@ -2,7 +2,7 @@
 
 model.safetensors     all networks; the generator's weights are the averaged ones
 config.json           recipe, arguments, data, step; no path of the machine that trained it
-samples.png           64 samples of seed 0
+samples.png           64 samples of seed 0; not of a model that enlarges, which makes nothing of its own
 README.md             the model card
 """
 
@@ -14,15 +14,17 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from safetensors.torch import save
 
 from ganvas.checkpoint import EXPORTED
 from ganvas.errors import TrainingError
-from ganvas.export.card import card
+from ganvas.export.card import card, enlarger_card
+from ganvas.export.inputs import compared, enlarges
 from ganvas.export.source import Source
 from ganvas.files import write_atomically, write_json
+from ganvas.model import Model
 from ganvas.recipe import frozen_names
-from ganvas.runs import shared_config
 from ganvas.spaces import save_picture
 
 SHOWN = 64
@@ -30,30 +32,39 @@ SHOWN = 64
 
 def write_hub(source: Source, out: Path, check: Callable[[float], None]) -> None:
     """Writes the folder beside its place, loads it again, and moves it there if its samples are the model's."""
-    run, model, recipe = source.run, source.model, source.model.recipe
+    model, recipe = source.model, source.model.recipe
     frozen = frozen_names(recipe)
     tensors = {name: t.detach().cpu().contiguous() for name, t in recipe.state_dict().items() if name not in frozen}
     weights = save(tensors, metadata={"format": "pt"})
     config = {
-        **shared_config(run),
+        **source.config(),
         "library_name": "ganvas",
         "step": model.step,
         "weights": {"file": EXPORTED, "sha256": hashlib.sha256(weights).hexdigest()},
     }
-    samples = model.sample(SHOWN, seed=0)
     beside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         write_atomically(beside / EXPORTED, weights)
         write_json(beside / "config.json", config)
-        columns = len(model.labels) if model.labels else None
-        save_picture(model.space.grid(samples, columns=columns), beside / "samples.png")
-        write_atomically(beside / "README.md", card(run, model, config, out.resolve().name))
-        check(float((source.load(beside).sample(SHOWN, seed=0) - samples).abs().max()))
+        if enlarges(model):
+            write_atomically(beside / "README.md", enlarger_card(source, config, out.resolve().name))
+        else:
+            columns = len(model.labels) if model.labels else None
+            save_picture(model.space.grid(model.sample(SHOWN, seed=0), columns=columns), beside / "samples.png")
+            write_atomically(beside / "README.md", card(source, config, out.resolve().name))
+        check(_difference(model, source.load(beside)))
         _move(beside, out)
     except OSError as error:
         raise TrainingError(f"cannot write {out}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _difference(one: Model, other: Model) -> float:
+    """The largest between what the two make of the same inputs."""
+    with torch.no_grad():
+        pairs = [[each.recipe.generate(**drawn) for each in (one, other)] for drawn in compared(one)]
+    return max(float((mine - theirs).abs().max()) for mine, theirs in pairs)
 
 
 def _move(beside: Path, out: Path) -> None:

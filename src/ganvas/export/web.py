@@ -20,12 +20,11 @@ from torch import Tensor
 from ganvas import __version__
 from ganvas.errors import UsageError
 from ganvas.export.graph import OUTPUT, largest_difference, onnx_bytes
-from ganvas.export.inputs import Input, draws, inputs_of
+from ganvas.export.inputs import Input, draws, enlarges, inputs_of
 from ganvas.export.source import Source
 from ganvas.files import write_atomically
 from ganvas.model import BLOCK, Model
 from ganvas.pages import script_data, text_of
-from ganvas.runs import shared_config
 from ganvas.spaces import space_to_config
 
 DIRECTIONS = 6
@@ -34,16 +33,18 @@ LARGEST_LATENT = 1024
 
 
 def write_page(source: Source, out: Path, check: Callable[[float], None]) -> None:
-    run, model = source.run, source.model
+    model = source.model
+    if enlarges(model):
+        raise UsageError("--format web is for models that sample; of one that enlarges there are onnx and hub")
     inputs = inputs_of(model)
     for each in inputs:
         if each.kind == "other":
             raise UsageError(f"the page cannot draw this recipe's input {each.name!r}: it is neither normal nor even")
-    recipe_name = shared_config(run)["recipe"]
+    recipe_name = source.config()["recipe"]
     graph = onnx_bytes(model, inputs, recipe_name)
     check(largest_difference(model, graph))
     about = {
-        "name": run.resolve().name,
+        "name": source.name,
         "recipe": recipe_name,
         "step": model.step,
         "version": __version__,
