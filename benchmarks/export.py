@@ -22,7 +22,7 @@ from benchmarks.trainings import table
 from ganvas import recipes
 from ganvas.data.batches import Images, Photos, Points
 from ganvas.export.graph import largest_difference, onnx_bytes, session_of
-from ganvas.export.inputs import draws, enlarges, inputs_of
+from ganvas.export.inputs import draws, inputs_of
 from ganvas.model import Model
 from ganvas.options import checked, read_options
 from ganvas.spaces import ImageSpace, PointSpace
@@ -61,7 +61,7 @@ def measured(name: str, space: ImageSpace | PointSpace, batch: int, rounds: int)
     model = Model(recipe.eval().requires_grad_(False), space, LABELS if recipe.classes else (), 0)
     graph = onnx_bytes(model, inputs_of(model), name)
     session = session_of(graph)
-    large = enlarges(model)
+    large = model.enlarges
     inputs = draws(model, 1, seed=0, size=space.shape[1:]) if large else draws(model, batch, seed=0)
     arrays = {key: value.numpy() for key, value in inputs.items()}
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ganvas import checkpoint, zoo
+from ganvas.data.batches import Photos
 from ganvas.errors import RunError, UsageError, near_miss
 from ganvas.options import checked
 from ganvas.recipe import Recipe
@@ -31,6 +32,11 @@ class Model:
     space: Space
     labels: tuple[str, ...]
     step: int
+
+    @property
+    def enlarges(self) -> bool:
+        """Whether it makes a large picture of a small one, and nothing at random: `ganvas.upscale` is for it then."""
+        return Photos in self.recipe.accepts
 
     def sample(
         self,

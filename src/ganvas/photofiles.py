@@ -50,12 +50,17 @@ def read_photo(path: Path) -> Photo:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise Damaged(f"larger than {MAX_BYTES >> 20} MB")
-        with quiet():
-            image, animated = keeping_alpha(path.read_bytes())
-            exif, profile = image.info.get("exif", b""), image.info.get("icc_profile", b"")
-            pixels = np.asarray(image)
+        return photo_of(path.read_bytes())
     except (Damaged, OSError) as error:
         raise DataError(f"{path} cannot be enlarged: {reason(error)}") from None
+
+
+def photo_of(content: bytes, formats: tuple[str, ...] | None = None) -> Photo:
+    """What a file's content holds. formats: Pillow's names of those that may be read. Raises Damaged."""
+    with quiet():
+        image, animated = keeping_alpha(content, formats)
+        exif, profile = image.info.get("exif", b""), image.info.get("icc_profile", b"")
+        pixels = np.asarray(image)
     kept = {"exif": exif, "profile": profile}
     as_bytes = {name: value if isinstance(value, bytes) else b"" for name, value in kept.items()}
     return Photo(pixels.reshape(*pixels.shape[:2], -1), animated=animated, **as_bytes)
@@ -71,13 +76,7 @@ class Writer:
     def __init__(self, path: Path, shape: tuple[int, int, int], like: Photo) -> None:
         self.path, self.shape, self.like = path, shape, like
         self.kind = ENDINGS[path.suffix.lower()]
-        height, width, channels = shape
-        if max(height, width) > LARGEST_SIDE[self.kind]:
-            raise UsageError(f"{path}: {width:,} x {height:,} pixels are more than {self.kind} holds; write a .png")
-        if self.kind != "PNG" and height * width > LARGEST_WHOLE:
-            raise UsageError(f"{path}: {height * width:,} pixels are too many to encode at once; write a .png")
-        if self.kind == "JPEG" and channels in (2, 4):
-            raise UsageError(f"{path}: JPEG holds no transparency, and the picture has it; write a .png or .webp")
+        check_holds(self.kind, shape, path)
         self._done = 0
 
     def __enter__(self) -> Writer:
@@ -141,6 +140,17 @@ class Writer:
 
     def _failure(self, error: OSError) -> TrainingError:
         return TrainingError(f"cannot write {self.path}: {error.strerror or error}")
+
+
+def check_holds(kind: str, shape: tuple[int, int, int], where: object) -> None:
+    """Raises UsageError, beginning with `where`, for a (height, width, channels) that the format cannot hold."""
+    height, width, channels = shape
+    if max(height, width) > LARGEST_SIDE[kind]:
+        raise UsageError(f"{where}: {width:,} x {height:,} pixels are more than {kind} holds; write a .png")
+    if kind != "PNG" and height * width > LARGEST_WHOLE:
+        raise UsageError(f"{where}: {height * width:,} pixels are too many to encode at once; write a .png")
+    if kind == "JPEG" and channels in (2, 4):
+        raise UsageError(f"{where}: JPEG holds no transparency, and the picture has it; write a .png or .webp")
 
 
 class PNG:

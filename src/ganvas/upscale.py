@@ -136,7 +136,8 @@ class Upscaler:
             raise UsageError(f"--scale can be 2, 3 or 4, not {self.scale}")
         if self.scale > model.scale:
             raise UsageError(f"{model.name} enlarges {model.scale} times, and --scale asks for {self.scale}")
-        self.style = model.default if style is None else style_of(style)
+        chosen = style_of(style)
+        self.style: str | float = model.default if chosen is None else chosen
         self.model = model
         self.device = pick_device(device, Processes())
         generator = copy.deepcopy(model.recipe.generator)

@@ -121,13 +121,13 @@ def decode(content: bytes, about: int | None = None) -> Picture:
         raise Damaged(reason(error)) from error
 
 
-def keeping_alpha(content: bytes) -> tuple[Image.Image, bool]:
+def keeping_alpha(content: bytes, formats: tuple[str, ...] | None = None) -> tuple[Image.Image, bool]:
     """The first frame in mode L, LA, RGB or RGBA, 8 bits, not turned, its metadata in `info`; and whether there are
-    more frames. Raises Damaged."""
+    more frames. formats: Pillow's names of those that may be read. Raises Damaged."""
     if not content:
         raise Damaged("empty")
     try:
-        image = _opened(io.BytesIO(content))
+        image = _opened(io.BytesIO(content), formats)
         animated = bool(getattr(image, "is_animated", False)) and image.format != "MPO"
         image.load()
         info = image.info
@@ -188,8 +188,8 @@ def _formats() -> list[str]:
     return [name for name in _FORMATS if name in Image.OPEN]
 
 
-def _opened(file: IO[bytes]) -> Image.Image:
-    image = Image.open(file, formats=_formats())
+def _opened(file: IO[bytes], formats: tuple[str, ...] | None = None) -> Image.Image:
+    image = Image.open(file, formats=_formats() if formats is None else formats)
     if image.width * image.height > MAX_PIXELS:
         raise Damaged(f"{image.width:,} x {image.height:,} pixels, more than {MAX_PIXELS:,}")
     return image

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ganvas import __version__
 from ganvas.errors import RunError
-from ganvas.export.inputs import Input, compared, enlarges, traced
+from ganvas.export.inputs import Input, compared, traced
 from ganvas.extras import needed
 from ganvas.model import Model
 from ganvas.spaces import ImageSpace, space_to_config
@@ -35,7 +35,7 @@ def onnx_bytes(model: Model, inputs: list[Input], recipe_name: str) -> bytes:
     """The graph as an .onnx file holds it, with what a user of it must know as metadata. Raises RunError."""
     onnx = needed("onnx", "export")
     drawn = traced(model)
-    output = ENLARGED if enlarges(model) else OUTPUT
+    output = ENLARGED if model.enlarges else OUTPUT
     generator = _Generator(model.recipe, list(drawn)).eval()
     buffer = io.BytesIO()
     try:
@@ -71,7 +71,7 @@ def metadata(model: Model, inputs: list[Input], recipe_name: str) -> dict[str, s
         "inputs": [each.to_json() for each in inputs],
         "range": [-1, 1] if isinstance(model.space, ImageSpace) else None,
     }
-    if enlarges(model):
+    if model.enlarges:
         generator: Any = model.recipe.generator
         told |= {"scale": generator.scale, "channels": generator.channels, "reach": generator.reach}
     else:

@@ -2,7 +2,7 @@
 
 model.safetensors     all networks; the generator's weights are the averaged ones
 config.json           recipe, arguments, data, step; no path of the machine that trained it
-samples.png           64 samples of seed 0; not of a model that enlarges, which makes nothing of its own
+samples.png           64 samples of seed 0; not of a model that which makes nothing of its own
 README.md             the model card
 """
 
@@ -20,7 +20,7 @@ from safetensors.torch import save
 from ganvas.checkpoint import EXPORTED
 from ganvas.errors import TrainingError
 from ganvas.export.card import card, enlarger_card
-from ganvas.export.inputs import compared, enlarges
+from ganvas.export.inputs import compared
 from ganvas.export.source import Source
 from ganvas.files import write_atomically, write_json
 from ganvas.model import Model
@@ -46,7 +46,7 @@ def write_hub(source: Source, out: Path, check: Callable[[float], None]) -> None
     try:
         write_atomically(beside / EXPORTED, weights)
         write_json(beside / "config.json", config)
-        if enlarges(model):
+        if model.enlarges:
             write_atomically(beside / "README.md", enlarger_card(source, config, out.resolve().name))
         else:
             columns = len(model.labels) if model.labels else None

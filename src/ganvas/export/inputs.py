@@ -10,7 +10,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ganvas.data.batches import Photos
 from ganvas.model import Model
 from ganvas.train import seed_from
 
@@ -41,14 +40,9 @@ class Input:
         return {key: value for key, value in asdict(self).items() if key != "classes" or value}
 
 
-def enlarges(model: Model) -> bool:
-    """Whether the model makes a large picture of a small one, and nothing at random."""
-    return Photos in model.recipe.accepts
-
-
 def inputs_of(model: Model) -> list[Input]:
     """The inputs of a model's `generate`, in the order of its `draw`. Kinds are judged by what `draw` gives."""
-    if enlarges(model):
+    if model.enlarges:
         return [Input("low", (model.space.shape[0], FREE, FREE), "image")]
     return [_judged(name, drawn, len(model.labels)) for name, drawn in draws(model, LOOKED_AT, seed=0).items()]
 
@@ -59,7 +53,7 @@ def draws(model: Model, n: int, seed: int, size: tuple[int, int] = (24, 20)) -> 
     given: dict[str, Any] = {} if not model.labels else {"label": model.label_numbers(n)}
     with torch.random.fork_rng():
         seed_from(seed)
-        if enlarges(model):
+        if model.enlarges:
             given["low"] = 2 * torch.rand(n, model.space.shape[0], *size) - 1
         return {name: drawn.cpu() for name, drawn in model.recipe.draw(n, given).items()}
 
@@ -71,7 +65,7 @@ def traced(model: Model) -> dict[str, Tensor]:
 
 def compared(model: Model) -> Iterator[dict[str, Tensor]]:
     """The inputs on which an export and PyTorch must agree."""
-    if enlarges(model):
+    if model.enlarges:
         yield from (draws(model, n, seed=n, size=(height, width)) for n, height, width in SIZES)
     else:
         yield from (draws(model, n, seed=n) for n in BATCHES)

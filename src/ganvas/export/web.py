@@ -20,7 +20,7 @@ from torch import Tensor
 from ganvas import __version__
 from ganvas.errors import UsageError
 from ganvas.export.graph import OUTPUT, largest_difference, onnx_bytes
-from ganvas.export.inputs import Input, draws, enlarges, inputs_of
+from ganvas.export.inputs import Input, draws, inputs_of
 from ganvas.export.source import Source
 from ganvas.files import write_atomically
 from ganvas.model import BLOCK, Model
@@ -34,7 +34,7 @@ LARGEST_LATENT = 1024
 
 def write_page(source: Source, out: Path, check: Callable[[float], None]) -> None:
     model = source.model
-    if enlarges(model):
+    if model.enlarges:
         raise UsageError("--format web is for models that sample; of one that enlarges there are onnx and hub")
     inputs = inputs_of(model)
     for each in inputs:

@@ -2,6 +2,7 @@
 
     ganvas serve runs/digits
     curl -o seven.png -H 'Content-Type: application/json' -d '{"label": "7"}' http://127.0.0.1:8000/v1/samples
+    curl -o large.png -F image=@photo.jpg http://127.0.0.1:8000/v1/upscale
 
 It listens on this machine only, unless there is a token. SIGTERM ends it in order: no new connection is taken, every
 answer closes its connection, and what was begun is finished.
@@ -18,14 +19,20 @@ from typing import Any
 
 import uvicorn
 
+from ganvas import zoo
 from ganvas.errors import UsageError
 from ganvas.model import load
 from ganvas.runs import shared_config
 from ganvas.serve.app import Limits, State, application
+from ganvas.serve.enlarging import TILE
+from ganvas.upscale import DEFAULT, Upscaler, open_model
 
 LINGER = 0.5
 """Seconds after SIGTERM in which open connections are still answered, each for the last time; a client that was just
 sending its next request is so not cut off."""
+
+NONE = "none"
+"""In place of an upscaler: none at all."""
 
 CONNECTIONS = 1000
 SHORTEST_TOKEN = 16
@@ -39,20 +46,30 @@ def serve(
     token_file: str | Path | None = None,
     limits: Limits | None = None,
     recipe: str | None = None,
+    upscaler: str | None = None,
 ) -> None:
-    """Serves the run until SIGTERM or Ctrl-C. port: 0 takes a free one. recipe: the file and class of a run's own
-    recipe, which is executed.
+    """Serves the run, or `zoo:NAME`, until SIGTERM or Ctrl-C. port: 0 takes a free one. recipe: the file and class of
+    a run's own recipe, which is executed. upscaler: what `/v1/upscale` enlarges with, `zoo:NAME` or a run; by default
+    the run itself where it enlarges, else `zoo:photo-x4`; `none` for no such route.
 
     Raises UsageError for an address that cannot be had, or one that others reach without a token, and RunError.
     """
+    limits = limits or Limits()
     token = None if token_file is None else read_token(Path(token_file))
     if token is None and not is_loopback(host):
         raise UsageError(f"--host {host} can be reached from elsewhere: give a --token-file, or leave it at 127.0.0.1")
     model = load(run, recipe=recipe)
-    name, state = Path(run).resolve().name, State()
-    recipe_name = shared_config(Path(run))["recipe"]
+    if model.enlarges and upscaler is not None:
+        raise UsageError(f"{run} enlarges pictures itself: leave --upscaler away")
+    enlarging = None
+    if model.enlarges:
+        enlarging = Upscaler(open_model(run, recipe))
+    elif upscaler != NONE:
+        enlarging = Upscaler(open_model(upscaler or DEFAULT), tile=TILE)
+    name = run.removeprefix(zoo.PREFIX) if zoo.is_zoo(run) else Path(run).resolve().name
+    recipe_name, state = shared_config(run)["recipe"], State()
     listening = _listening(host, port)
-    app = application(model, name=name, recipe=recipe_name, limits=limits, token=token, state=state)
+    app = application(model, name=name, recipe=recipe_name, upscaler=enlarging, limits=limits, token=token, state=state)
     config = uvicorn.Config(
         app,
         http="h11",  # which bounds the size of a request's head
@@ -60,7 +77,7 @@ def serve(
         access_log=False,
         server_header=False,
         limit_concurrency=CONNECTIONS,
-        timeout_graceful_shutdown=int((limits or Limits()).seconds) + 5,
+        timeout_graceful_shutdown=int(max(limits.seconds, limits.picture_seconds)) + 5,
     )
     where = f"[{host}]" if ":" in host else host
     print(

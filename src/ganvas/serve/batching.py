@@ -22,14 +22,15 @@ import torch
 from torch import Tensor
 
 from ganvas.model import BLOCK, Model
+from ganvas.serve.turns import Turns
 from ganvas.train import seed_from
 
 
 class Full(Exception):
-    """No room in the queue. `wait`: seconds after which there may be some."""
+    """No room in the queue. `str` says what is in it; `wait`: seconds after which there may be some."""
 
-    def __init__(self, wait: float) -> None:
-        super().__init__(wait)
+    def __init__(self, told: str, wait: float) -> None:
+        super().__init__(told)
         self.wait = wait
 
 
@@ -55,7 +56,8 @@ class _Job:
 
 class Batcher:
     """The queue and the thread that empties it. slots: samples in one run of the network; 1 turns batching off.
-    most_waiting: samples that may wait. on_batch: called with the number of slots in use and the seconds of each run.
+    most_waiting: samples that may wait. turns: shared with whoever else computes. on_batch: called with the number of
+    slots in use and the seconds of each run.
     """
 
     def __init__(
@@ -64,10 +66,12 @@ class Batcher:
         *,
         slots: int,
         most_waiting: int,
+        turns: Turns | None = None,
         on_batch: Callable[[int, float], None] = lambda used, seconds: None,
     ) -> None:
         self.model, self.slots, self.most_waiting, self.on_batch = model, slots, most_waiting, on_batch
         self.waiting = 0
+        self._turns = turns or Turns()
         self._seconds = 0.1  # of a batch, a running mean; before the first a guess
         self._jobs: deque[_Job] = deque()
         self._changed = threading.Condition()
@@ -93,7 +97,7 @@ class Batcher:
                 raise RuntimeError("the server is closing")
             # One request is always let in, so that the largest one allowed is never refused for ever.
             if self._jobs and self.waiting + n > self.most_waiting:
-                raise Full(self._seconds * self.waiting / self.slots)
+                raise Full(f"{self.waiting:,} samples are waiting already", self._seconds * self.waiting / self.slots)
             self._jobs.append(job)
             self.waiting += n
             self._changed.notify()
@@ -139,7 +143,7 @@ class Batcher:
     def _run(self, parts: list[tuple[_Job, int, int]]) -> None:
         began = time.perf_counter()
         try:
-            with torch.no_grad():
+            with self._turns, torch.no_grad():
                 rows = [self._rows(job, first, last) for job, first, last in parts]
                 inputs = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
                 used = len(next(iter(inputs.values())))
@@ -162,9 +166,9 @@ class Batcher:
 
     def _finish(self, job: _Job) -> None:
         try:
-            _settle(job.future, job.finish(torch.cat(job.samples), job.labels))
+            settle(job.future, job.finish(torch.cat(job.samples), job.labels))
         except Exception as error:
-            _settle(job.future, error)
+            settle(job.future, error)
 
     def _rows(self, job: _Job, first: int, last: int) -> dict[str, Tensor]:
         """Rows first to last of the job's inputs; its blocks are drawn when they are reached."""
@@ -196,14 +200,15 @@ class Batcher:
                     self._jobs.remove(job)
                     self.waiting -= job.n - job.taken
         for job, _, _ in parts:
-            _settle(job.future, error)
+            settle(job.future, error)
 
 
-def _settle(future: Future[Any], result: Any) -> None:
-    """Unless the future was cancelled: whoever waited is gone then, which must not end the thread."""
+def settle(future: Future[Any], result: Any) -> bool:
+    """Whether it was told: whoever waited may be gone and the future cancelled, which must not end the thread."""
     if future.done() or not future.set_running_or_notify_cancel():
-        return
+        return False
     if isinstance(result, Exception):
         future.set_exception(result)
     else:
         future.set_result(result)
+    return True

@@ -8,6 +8,12 @@ from typing import Any
 
 _STYLE = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:52rem;padding:0 1rem}pre{overflow:auto}"
 
+EXAMPLES = {
+    "/v1/samples": """curl -o samples.png -H 'Content-Type: application/json' \\
+     -d '{"n": 16, "seed": 1}' http://ADDRESS/v1/samples""",
+    "/v1/upscale": "curl -o large.png -F image=@photo.jpg http://ADDRESS/v1/upscale",
+}
+
 
 def docs_page(document: dict[str, Any]) -> str:
     """HTML that asks for nothing else."""
@@ -17,8 +23,7 @@ def docs_page(document: dict[str, Any]) -> str:
         _route(path, method, told) for path, methods in document["paths"].items() for method, told in methods.items()
     )
     shapes = "".join(_shape(name, schema) for name, schema in schemas.items())
-    example = """curl -o samples.png -H 'Content-Type: application/json' \\
-     -d '{"n": 16, "seed": 1}' http://ADDRESS/v1/samples"""
+    example = "\n".join(told for path, told in EXAMPLES.items() if path in document["paths"])
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(info["title"])}</title>'
         f'<link rel="icon" href="data:,"><style>{_STYLE}</style></head><body><h1>{escape(info["title"])}</h1>'

@@ -1,7 +1,8 @@
 """What stands before every route: who may ask, how much may be sent, and how long it may take to send it.
 
 The body is read here, up to its limit, before a route sees it. A request that announces more is answered without
-reading any of it.
+reading any of it. All bodies together have a limit too, so that many large ones at once do not fill the memory, and
+who does not take its answer is given up.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,8 +23,10 @@ OPEN = frozenset({"/healthz"})
 
 class Guard:
     """ASGI middleware. token: a bearer token that all but `OPEN` need, or None. most_bytes: of a body, by path, with
-    the limit of all others under "". seconds: to send a body. closing: whether the server is about to stop, when every
-    answer closes its connection. seen: told the path, the status and the seconds of each request.
+    the limit of all others under "". most_held: bytes of all bodies that are being sent or worked on; those within the
+    limit of "" are not counted. seconds: to send a body, and to take each piece of an answer. closing: whether the
+    server is about to stop, when every answer closes its connection. seen: told the path, the status and the seconds
+    of each request.
     """
 
     def __init__(
@@ -31,33 +35,43 @@ class Guard:
         *,
         token: str | None,
         most_bytes: Mapping[str, int],
+        most_held: int,
         seconds: float,
         closing: Callable[[], bool],
         seen: Callable[[str, int, float], None],
     ) -> None:
         self.app, self.token, self.most_bytes, self.seconds = app, token, most_bytes, seconds
+        self.most_held, self.held = most_held, 0
         self.closing, self.seen = closing, seen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        began, status = time.perf_counter(), 500
+        began, status, gone = time.perf_counter(), 500, False
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, gone
+            if gone:
+                return
             if message["type"] == "http.response.start":
                 status = message["status"]
                 if self.closing():
                     message["headers"] = [*message.get("headers", []), (b"connection", b"close")]
-            await send(message)
+            try:
+                async with asyncio.timeout(self.seconds):
+                    await send(message)
+            except TimeoutError:
+                gone = True  # the rest is not sent, and the server then closes the connection
 
+        held = _Held()
         try:
-            await self._guarded(scope, receive, answer)
+            await self._guarded(scope, receive, answer, held)
         finally:
+            self.held -= held.bytes
             self.seen(scope["path"], status, time.perf_counter() - began)
 
-    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send, held: _Held) -> None:
         headers = dict(scope["headers"])
         if self.token is not None and scope["path"] not in OPEN and not self._allowed(headers):
             told = "this server needs its token, as in: Authorization: Bearer TOKEN"
@@ -77,11 +91,19 @@ class Guard:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         return
-                    body += message.get("body", b"")
+                    part = message.get("body", b"")
                     more = message.get("more_body", False)
-                    if len(body) > limit:
+                    if len(body) + len(part) > limit:
                         await refuse(send, 413, too_large)
                         return
+                    body += part
+                    if len(body) > self.most_bytes[""]:
+                        self.held += len(body) - held.bytes
+                        held.bytes = len(body)
+                        if self.held > self.most_held:
+                            told = "too much is being sent at once; come again later"
+                            await refuse(send, 429, told, [(b"retry-after", b"5")])
+                            return
         except TimeoutError:
             await refuse(send, 408, f"the request was not there after {self.seconds:g} seconds")
             return
@@ -100,6 +122,13 @@ class Guard:
         kind, _, given = headers.get(b"authorization", b"").partition(b" ")
         right = hmac.compare_digest(given.strip(), (self.token or "").encode())  # takes as long for any guess
         return kind.lower() == b"bearer" and right
+
+
+@dataclass
+class _Held:
+    """Bytes of one request's body that count towards `most_held`."""
+
+    bytes: int = 0
 
 
 async def refuse(send: Send, status: int, error: str, headers: list[tuple[bytes, bytes]] | None = None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from ganvas.serve.batching import Batcher
+from ganvas.serve.enlarging import Enlarger
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -37,9 +38,20 @@ class Meters:
             "ganvas_batch_seconds", "of one run of the network", buckets=SECONDS, registry=self.registry
         )
         self.waiting = Gauge("ganvas_waiting_samples", "samples in the queue", registry=self.registry)
+        self.pictures = Counter("ganvas_pictures", "pictures enlarged", registry=self.registry)
+        self.pixels = Counter("ganvas_enlarged_pixels", "pixels of the enlarged pictures", registry=self.registry)
+        self.picture_seconds = Histogram(
+            "ganvas_picture_seconds", "of enlarging one picture", buckets=(*SECONDS, 60, 120), registry=self.registry
+        )
+        self.waiting_pictures = Gauge(
+            "ganvas_waiting_pictures", "pictures in the queue, that in work included", registry=self.registry
+        )
 
-    def watch(self, batcher: Batcher) -> None:
-        self.waiting.set_function(lambda: batcher.waiting)
+    def watch(self, batcher: Batcher | None, enlarger: Enlarger | None) -> None:
+        if batcher is not None:
+            self.waiting.set_function(lambda: batcher.waiting)
+        if enlarger is not None:
+            self.waiting_pictures.set_function(lambda: enlarger.waiting)
 
     def request(self, path: str, status: int, seconds: float) -> None:
         known = path if path in self.paths else "other"
@@ -49,6 +61,11 @@ class Meters:
     def batch(self, used: int, seconds: float) -> None:
         self.batch_samples.observe(used)
         self.batch_seconds.observe(seconds)
+
+    def picture(self, pixels: int, seconds: float) -> None:
+        self.pictures.inc()
+        self.pixels.inc(pixels)
+        self.picture_seconds.observe(seconds)
 
     def text(self) -> bytes:
         return generate_latest(self.registry)
