@@ -28,7 +28,7 @@ from ganvas.serve.batching import Full, settle
 from ganvas.serve.turns import Turns
 from ganvas.upscale import Upscaler, check_size
 
-READ = ("PNG", "JPEG", "MPO", "WEBP")  # MPO is what many phones call a JPEG with a preview behind it
+READ = ("PNG", "JPEG", "WEBP")
 WRITTEN = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 TILE = 128
 """Side of a tile where sampling takes turns with enlarging: a small one keeps nobody waiting for long."""
@@ -59,6 +59,7 @@ class Enlarger:
     ) -> None:
         self.upscaler, self.most_waiting, self.most_pixels = upscaler, most_waiting, most_pixels
         self.on_picture = on_picture
+        Image.init()  # without which Pillow does not know all of `READ`
         self._turns = turns or Turns()
         self._rate = 1e-5  # seconds for a pixel that is sent, a running mean; before the first picture a guess
         self._jobs: deque[_Job] = deque()
@@ -110,6 +111,7 @@ class Enlarger:
         try:
             with quiet(), Image.open(io.BytesIO(content), formats=READ) as image:
                 width, height = image.size
+                # A JPEG with a preview behind it, as many phones write them, is one picture all the same.
                 frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
         except Exception as error:  # whatever a hostile file makes the reader raise
             raise UsageError(f"image: {reason(error)}; PNG, JPEG and WebP are taken") from None
