@@ -61,8 +61,10 @@ def measured(name: str, space: ImageSpace | PointSpace, batch: int, rounds: int)
     model = Model(recipe.eval().requires_grad_(False), space, LABELS if recipe.classes else (), 0)
     graph = onnx_bytes(model, inputs_of(model), name)
     session = session_of(graph)
-    large = model.enlarges
-    inputs = draws(model, 1, seed=0, size=space.shape[1:]) if large else draws(model, batch, seed=0)
+    if isinstance(space, ImageSpace) and model.enlarges:
+        what, inputs = f"{space}, enlarged", draws(model, 1, seed=0, size=(space.height, space.width))
+    else:
+        what, inputs = str(space), draws(model, batch, seed=0)
     arrays = {key: value.numpy() for key, value in inputs.items()}
 
     def eager() -> None:
@@ -80,7 +82,6 @@ def measured(name: str, space: ImageSpace | PointSpace, batch: int, rounds: int)
             into.append(seconds(side))
     ratio = statistics.median(one / other for one, other in zip(*taken, strict=True))
     middle = [f"{1000 * statistics.median(each):.2f}" for each in taken]
-    what = f"{space}, enlarged" if large else str(space)
     return [name, what, *middle, f"{ratio:.2f}", f"{largest_difference(model, graph):.1g}"]
 
 

@@ -307,7 +307,7 @@ def test_samples_are_made_between_the_tiles_of_a_picture():
     tile = upscaler._tile
     upscaler._tile = lambda *given: time.sleep(0.02) or tile(*given)
     with client_of(upscaler) as client, ThreadPoolExecutor(1) as threads:
-        picture = threads.submit(sent, client, file_of(smooth(120, 160)))  # 80 tiles
+        picture = threads.submit(sent, client, file_of(smooth(16, 1_250)))  # one strip of 79 tiles
         deadline = time.monotonic() + 10
         while "ganvas_waiting_pictures 1.0" not in client.get("/metrics").text and time.monotonic() < deadline:
             time.sleep(0.01)
