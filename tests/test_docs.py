@@ -18,7 +18,7 @@ BLOCKS = [(page.name, *block) for page in PAGES for block in BLOCK.findall(page.
 
 # The same commands, made quick: lengths shrink, and nothing else changes.
 SHORTER = [(r"--minutes \d+", "--steps 3"), (r"minutes=\d+", "steps=3"), (r"--steps 2000", "--steps 3"),
-           (r"--steps 4000", "--steps 5")]  # fmt: skip
+           (r"--steps 4000", "--steps 5"), (r"-n 1000\b", "-n 80")]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
