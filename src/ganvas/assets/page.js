@@ -26,6 +26,7 @@
     session = await ort.InferenceSession.create(new Uint8Array(model), { executionProviders: ["wasm"] });
     await sample();
     byId("new").disabled = false;
+    document.body.dataset.allReady = Math.round(performance.now());
     document.body.dataset.ready = "yes";
   }
 
