@@ -12,13 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+import ganvas
 from chromium import browser_page
 from ganvas.export.graph import onnx_bytes
 from ganvas.export.inputs import inputs_of
-from ganvas.export.web import directions, page
+from ganvas.export.web import about_enlarging, directions, page
 from ganvas.spaces import space_to_config
-from test_export import LABELS, SPACES, model_of
+from test_export import LABELS, SPACES, enlarger_of, model_of
 
 pytest.importorskip("onnx")
 
@@ -147,3 +149,81 @@ def test_the_runtime_is_what_its_source_says():
         assert hashlib.sha256((RUNTIME / name).read_bytes()).hexdigest() == digest, name
     assert {path.name for path in RUNTIME.iterdir()} == {*source["sha256"], "SOURCE.json"}
     assert "MIT License" in (RUNTIME / "LICENSE").read_text()
+
+
+def enlarging(folder: Path, model) -> Path:
+    inputs = inputs_of(model)
+    about = {"name": "larger", "recipe": "srgan", "step": 7, "version": "0", **about_enlarging(model)}
+    path = folder / "larger.html"
+    path.write_text(page(about, onnx_bytes(model, inputs, "srgan")), encoding="utf-8")
+    return path
+
+
+def photo_file(path: Path, height: int, width: int, channels: int = 3) -> np.ndarray:
+    """A PNG of noise, which is white where it is transparent to the page."""
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, channels), dtype=np.uint8)
+    if channels == 4:
+        pixels[:, :, 3] = 255 * (pixels[:, :, 3] > 127)
+        pixels[pixels[:, :, 3] == 0] = (255, 255, 255, 0)
+    Image.fromarray(pixels).save(path)
+    return pixels[:, :, :3]
+
+
+@pytest.mark.parametrize("channels", [3, 1])
+def test_a_photo_is_enlarged_in_the_browser_as_pytorch_does_without_seams(tmp_path, channels):
+    model = enlarger_of("srgan", scale=2, channels=channels)
+    path = enlarging(tmp_path, model)
+    pixels = photo_file(tmp_path / "photo.x.png", 120, 210, 4)  # two by three tiles
+    with browser_page() as seen:
+        opened(seen, path.as_uri())
+        seen.page.set_input_files("#file", tmp_path / "photo.x.png")
+        seen.page.wait_for_selector("#after[data-painted]", timeout=60_000, state="attached")
+        with seen.page.expect_download() as saved:
+            seen.page.click("#save")
+        assert saved.value.suggested_filename == "photo.x-x2.png"
+        saved.value.save_as(tmp_path / "saved.png")
+        at = "element => getComputedStyle(element).getPropertyValue('--at')"
+        assert seen.page.eval_on_selector("#both", at) == "50%"
+        seen.page.fill("#line", "20")
+        assert seen.page.eval_on_selector("#both", at) == "20%"
+        assert seen.console == [] and [each for each in seen.requests if not each.startswith("blob:")] == [
+            path.as_uri()
+        ]
+    made = np.asarray(Image.open(tmp_path / "saved.png").convert("RGB")).astype(int)
+    low = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
+    wanted = model.recipe.generate(low=low if channels == 3 else low.transpose(0, 1))
+    wanted = wanted if channels == 3 else wanted.transpose(0, 1)
+    levels = ((wanted[0].permute(1, 2, 0) + 1) * 127.5).round().numpy()
+    assert made.shape == (240, 420, 3) and levels.std() > 10
+    assert np.abs(made - levels).max() <= 1  # which rounding may make
+
+
+def test_what_cannot_be_enlarged_is_told_and_the_next_photo_is(tmp_path):
+    path = enlarging(tmp_path, enlarger_of("srgan", scale=2))
+    (tmp_path / "letter.png").write_text("dear reader")
+    photo_file(tmp_path / "line.png", 3, 50)
+    photo_file(tmp_path / "long.png", 4, 9_000)
+    photo_file(tmp_path / "good.png", 20, 30)
+    photo_file(tmp_path / "large.png", 700, 700)
+    with browser_page() as seen:
+        opened(seen, path.as_uri())
+        for name, said in (("letter", "not a picture"), ("line", "too few"), ("long", "more than a page can")):
+            seen.page.set_input_files("#file", tmp_path / f"{name}.png")
+            seen.page.wait_for_function("said => document.getElementById('told').textContent.includes(said)", arg=said)
+            assert seen.page.is_hidden("#save")
+        seen.page.set_input_files("#file", tmp_path / "large.png")
+        seen.page.wait_for_selector("#stop", state="visible")
+        seen.page.click("#stop")
+        assert seen.page.text_content("#told") == "Stopped."
+        seen.page.set_input_files("#file", tmp_path / "large.png")
+        seen.page.set_input_files("#file", tmp_path / "good.png")  # while the other is in work
+        seen.page.wait_for_selector("#after[data-painted]", timeout=60_000, state="attached")
+        assert "30 x 20 to 60 x 40 pixels in" in seen.page.text_content("#told")
+        seen.page.wait_for_timeout(300)
+        assert seen.page.get_attribute("#after", "data-painted") == "1" and seen.console == []
+
+
+def test_a_page_is_exported_from_the_zoo(tmp_path):
+    assert ganvas.export("zoo:photo-x4", "web", tmp_path / "page.html").difference <= 1e-4
+    text = (tmp_path / "page.html").read_text()
+    assert "<title>photo-x4</title>" in text and "@@" not in text.replace("@@SCRIPT@@", "")[:5_000]

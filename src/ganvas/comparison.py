@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -35,13 +36,6 @@ _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
 body { margin: 2rem auto; max-width: 60rem; padding: 0 1rem }
 figure { margin: 2.5rem 0 } figcaption { margin-bottom: .5rem } small { opacity: .7 }
-.both { position: relative; width: fit-content; max-width: 100%; line-height: 0; --at: 50% }
-.both img { max-width: 100%; height: auto; display: block; image-rendering: auto }
-.both img + img { position: absolute; inset: 0; clip-path: inset(0 0 0 var(--at)) }
-.both::after { content: ""; position: absolute; top: 0; bottom: 0; left: var(--at); width: 2px; background: #fff;
-  box-shadow: 0 0 3px #000; transform: translateX(-1px); pointer-events: none }
-.both input { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0; cursor: ew-resize }
-.both:focus-within { outline: 3px solid #48f; outline-offset: 3px }
 .ends { display: flex; justify-content: space-between }
 """
 
@@ -54,11 +48,12 @@ for (const slider of document.querySelectorAll(".both input"))
 def _page(comparisons: Sequence[Comparison], about: str) -> str:
     digest = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    slider = (files("ganvas") / "assets" / "slider.css").read_text(encoding="utf-8")
     figures = "".join(_figure(each) for each in comparisons)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
-<title>Before and after</title><style>{_STYLE}</style></head>
+<title>Before and after</title><style>{_STYLE}{slider}</style></head>
 <body><h1>Before and after</h1>
 <p>Left of the line: bicubic interpolation. Right of it: {escape(about)}. Drag the line, or move it with the arrow keys.
 Of large pictures the middle is shown.</p>

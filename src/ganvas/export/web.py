@@ -2,7 +2,7 @@
 
 It works from `file://`, where a page may fetch nothing, and its content security policy forbids every request anyway.
 Model and runtime are compressed and inside it as base64. Sliders move along the latent space: between two samples, and
-along the directions that change the pictures most.
+along the directions that change the pictures most. The page of a model that enlarges takes a photo from its visitor.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import gzip
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from ganvas import __version__
 from ganvas.errors import UsageError
-from ganvas.export.graph import OUTPUT, largest_difference, onnx_bytes
+from ganvas.export.graph import ENLARGED, OUTPUT, largest_difference, onnx_bytes
 from ganvas.export.inputs import Input, draws, inputs_of
 from ganvas.export.source import Source
 from ganvas.files import write_atomically
@@ -34,8 +34,6 @@ LARGEST_LATENT = 1024
 
 def write_page(source: Source, out: Path, check: Callable[[float], None]) -> None:
     model = source.model
-    if model.enlarges:
-        raise UsageError("--format web is for models that sample; of one that enlarges there are onnx and hub")
     inputs = inputs_of(model)
     for each in inputs:
         if each.kind == "other":
@@ -48,28 +46,49 @@ def write_page(source: Source, out: Path, check: Callable[[float], None]) -> Non
         "recipe": recipe_name,
         "step": model.step,
         "version": __version__,
+    }
+    about |= about_enlarging(model) if model.enlarges else _sampling(model, inputs)
+    write_atomically(out, page(about, graph))
+
+
+def about_enlarging(model: Model) -> dict[str, Any]:
+    """What the script of a model that enlarges must know of it."""
+    generator = cast(Any, model.recipe.generator)
+    return {
+        "output": ENLARGED,
+        "scale": generator.scale,
+        "channels": generator.channels,
+        "reach": generator.reach,
+    }
+
+
+def _sampling(model: Model, inputs: list[Input]) -> dict[str, Any]:
+    return {
         "space": space_to_config(model.space),
         "labels": list(model.labels),
         "inputs": [each.to_json() for each in inputs],
         "output": OUTPUT,
         "directions": directions(model, inputs),
     }
-    write_atomically(out, page(about, graph))
 
 
 def page(about: dict[str, Any], graph: bytes) -> str:
     """The whole page. about: what its script must know, of any origin: it is escaped."""
     assets = files("ganvas") / "assets"
     runtime = assets / "onnxruntime-web"
+    kind = "enlarge" if about["output"] == ENLARGED else "sample"
+    styles = [(assets / name).read_text(encoding="utf-8") for name in ("page.css", "slider.css")]
     parts = {
         "TITLE": text_of(about["name"]),
-        "STYLE": (assets / "page.css").read_text(encoding="utf-8"),
+        "STYLE": "".join(styles),
+        "MAIN": (assets / f"{kind}.html").read_text(encoding="utf-8"),
         "LICENCE": (runtime / "LICENSE").read_text(encoding="utf-8"),
         "ABOUT": script_data(about),
         "MODEL": _packed(gzip.compress(graph, 6, mtime=0)),
         "RUNTIME": _packed((runtime / "ort.wasm.gz").read_bytes()),
         "ORT": (runtime / "ort.js").read_text(encoding="utf-8"),
-        "SCRIPT": (assets / "page.js").read_text(encoding="utf-8"),
+        "COMMON": (assets / "common.js").read_text(encoding="utf-8"),
+        "SCRIPT": (assets / f"{kind}.js").read_text(encoding="utf-8"),
     }
     text = (assets / "page.html").read_text(encoding="utf-8")
     pieces = text.split("@@")  # text, NAME, text, NAME, ...: what is put in is not looked at again

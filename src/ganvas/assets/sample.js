@@ -1,7 +1,7 @@
 // Samples and walks: the network's inputs are drawn here, ONNX Runtime makes the samples, canvases show them.
 "use strict";
 (() => {
-  const about = JSON.parse(byId("facts").textContent);
+  const { about, byId, make, count } = page;
   const { space, inputs } = about;
   const isPoints = space.kind === "points";
   const [height, width, channels] = isPoints ? [256, 256, 1] : [space.height, space.width, space.channels];
@@ -12,23 +12,12 @@
   const codes = inputs.filter((input) => input.kind === "uniform" && sizeOf(input) <= 12);
   let session, samples = [], pixels = null, start = 0, end = 1, busy = Promise.resolve(), waiting = false;
 
-  main().catch((error) => {
-    byId("told").textContent = `This page needs a current browser with WebAssembly: ${error.message ?? error}`;
-    byId("told").className = "failed";
-    console.error(error);
-  });
-
-  async function main() {
+  page.run(async () => {
     build();
-    const [runtime, model] = await Promise.all([unpacked("runtime"), unpacked("model")]);
-    ort.env.wasm.wasmBinary = runtime;
-    ort.env.wasm.numThreads = 1; // more of them need headers that a file does not have
-    session = await ort.InferenceSession.create(new Uint8Array(model), { executionProviders: ["wasm"] });
+    session = await page.started();
     await sample();
     byId("new").disabled = false;
-    document.body.dataset.allReady = Math.round(performance.now());
-    document.body.dataset.ready = "yes";
-  }
+  });
 
   // -- the network ---------------------------------------------------------------------------------------------------
 
@@ -111,7 +100,7 @@
     const began = performance.now();
     pixels = await generate(samples);
     const seconds = (performance.now() - began) / 1000;
-    byId("told").textContent = `${shown} samples in ${seconds.toFixed(2)} s, in this browser.`;
+    page.tell(`${shown} samples in ${seconds.toFixed(2)} s, in this browser.`);
     if (isPoints) scatter(byId("scatter"), pixels);
     else samples.forEach((_, index) => paint(byId(`sample-${index}`).firstChild, pixels, index));
     if (isPoints) await walk();
@@ -221,14 +210,6 @@
 
   // -- small things --------------------------------------------------------------------------------------------------
 
-  /** What a script element holds as gzip in base64. */
-  async function unpacked(id) {
-    const text = byId(id).textContent, letters = Uint8Array.fromBase64 ? null : atob(text);
-    const packed = letters === null ? Uint8Array.fromBase64(text) : new Uint8Array(letters.length);
-    if (letters !== null) for (let i = 0; i < letters.length; i++) packed[i] = letters.charCodeAt(i);
-    return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
-  }
-
   /** Numbers in [0, 1) from a seed: an additive sequence through a mixing function of 32 bits (Weyl and MurmurHash3). */
   function randomFrom(seed) {
     let state = seed >>> 0;
@@ -240,9 +221,6 @@
     };
   }
 
-  function byId(id) { return document.getElementById(id); }
-  function make(tag, properties = {}) { return Object.assign(document.createElement(tag), properties); }
-  function count(element) { element.dataset.painted = Number(element.dataset.painted ?? 0) + 1; }
   function slider(id) { return Number(byId(id).value); }
   function sizeOf(input) { return input.shape.reduce((product, side) => product * side, 1); }
 })();
