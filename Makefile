@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-export bench-serve runtime clean
+.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-export bench-page bench-serve runtime clean
 
 setup: .venv/ready
 
@@ -66,6 +66,9 @@ bench-upscale: setup
 
 bench-export: setup
 	$(BIN)/python -m benchmarks.export
+
+bench-page: demo
+	$(BIN)/python -m benchmarks.page runs/demo
 
 bench-serve: demo
 	$(BIN)/python -m benchmarks.serve runs/demo
