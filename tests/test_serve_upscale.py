@@ -103,6 +103,14 @@ def test_every_format_goes_in_and_comes_out(client, kind):
     assert made.format == kind.upper() and made.size == (120, 80) and made.getexif()[0x010E] == "a lake"
 
 
+def test_a_phones_photo_with_a_preview_behind_it_is_one_picture(client):
+    first, second = (Image.fromarray(smooth(16, 20, seed=seed)) for seed in (1, 2))
+    buffer = io.BytesIO()
+    first.save(buffer, "MPO", save_all=True, append_images=[second])
+    answer = sent(client, buffer.getvalue(), name="photo.jpg", format="jpeg")
+    assert answer.status_code == 200 and decoded(answer.content).shape == (64, 80, 3)
+
+
 def test_what_is_said_about_it(client):
     about = client.get("/v1/model").json()
     assert about["upscaler"] == {"name": "a network", "scale": 4, "style": "faithful"}
