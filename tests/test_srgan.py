@@ -15,7 +15,7 @@ from games import Linear, ring
 from ganvas import recipes, zoo
 from ganvas.data.photos import open_photos
 from ganvas.errors import DataError, RunError, UsageError
-from ganvas.features.content import LiteContent, VGGContent, unit_distance
+from ganvas.features.content import LiteContent, VGGContent, unaligned, unit_distance
 from ganvas.features.lite import Lite
 from ganvas.fidelity import Fidelity
 from ganvas.metrics.pairs import luminance, psnr, shaved, ssim
@@ -210,6 +210,17 @@ def test_content_in_lite0_is_the_distance_of_unit_vectors_at_the_images_own_size
     one.requires_grad_()
     content(one, other).backward()
     assert one.grad.abs().sum() > 0 and not any(p.requires_grad for p in content.parameters())
+
+
+def test_the_content_loss_sees_the_images_at_every_place_of_a_grid_of_eight():
+    rows, columns = torch.meshgrid(torch.arange(20), torch.arange(24), indexing="ij")
+    image = torch.stack([rows, columns])[None]
+    corners = set()
+    for step in range(64):
+        one, other = unaligned(image, -image, step)
+        assert torch.equal(one, -other) and one.shape[2] > 12 and one.shape[3] > 16
+        corners.add((one[0, 0, 0, 0].item(), one[0, 1, 0, 0].item()))
+    assert corners == {(row, column) for row in range(8) for column in range(8)}
 
 
 def test_content_in_vgg19_reads_torchvisions_weights(tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import torch
@@ -26,6 +27,7 @@ from ganvas.data.batches import Photos
 from ganvas.data.degrade import degraded
 from ganvas.errors import UsageError
 from ganvas.features.content import content as content_named
+from ganvas.features.content import unaligned
 from ganvas.networks.interpolation import flat, unflat
 from ganvas.networks.srresnet import PhotoDiscriminator, SRResNet
 from ganvas.networks.upscaling import CompactUpscaler
@@ -125,7 +127,7 @@ class SRGAN(Recipe):
             yield Turn("generator", self.pixel_losses, batch)
             return
         yield Turn("discriminator", self.discriminator_losses, batch, after=self.remember)
-        yield Turn("generator", self.generator_losses, batch)
+        yield Turn("generator", partial(self.generator_losses, step=progress.step), batch)
 
     def pixel_losses(self, real: Photos) -> Losses:
         return Losses({"pixel": self.pixel_loss(self.generator(self.low(real)), real.image)})
@@ -136,13 +138,13 @@ class SRGAN(Recipe):
         terms = self.objective.discriminator(real_logits, fake_logits)
         return Losses(terms, *self.objective.judged(real_logits, fake_logits))
 
-    def generator_losses(self, real: Photos) -> Losses:
+    def generator_losses(self, real: Photos, step: int = 0) -> Losses:
         fake = self.generator(self.low(real))
         real_logits = self.discriminator(real.image) if self.objective.paired else None
         terms = self.objective.generator(self.discriminator(fake), real_logits)
         terms["pixel"] = self.pixel_loss(fake, real.image)
         if self.content is not None:
-            terms["content"] = self.content(fake, real.image)
+            terms["content"] = self.content(*unaligned(fake, real.image, step))
         return Losses({name: self.weights[name] * term for name, term in terms.items() if self.weights[name]})
 
     def remember(self, results: Results) -> None:
