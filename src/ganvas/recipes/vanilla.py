@@ -50,6 +50,7 @@ class Vanilla(Recipe):
         shape: arg.Shape,
         latent: arg.Latent = 64,
         width: arg.Width = 256,
+        layers: Annotated[int, Range(1, 16), "hidden layers of each player"] = 2,
         dropout: Annotated[
             float | None, Range(0, 0.95), "share of the discriminator's units dropped; default: 0.5 for images, else 0"
         ] = None,
@@ -80,14 +81,11 @@ class Vanilla(Recipe):
         numbers = math.prod(shape)
         if dropout is None:  # as in the paper, whose data are images; two coordinates leave nothing to drop
             dropout = 0.5 if len(shape) == 3 else 0.0
-        self.generator = mlp(latent, [width, width], numbers)
-        self.discriminator = nn.Sequential(
-            Maxout(numbers, width, pieces=5),
-            nn.Dropout(dropout),
-            Maxout(width, width, pieces=5),
-            nn.Dropout(dropout),
-            nn.Linear(width, 1),
-        )
+        self.generator = mlp(latent, [width] * layers, numbers)
+        judges: list[nn.Module] = []
+        for inputs in [numbers] + [width] * (layers - 1):
+            judges += [Maxout(inputs, width, pieces=5), nn.Dropout(dropout)]
+        self.discriminator = nn.Sequential(*judges, nn.Linear(width, 1))
 
     def optimizers(self) -> dict[str, Optimizer]:
         return {
