@@ -51,7 +51,7 @@ def serve(
     model = load(run, recipe=recipe)
     name, state = Path(run).resolve().name, State()
     recipe_name = shared_config(Path(run))["recipe"]
-    listening = _listening(host, port)
+    bound = listening(host, port)
     app = application(model, name=name, recipe=recipe_name, limits=limits, token=token, state=state)
     config = uvicorn.Config(
         app,
@@ -64,9 +64,9 @@ def serve(
     )
     where = f"[{host}]" if ":" in host else host
     print(
-        f"{name} ({recipe_name}, step {model.step:,}) at http://{where}:{listening.getsockname()[1]}/docs", flush=True
+        f"{name} ({recipe_name}, step {model.step:,}) at http://{where}:{bound.getsockname()[1]}/docs", flush=True
     )
-    Server(config, state).run(sockets=[listening])
+    Server(config, state).run(sockets=[bound])
 
 
 class Server(uvicorn.Server):
@@ -112,7 +112,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
     try:
         family: Any = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=2048)

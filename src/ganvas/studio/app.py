@@ -1,0 +1,62 @@
+"""Gradio, set up so that it talks to nobody and keeps its files where the studio says."""
+
+from __future__ import annotations
+
+import os
+from importlib.resources import files
+
+# Before Gradio is imported, which reads them then.
+os.environ.update(
+    {
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_OFFLINE": "1",
+        "GRADIO_SHARE": "False",
+        "GRADIO_RUN_HISTORY": "False",
+        "GRADIO_MCP_SERVER": "False",
+        "GRADIO_SSR_MODE": "False",
+        "GRADIO_ALLOWED_PATHS": "",
+        "GRADIO_ROOT_PATH": "",
+    }
+)
+
+import gradio as gr
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from ganvas.studio.guard import LARGEST_UPLOAD, Guard
+from ganvas.studio.page import page
+from ganvas.studio.shelf import Shelf
+
+
+def application(shelf: Shelf, token: str | None = None) -> ASGIApp:
+    """The ASGI application over the shelf. token: what visitors must know, or None."""
+    cache = shelf.own / "cache"
+    os.environ["GRADIO_TEMP_DIR"] = str(cache)
+    os.environ["GRADIO_EXAMPLES_CACHE"] = str(cache)
+    blocks = page(shelf)
+    blocks.queue(default_concurrency_limit=4, max_size=200)
+    app = gr.mount_gradio_app(
+        FastAPI(openapi_url=None, docs_url=None, redoc_url=None),
+        blocks,
+        path="/",
+        footer_links=[],
+        run_history=False,
+        show_error=True,
+        max_file_size=LARGEST_UPLOAD,
+        ssr_mode=False,
+        enable_monitoring=False,
+        pwa=False,
+        mcp_server=False,
+        theme=_theme(),
+        css=files("ganvas").joinpath("assets", "studio.css").read_text("utf-8"),
+    )
+    # Gradio checks that a file in a request was uploaded only in a page that it launched itself.
+    blocks.has_launched = True
+    return Guard(app, cache=cache, token=token)
+
+
+def _theme() -> gr.themes.Base:
+    fonts = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
+    mono = ("ui-monospace", "Menlo", "Consolas", "monospace")
+    return gr.themes.Default(primary_hue="indigo", neutral_hue="slate", font=fonts, font_mono=mono)
