@@ -63,9 +63,7 @@ def serve(
         timeout_graceful_shutdown=int((limits or Limits()).seconds) + 5,
     )
     where = f"[{host}]" if ":" in host else host
-    print(
-        f"{name} ({recipe_name}, step {model.step:,}) at http://{where}:{bound.getsockname()[1]}/docs", flush=True
-    )
+    print(f"{name} ({recipe_name}, step {model.step:,}) at http://{where}:{bound.getsockname()[1]}/docs", flush=True)
     Server(config, state).run(sockets=[bound])
 
 

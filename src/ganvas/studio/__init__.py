@@ -29,7 +29,7 @@ def studio(
     port: int = 7860,
     token_file: str | Path | None = None,
 ) -> None:
-    """Serves the page until Ctrl-C or SIGTERM. runs: the folder, made where it does not exist. port: 0 takes a free one.
+    """Serves the page until Ctrl-C or SIGTERM. runs: the folder, made where it does not exist. port: 0 takes any.
 
     Raises UsageError for an address that cannot be had, or one that others reach without a token.
     """

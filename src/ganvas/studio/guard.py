@@ -4,8 +4,9 @@ Gradio has routes that the studio has no use for (it can fetch addresses and for
 path or address in a request for a file. So only the routes that the page needs are let through; a file is one that
 Gradio keeps for the page; and a request that names any other file or an address is refused before it arrives there.
 
-On this machine alone, no token is needed: then the address must be this machine's by name, so that no web page can reach
-the studio through a name of its own (DNS rebinding). Whoever asks with an `Origin` must ask from the studio's page.
+On this machine alone, no token is needed: then the address must be this machine's by name, so that no web page can
+reach the studio through a name of its own (DNS rebinding). Whoever asks with an `Origin` must ask from the studio's
+page.
 """
 
 from __future__ import annotations
@@ -43,8 +44,9 @@ _ENTER = "/enter"
 _COOKIE = "ganvas-studio"
 _POLICY = (
     b"default-src 'self'; img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; "
-    b"style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; worker-src 'self' blob:; "
-    b"connect-src 'self' data: blob:; frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
+    b"style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    b"worker-src 'self' blob:; connect-src 'self' data: blob:; "
+    b"frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
 )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
+from ganvas.studio import compare_tab, directions_tab, sample_tab, train_tab, upscale_tab, walk_tab
+from ganvas.studio.desk import Desk, names
 from ganvas.studio.models import Models
 from ganvas.studio.shelf import Shelf
 from ganvas.studio.telling import told
@@ -15,42 +16,39 @@ EVERY = 2.0
 """Seconds between two looks at the folder."""
 
 
-class Names(gr.Dropdown):  # type: ignore[misc]
-    """A choice among names that come and go; whether one is there is for the shelf to say."""
-
-    is_template = True  # Gradio's own front end shows it
-
-    def preprocess(self, payload: Any) -> Any:
-        return payload if isinstance(payload, str) else None
-
-
-@dataclass(frozen=True)
-class Desk:
-    """What every tab is given. run: the choice of a run above the tabs."""
-
-    shelf: Shelf
-    models: Models
-    run: gr.Dropdown
+TABS = {
+    "train": train_tab.build,
+    "sample": sample_tab.build,
+    "walk": walk_tab.build,
+    "directions": directions_tab.build,
+    "upscale": upscale_tab.build,
+    "compare": compare_tab.build,
+}
 
 
 def page(shelf: Shelf) -> gr.Blocks:
-    from ganvas.studio import sample_tab
-
-    with gr.Blocks(title="Ganvas studio", analytics_enabled=False, delete_cache=(3600, 86400), fill_width=False) as blocks:
+    with gr.Blocks(
+        title="Ganvas studio", analytics_enabled=False, delete_cache=(3600, 86400), fill_width=False
+    ) as blocks:
         with gr.Row(elem_classes="top"):
             gr.HTML("<h1>Ganvas studio</h1>")
-            run = Names(label="Run", info="What the tabs below are about", choices=[], elem_id="run", filterable=False)
-        desk = Desk(shelf, Models(shelf), run)
-        with gr.Tabs():
-            with gr.Tab("Sample", id="sample"):
-                sample_tab.build(desk)
+            run = names("Run", info="What the tabs below are about", choices=shelf.names(), elem_id="run")
         timer = gr.Timer(EVERY)
+        desk = Desk(shelf, Models(shelf), run, timer, {})
+        with gr.Tabs():
+            for name, build in TABS.items():
+                with gr.Tab(name.capitalize(), id=name) as desk.tabs[name]:
+                    build(desk)
 
-        def look(chosen: Any) -> Any:
-            names = shelf.names()
-            value = chosen if chosen in names else (names[0] if names else None)
-            return gr.Dropdown(choices=names, value=value)
+        told_before = gr.State(None)
 
-        blocks.load(told(look), run, run, show_progress="hidden", api_visibility="private")
-        timer.tick(told(look), run, run, show_progress="hidden", api_visibility="private")
-    return blocks
+        def look(chosen: Any, before: Any) -> Any:
+            known = shelf.names()
+            if known == before and (chosen in known or not known):
+                return gr.skip(), gr.skip()
+            return gr.Dropdown(choices=known, value=chosen if chosen in known else next(iter(known), None)), known
+
+        for event in (blocks.load, timer.tick):
+            event(told(look), [run, told_before], [run, told_before], show_progress="hidden", api_visibility="private")
+    made: gr.Blocks = blocks
+    return made

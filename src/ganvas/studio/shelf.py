@@ -11,6 +11,7 @@ that comes from a request is only ever looked up among the runs that exist.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -86,6 +87,18 @@ class Shelf:
     def live(self, name: str) -> bool:
         return self.trainings.live(name) or is_trained(self.folder / name)
 
+    def stamp(self, name: object) -> str:
+        """What changes whenever there is something new to tell of the run."""
+        path = self.path(name)
+        watched = [
+            path / "metrics.jsonl",
+            path / "config.json",
+            path / "samples",
+            self.own / "jobs" / f"{path.name}.log",
+        ]
+        times = [(s.st_mtime_ns, s.st_size) if (s := _status(each)) else None for each in watched]
+        return f"{path.name} {self.live(path.name)} {times}"
+
     def run(self, name: object) -> Run:
         """The run as it is now. Raises RunError for a name that is not there."""
         path = self.path(name)
@@ -126,9 +139,12 @@ def _ended(rows: list[Row] | list[dict[str, Any]]) -> State:
 
 
 def _changed(path: Path) -> float:
-    for each in (path / "metrics.jsonl", path / "config.json", path):
-        try:
-            return each.stat().st_mtime
-        except OSError:
-            continue
-    return float("inf")  # it is just beginning
+    times = (_status(each) for each in (path / "metrics.jsonl", path / "config.json", path))
+    return next((status.st_mtime for status in times if status), float("inf"))  # it is just beginning
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        return None
