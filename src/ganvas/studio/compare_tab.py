@@ -14,6 +14,7 @@ from ganvas.metrics.passport import number as shown_number
 from ganvas.metrics.passport import read_passport
 from ganvas.options import Range
 from ganvas.pages import mapping, plain
+from ganvas.studio.choices import picture_of
 from ganvas.studio.desk import Desk, names
 from ganvas.studio.shelf import Run
 from ganvas.studio.telling import SEEDS, told, whole
@@ -30,11 +31,9 @@ def build(desk: Desk) -> None:
         count = gr.Slider(4, 64, 20, step=4, label="Samples of each")
         go = gr.Button("Compare", variant="primary", elem_id="compare", elem_classes="other")
     with gr.Row():
-        left = gr.Image(
-            label="the run above", type="pil", format="png", interactive=False, elem_classes="crisp", elem_id="left"
-        )
-        right = gr.Image(
-            label="the other", type="pil", format="png", interactive=False, elem_classes="crisp", elem_id="right"
+        left, right = (
+            picture_of("Samples of the run above", 380, "left"),
+            picture_of("Samples of the other", 380, "right"),
         )
     told_apart = gr.HTML(elem_id="comparison")
 
@@ -43,14 +42,14 @@ def build(desk: Desk) -> None:
             raise UsageError("choose two different runs")
         runs = (desk.shelf.run(a), desk.shelf.run(b))
         given, n = whole("seed", given, SEEDS), whole("samples", n, Range(1, 64))
-        pictures = []
+        pictures: list[Any] = []
         for run in runs:
             try:
                 with desk.models.use(run.name) as model:
-                    pictures.append(gr.Image(model.space.grid(model.sample(n, seed=given)), label=run.name))
+                    pictures.append(model.space.grid(model.sample(n, seed=given)))
             except (RunError, UsageError) as error:  # the numbers can be compared all the same
                 gr.Warning(escape(f"{run.name}: {error}"), title="No samples")
-                pictures.append(gr.Image(None, label=run.name))
+                pictures.append(None)
         return [*pictures, comparison(*runs)]
 
     def choices(chosen: Any, before: Any) -> Any:
@@ -78,14 +77,20 @@ def comparison(first: Run, second: Run) -> str:
     heads = f"<tr><th></th><th>{escape(first.name)}</th><th>{escape(second.name)}</th></tr>"
     tables: list[tuple[str, list[tuple[str, ...]]]] = [
         ("How far they are", facts),
-        ("Settings that differ", differing or [("none", "", "")]),
-        ("Scores", _scores(first, second) or [("none yet", "ganvas evaluate RUN --json RUN/scores.json", "")]),
+        ("Settings that differ", differing),
+        ("Scores", _scores(first, second)),
     ]
     cards = "".join(
         f'<section class="card wide"><h3>{title}</h3><div class="scroll"><table>{heads}'
         f"{''.join(map(_row, rows))}</table></div></section>"
         for title, rows in tables
+        if rows
     )
+    if not tables[-1][1]:
+        cards += (
+            '<p class="hint">Neither has scores yet: '
+            "<code>ganvas evaluate RUN --data SOURCE --json RUN/scores.json</code> gives them.</p>"
+        )
     return f'<div class="panel">{cards}<section class="charts">{_charts(runs)}</section></div>'
 
 

@@ -20,10 +20,11 @@ def names(label: str, **more: Any) -> gr.Dropdown:
 @dataclass(frozen=True)
 class Desk:
     """What every tab is given. run: the choice of a run above the tabs. timer: ticks while the page is open. tabs:
-    by their names."""
+    by their names. open_tab: the name of the one that is open."""
 
     shelf: Shelf
     models: Models
     run: gr.Dropdown
     timer: gr.Timer
     tabs: dict[str, gr.Tab]
+    open_tab: gr.State

@@ -13,7 +13,7 @@ from ganvas.errors import UsageError
 from ganvas.latent import Directions, closed_form_directions, decode, drawn, moved, principal_directions
 from ganvas.model import Model
 from ganvas.options import Range
-from ganvas.studio.choices import label_choice, label_of, renew
+from ganvas.studio.choices import label_choice, label_of, picture_of, renew, show
 from ganvas.studio.desk import Desk
 from ganvas.studio.telling import SEEDS, real, told, whole
 
@@ -30,7 +30,7 @@ _STOPS = torch.linspace(-REACH, REACH, 7).tolist()
 
 def build(desk: Desk) -> None:
     names = list(METHODS)
-    with gr.Row():
+    with gr.Row(elem_classes="picture-first"):
         with gr.Column(scale=1, min_width=280):
             with gr.Row():
                 seed = gr.Number(1, precision=0, label="Seed", min_width=110, elem_id="directions-seed")
@@ -48,25 +48,11 @@ def build(desk: Desk) -> None:
             ]
             back = gr.Button("All back to the middle", size="sm")
         with gr.Column(scale=2, min_width=300):
-            picture = gr.Image(
-                label="Here",
-                type="pil",
-                format="png",
-                interactive=False,
-                elem_classes="crisp",
-                height=320,
-                elem_id="directions-picture",
-                buttons=["download", "fullscreen"],
+            picture = picture_of("The sample, moved", 320, "directions-picture")
+            gr.Markdown(
+                f"What each direction does: one row each, from {-REACH:g} on the left to {REACH:g} on the right."
             )
-            strips = gr.Image(
-                label="What each direction does: one row each, from -3 to 3",
-                type="pil",
-                format="png",
-                interactive=False,
-                elem_classes="crisp",
-                elem_id="strips",
-                buttons=["download", "fullscreen"],
-            )
+            strips = picture_of("What each direction does", 460, "strips")
 
     start = [desk.run, seed, label, method]
     found: dict[tuple[int, str, str | None], Directions] = {}
@@ -82,7 +68,7 @@ def build(desk: Desk) -> None:
             found[key] = METHODS[how](model, chosen)
         return inputs, found[key]
 
-    def show(name: Any, *values: Any) -> Any:
+    def here(name: Any, *values: Any) -> Any:
         given, wanted, how, *places = values
         amounts = [real(f"direction-{i + 1}", each, Range(-REACH, REACH)) for i, each in enumerate(places)]
         with desk.models.use(name) as model:
@@ -96,12 +82,14 @@ def build(desk: Desk) -> None:
     quietly: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last"}
     everything = [*start, *sliders]
     for slider in sliders:
-        slider.change(told(show), everything, picture, **quietly)
-    for event in (seed.input, label.input, method.input, desk.tabs["directions"].select):
-        event(told(show), everything, picture, **quietly)
+        slider.change(told(here), everything, picture, **quietly)
+    for event in (seed.input, label.input, method.input):
+        event(told(here), everything, picture, **quietly)
         event(told(rows), start, strips, **quietly)
     back.click(lambda: [0.0] * COUNT, None, sliders, show_progress="hidden", api_visibility="private")
-    renew(desk, [label], [picture, strips], [])
+    renewed = renew(desk, [label], [picture, strips], [])
+    show(desk, "directions", renewed, here, everything, picture)
+    show(desk, "directions", renewed, rows, start, strips)
 
 
 def strip(model: Model, inputs: dict[str, torch.Tensor], directions: Directions) -> Image.Image:

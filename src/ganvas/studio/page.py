@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -32,13 +33,14 @@ def page(shelf: Shelf) -> gr.Blocks:
     ) as blocks:
         with gr.Row(elem_classes="top"):
             gr.HTML("<h1>Ganvas studio</h1>")
-            run = names("Run", info="What the tabs below are about", choices=shelf.names(), elem_id="run")
+            run = names("Run", info="What the tabs below are about", choices=shelf.names(), value=None, elem_id="run")
         timer = gr.Timer(EVERY)
-        desk = Desk(shelf, Models(shelf), run, timer, {})
+        desk = Desk(shelf, Models(shelf), run, timer, {}, gr.State(next(iter(TABS))))
         with gr.Tabs():
             for name, build in TABS.items():
                 with gr.Tab(name.capitalize(), id=name) as desk.tabs[name]:
                     build(desk)
+                desk.tabs[name].select(partial(str, name), None, desk.open_tab, show_progress="hidden", queue=False)
 
         told_before = gr.State(None)
 

@@ -9,7 +9,7 @@ import gradio as gr
 
 from ganvas.options import Range
 from ganvas.serve.replies import as_zip
-from ganvas.studio.choices import label_choice, label_of, renew
+from ganvas.studio.choices import label_choice, label_of, picture_of, renew, show
 from ganvas.studio.desk import Desk
 from ganvas.studio.made import keep
 from ganvas.studio.telling import SEEDS, real, told, whole
@@ -36,15 +36,7 @@ def build(desk: Desk) -> None:
             )
             go = gr.Button("Make pictures", variant="primary", elem_id="sample-go")
         with gr.Column(scale=2, min_width=300):
-            picture = gr.Image(
-                label="Samples",
-                type="pil",
-                format="png",
-                interactive=False,
-                elem_classes="crisp",
-                elem_id="sample-picture",
-                buttons=["download", "fullscreen"],
-            )
+            picture = picture_of("Samples", 560, "sample-picture")
             archive = gr.DownloadButton(
                 "Download them one by one (zip)", size="sm", visible=False, elem_id="sample-zip"
             )
@@ -61,8 +53,9 @@ def build(desk: Desk) -> None:
         return grid, gr.DownloadButton(value=str(path), visible=True)
 
     inputs = [desk.run, count, label, seed, cut]
-    go.click(told(make), inputs, [picture, archive], api_name="sample")
+    go.click(told(make), inputs, [picture, archive], api_visibility="private")
     other.click(told(lambda: int.from_bytes(os.urandom(3), "little")), None, seed, api_visibility="private").then(
         told(make), inputs, [picture, archive], api_visibility="private"
     )
-    renew(desk, [label], [picture], [archive], with_any=True)
+    renewed = renew(desk, [label], [picture], [archive], with_any=True)
+    show(desk, "sample", renewed, make, inputs, [picture, archive])

@@ -33,6 +33,7 @@ SETS = {
 GENERAL = ("batch_size", "seed", "ema", "heal")
 """Settings of `ganvas train` that the form offers beside the length."""
 
+_MINUTES = 6
 LENGTHS = {"minutes": Range(0.01, 100_000), "steps": Range(1, 10**9)}
 
 
@@ -117,6 +118,7 @@ def _form(desk: Desk, form: gr.Accordion) -> None:
                 value=next(iter(MADE)),
                 label="Data",
                 elem_id="data",
+                interactive=True,
                 info="A set that comes with Ganvas",
                 filterable=False,
             )
@@ -126,6 +128,7 @@ def _form(desk: Desk, form: gr.Accordion) -> None:
                 type="filepath",
                 height=110,
                 elem_id="upload",
+                interactive=True,
             )
             gr.Markdown(
                 "Sub-folders in the zip become labels. Any sizes: pictures are resized alike.", elem_classes="hint"
@@ -137,14 +140,24 @@ def _form(desk: Desk, form: gr.Accordion) -> None:
                 label="Recipe",
                 info="Which GAN; the first choice is a good one",
                 elem_id="recipe",
+                interactive=True,
             )
             about = gr.Markdown(_about(recipes.DEFAULT), elem_classes="hint", elem_id="about-recipe")
+            # Gradio takes fields that only `choices` below reads for mere displays.
             with gr.Row():
                 unit = gr.Radio(
-                    [("minutes", "minutes"), ("steps", "steps")], value="minutes", label="Length in", min_width=130
+                    [("minutes", "minutes"), ("steps", "steps")],
+                    value="minutes",
+                    label="Length in",
+                    min_width=130,
+                    interactive=True,
                 )
-                length = gr.Number(6, label="How long", minimum=0, min_width=110, elem_id="length")
-            name = gr.Textbox("", label="Name", placeholder="made from recipe and data", max_lines=1, elem_id="name")
+                length = gr.Number(
+                    _MINUTES, label="How long", minimum=0, min_width=110, elem_id="length", interactive=True
+                )
+            name = gr.Textbox(
+                "", label="Name", placeholder="made from recipe and data", max_lines=1, elem_id="name", interactive=True
+            )
     with gr.Accordion("More choices", open=False):
 
         @gr.render(inputs=recipe)  # type: ignore[untyped-decorator]
@@ -190,7 +203,7 @@ def _field(option: Option) -> Any:
     """A field for the option that says nothing where it keeps its default."""
     default = plain(option.default, "")
     info = option.help + (f" (default: {default})" if default else "")
-    about: dict[str, Any] = {"label": option.flag, "info": info, "min_width": 220}
+    about: dict[str, Any] = {"label": option.flag, "info": info, "min_width": 220, "interactive": True}
     if option.kind is bool or option.choices:
         values = list(map(str, option.choices)) or ["yes", "no"]
         return gr.Dropdown([("default", ""), *((each, each) for each in values)], value="", filterable=False, **about)

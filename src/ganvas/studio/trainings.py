@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +32,6 @@ class Trainings:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._children: list[subprocess.Popen[bytes]] = []
 
     def names(self) -> list[str]:
         return [path.stem for path in self.folder.glob("*.log")]
@@ -41,7 +41,6 @@ class Trainings:
         many do."""
         import fcntl
 
-        self._children = [child for child in self._children if child.poll() is None]
         if sum(map(self.live, self.names())) >= MOST:
             raise UsageError(f"{MOST} trainings are running already; stop one, or wait until one is over")
         log = self.folder / f"{name}.log"
@@ -63,7 +62,7 @@ class Trainings:
                 start_new_session=True,  # what ends the studio does not end it
             )
             write_json(log.with_suffix(".json"), {"pid": child.pid, "words": list(words)})
-        self._children.append(child)
+        threading.Thread(target=child.wait, daemon=True).start()  # or a zombie would be left
 
     def stop(self, name: str) -> None:
         """What Ctrl-C does: the step is finished and a checkpoint written. Raises RunError where that cannot be."""

@@ -54,8 +54,10 @@ def build(desk: Desk) -> None:
             scale = gr.Radio([2, 3, 4], value=4, label="Times as wide and high")
             go = gr.Button("Enlarge", variant="primary", elem_id="enlarge")
         with gr.Column(scale=2, min_width=300):
+            gr.Markdown("Left of the line: enlarged by the usual formula (bicubic). Right of it: by the network.")
             both = gr.ImageSlider(
-                label="Left of the line: the usual formula (bicubic). Right: the network. Drag the line.",
+                label="Before and after",
+                show_label=False,
                 type="pil",
                 format="png",
                 interactive=False,
@@ -88,6 +90,8 @@ def build(desk: Desk) -> None:
         kept = keep(desk.shelf, f"{check_here(path).stem}-x{times}.png", content.getvalue())
         return (_picture(before), _picture(large)), gr.DownloadButton(value=str(kept), visible=True)
 
+    # Gradio would open the file itself; here it is read as every photo is.
+    photo.preprocess = lambda payload: None if payload is None else payload.path  # type: ignore[method-assign]
     go.click(told(enlarge), [photo, model, desk.run, style, scale], [both, result], api_visibility="private")
 
 

@@ -13,7 +13,7 @@ from ganvas.errors import UsageError
 from ganvas.latent import drawn, walk
 from ganvas.model import Model
 from ganvas.options import Range
-from ganvas.studio.choices import label_choice, label_of, renew
+from ganvas.studio.choices import label_choice, label_of, picture_of, renew, show
 from ganvas.studio.desk import Desk
 from ganvas.studio.made import keep
 from ganvas.studio.telling import SEEDS, real, told, whole
@@ -36,23 +36,15 @@ def build(desk: Desk) -> None:
                 second = gr.Number(2, precision=0, label="To seed", min_width=110, elem_id="walk-second")
                 second_label = label_choice("showing")
             gr.Markdown("A seed stands for one sample, the first one of that seed in Sample.", elem_classes="hint")
-            with gr.Row():
-                frames = gr.Slider(FRAMES.low, FRAMES.high, 32, step=1, label="Frames each way", min_width=150)
-                kind = gr.Radio(list(FILMS), value="GIF", label="Film as", min_width=120, elem_id="walk-kind")
+            frames = gr.Slider(FRAMES.low, FRAMES.high, 32, step=1, label="Frames of the film, each way")
+            kind = gr.Radio(list(FILMS), value="GIF", label="Saved as", elem_id="walk-kind")
             go = gr.Button("Make a film", elem_id="walk-film")
             film = gr.File(label="The film", interactive=False, visible=False, elem_id="walk-file", height=90)
         with gr.Column(scale=2, min_width=300):
-            share = gr.Slider(0, 1, 0, step=0.01, label="On the way", info="Drag it", elem_id="walk-share")
-            picture = gr.Image(
-                label="Here",
-                type="pil",
-                format="png",
-                interactive=False,
-                elem_classes="crisp",
-                elem_id="walk-picture",
-                buttons=["download", "fullscreen"],
-                height=420,
+            share = gr.Slider(
+                0, 1, 0, step=0.01, label="On the way", info="From the first sample to the second", elem_id="walk-share"
             )
+            picture = picture_of("The sample at this place", 440, "walk-picture")
 
     ends = [desk.run, first, first_label, second, second_label]
 
@@ -62,7 +54,7 @@ def build(desk: Desk) -> None:
         end = drawn(model, whole("to-seed", b, SEEDS), label=label_of(b_label))
         return walk(model, begin, end, shares)
 
-    def show(name: Any, *values: Any) -> Any:
+    def here(name: Any, *values: Any) -> Any:
         *places, at = values
         at = real("on-the-way", at, Range(0, 1))
         with desk.models.use(name) as model:
@@ -79,14 +71,14 @@ def build(desk: Desk) -> None:
         path = keep(desk.shelf, f"{name}-walk.{ending}", as_film(pictures, named))
         return gr.File(value=str(path), visible=True)
 
-    shown: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
-    share.input(told(show), [*ends, share], picture, **shown)
-    share.change(told(show), [*ends, share], picture, **shown)
+    quietly: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
+    share.input(told(here), [*ends, share], picture, **quietly)
+    share.change(told(here), [*ends, share], picture, **quietly)
     for event in (first.input, first_label.input, second.input, second_label.input):
-        event(told(show), [*ends, share], picture, **shown)
-    desk.tabs["walk"].select(told(show), [*ends, share], picture, **shown)
+        event(told(here), [*ends, share], picture, **quietly)
     go.click(told(make), [*ends, frames, kind], film, api_visibility="private")
-    renew(desk, [first_label, second_label], [picture], [film])
+    renewed = renew(desk, [first_label, second_label], [picture], [film])
+    show(desk, "walk", renewed, here, [*ends, share], picture)
 
 
 def as_film(pictures: list[Image.Image], kind: str) -> bytes:
