@@ -264,7 +264,7 @@ def test_a_training_is_started_watched_stopped_and_resumed_by_two_visitors(page,
     # Each samples while the other trains.
     open_tab(other, "Sample")
     other.click("#sample-go")
-    other.wait_for_selector("#sample-picture img, text=no checkpoint")
+    other.locator("#sample-picture img").or_(other.get_by_text("no checkpoint of circle")).first.wait_for()
     page.click("#stop")
     page.wait_for_selector("#watch .state.stopped")
     step = shelf.run("circle").rows[-1]["step"]

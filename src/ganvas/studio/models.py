@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ganvas.errors import RunError
 from ganvas.model import Model, load
 from ganvas.studio.shelf import Shelf
 
@@ -30,7 +31,10 @@ class Models:
         with self.busy:
             key = (path, _written(path))
             if key not in self._kept:
-                self._kept[key] = load(path)
+                try:
+                    self._kept[key] = load(path)
+                except RunError as error:  # visitors need not know where on the machine the runs are
+                    raise RunError(str(error).replace(f"{self.shelf.folder}/", "")) from None
                 while len(self._kept) > KEPT:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)

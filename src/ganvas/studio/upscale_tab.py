@@ -12,7 +12,7 @@ from PIL import Image
 from ganvas import zoo
 from ganvas.data.batches import Photos
 from ganvas.data.bicubic import resized
-from ganvas.errors import RunError, UsageError
+from ganvas.errors import DataError, RunError, UsageError
 from ganvas.options import Range
 from ganvas.photofiles import read_photo
 from ganvas.studio.desk import Desk
@@ -75,7 +75,11 @@ def build(desk: Desk) -> None:
         if times not in (2, 3, 4):
             raise UsageError("a photo can be enlarged 2, 3 or 4 times")
         share = real("style", share, Range(0, 1))
-        pixels = read_photo(check_here(path)).pixels
+        photo_file = check_here(path)
+        try:
+            pixels = read_photo(photo_file).pixels
+        except DataError as error:
+            raise DataError(str(error).replace(f"{photo_file.parent}/", "")) from None
         height, width = pixels.shape[:2]
         if height * width > MOST_PIXELS:
             raise UsageError(
@@ -87,7 +91,7 @@ def build(desk: Desk) -> None:
         before = resized(pixels, (height * times, width * times))
         content = io.BytesIO()
         _picture(large).save(content, "PNG")
-        kept = keep(desk.shelf, f"{check_here(path).stem}-x{times}.png", content.getvalue())
+        kept = keep(desk.shelf, f"{photo_file.stem}-x{times}.png", content.getvalue())
         return (_picture(before), _picture(large)), gr.DownloadButton(value=str(kept), visible=True)
 
     # Gradio would open the file itself; here it is read as every photo is.
