@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import http.client
 import io
 import json
 import os
 import re
+import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,9 +34,12 @@ import ganvas
 from chromium import Seen, browser_page
 from ganvas.commands import studio as command
 from ganvas.errors import RunError, UsageError
+from ganvas.studio.compare_tab import comparison
 from ganvas.studio.guard import Guard
+from ganvas.studio.models import Models
 from ganvas.studio.shelf import Shelf
 from ganvas.studio.trainings import MOST
+from ganvas.studio.watch import panel
 
 PATIENCE = 12_000  # milliseconds
 
@@ -420,15 +427,55 @@ def test_a_run_that_was_trained_from_a_terminal_is_live_as_long_as_it_is_locked(
     assert shelf.run("gentle").state == "finished"
 
 
-def test_a_training_is_found_as_long_as_it_lives_and_its_error_behind_it(tmp_path):
+def test_a_checkpoint_that_holds_a_pickle_is_refused(runs, tmp_path):
+    run = shutil.copytree(runs / "marks", tmp_path / "runs" / "evil")
+    bomb = b"cos\nsystem\n(S'touch " + str(tmp_path / "ran").encode() + b"'\ntR."
+    for newest in (run / "checkpoints").iterdir():
+        (newest / "model.safetensors").write_bytes(bomb)
+        manifest = json.loads((newest / "manifest.json").read_text())
+        manifest["files"]["model.safetensors"] = {"bytes": len(bomb), "sha256": hashlib.sha256(bomb).hexdigest()}
+        (newest / "manifest.json").write_text(json.dumps(manifest))
+    models = Models(Shelf(tmp_path / "runs"))
+    with pytest.raises(RunError, match="not a safetensors file") as refused, models.use("evil"):
+        pass
+    assert str(tmp_path) not in str(refused.value) and not (tmp_path / "ran").exists()
+
+
+def test_whatever_a_run_says_of_itself_is_only_text_on_the_page(runs, tmp_path):
+    evil = "<img src=x onerror=alert(1)>"
+    run = shutil.copytree(runs / "marks", tmp_path / evil)
+    config = json.loads((run / "config.json").read_text())
+    config |= {"recipe": evil, "created": evil}
+    config["arguments"] |= {"objective": evil, evil: evil}
+    config["data"] |= {"name": evil, "labels": [evil, evil]}
+    config["settings"] |= {"steps": "many", "minutes": -1, "epochs": 1e308}
+    (run / "config.json").write_text(json.dumps(config))
+    with (run / "metrics.jsonl").open("a") as rows:
+        rows.write(json.dumps({"step": 70, f"{evil}/adversarial": 1.0, "score/" + evil: 2.0}) + "\n[1\n")
+        rows.write(json.dumps({"step": 71, "event": f"{evil} back with 0.5", "seconds": 1e308}) + "\n")
+    (run / "scores.json").write_text(json.dumps({"ganvas passport": 1, "scores": [evil]}))
     shelf = Shelf(tmp_path)
-    shelf.trainings.start("lost", ["vanilla", "--data=nowhere", "--steps=1", f"--out={tmp_path / 'lost'}"])
+    told = panel(shelf.run(evil)) + comparison(shelf.run(evil), Shelf(runs).run("gentle"))
+    assert "&lt;img" in told and "<img src=x" not in told
+
+
+def test_a_training_is_found_as_long_as_it_lives_and_its_error_behind_it(tmp_path):
+    # Its data is a zip of two pictures that would take 10 GB each.
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w") as archive:
+        for name in "ab":
+            head = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 0, 0, 0, 0)
+            chunk = b"IHDR" + head
+            sized = struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+            archive.writestr(f"{name}.png", b"\x89PNG\r\n\x1a\n" + sized + b"\0" * 100)
+    shelf = Shelf(tmp_path)
+    words = ["vanilla", f"--data={tmp_path / 'bomb.zip'}", "--steps=1", f"--out={tmp_path / 'lost'}"]
+    shelf.trainings.start("lost", words)
     assert shelf.run("lost").state == "starting" and Shelf(tmp_path).live("lost")
     with pytest.raises(RunError, match="already"):
         shelf.trainings.start("lost", [])
     until(lambda: not shelf.live("lost"))
     run = shelf.run("lost")
-    assert run.state == "failed" and "no data 'nowhere'" in run.message
+    assert run.state == "failed" and "bomb.zip" in run.message
 
 
 def test_no_more_than_some_trainings_run_at_once(tmp_path):

@@ -60,10 +60,10 @@ def last_picture(run: Path, config: Mapping[str, Any]) -> tuple[int, str, bool, 
     return step, _encoded([picture], _LAST_PICTURE)[0], crisp, _column_labels(config, picture)
 
 
-def last_strip(run: Path) -> str:
-    """The address of the strip that training keeps up to date; "" where there is none."""
+def last_strip(run: Path) -> tuple[str, int]:
+    """The address of the strip that training keeps up to date, and its width in pixels; "" where there is none."""
     picture = film.read(run / film.FOLDER / film.STRIP)
-    return "" if picture is None else _encoded([picture], _LAST_PICTURE)[0]
+    return ("", 0) if picture is None else (_encoded([picture], _LAST_PICTURE)[0], picture.width)
 
 
 def time_strip(run: Path, config: Mapping[str, Any]) -> str:

@@ -172,7 +172,7 @@ def closed_form_directions(model: Model, count: int = 5) -> Directions:
 def principal_directions(
     model: Model, count: int = 5, *, label: str | None = None, samples: int = 1024, seed: int = 0
 ) -> Directions:
-    """The latent directions of the principal components of the first layer's activations (GANSpace: Haerkoenen et al.
+    """The latent directions of the principal components of the first layer's activations (GANSpace: Härkönen et al.
     2020, section 2.1): of `samples` draws, each component's scores are regressed on the latent vectors.
 
     Activations are what the second layer with weights is given, the first layer's output where there is no second.

@@ -13,6 +13,7 @@ from ganvas.errors import UsageError
 from ganvas.latent import Directions, closed_form_directions, decode, drawn, moved, principal_directions
 from ganvas.model import Model
 from ganvas.options import Range
+from ganvas.recipe import Recipe
 from ganvas.studio.choices import label_choice, label_of, picture_of, renew, show
 from ganvas.studio.desk import Desk
 from ganvas.studio.telling import SEEDS, real, told, whole
@@ -55,14 +56,14 @@ def build(desk: Desk) -> None:
             strips = picture_of("What each direction does", 460, "strips")
 
     start = [desk.run, seed, label, method]
-    found: dict[tuple[int, str, str | None], Directions] = {}
+    found: dict[tuple[Recipe, str, str | None], Directions] = {}  # the last ones
 
     def place(model: Model, given: Any, wanted: Any, how: Any) -> tuple[dict[str, torch.Tensor], Directions]:
         if how not in METHODS:
             raise UsageError(f"directions are found from {' or '.join(METHODS)}")
         chosen = label_of(wanted)
         inputs = drawn(model, whole("seed", given, SEEDS), label=chosen)
-        key = (id(model), how, chosen if how == names[1] else None)
+        key = (model.recipe, how, chosen if how == names[1] else None)
         if key not in found:
             found.clear()
             found[key] = METHODS[how](model, chosen)

@@ -94,7 +94,12 @@ def build(desk: Desk) -> None:
 
 def _buttons(state: str) -> list[Any]:
     live, still = state in ("starting", "training"), state in ("stopped", "failed", "finished")
-    return [gr.Button(interactive=live), gr.Button(interactive=still), gr.Textbox(visible=still)]
+    there = live or still
+    return [
+        gr.Button(interactive=live, visible=there),
+        gr.Button(interactive=still, visible=there),
+        gr.Textbox(visible=still),
+    ]
 
 
 def _empty() -> str:

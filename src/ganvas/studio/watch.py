@@ -114,12 +114,13 @@ def _pictures(run: Run) -> str:
 
 
 def _strip(run: Run) -> str:
-    source = last_strip(run.path)
+    source, width = last_strip(run.path)
     if not source:
         return ""
     return (
         '<section class="card wide"><h3>From noise to samples</h3><p class="about">The same random inputs as training '
         f'goes on, from left to right.</p><div class="strip"><img class="pixelated" src="{source}" '
+        f'style="width: min(100%, {2 * width}px); min-width: min(620px, {2 * width}px)" '
         'alt="The first samples at several moments of training"></div></section>'
     )
 
