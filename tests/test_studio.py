@@ -11,12 +11,10 @@ import os
 import re
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import time
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -41,7 +39,7 @@ from ganvas.studio.shelf import Shelf
 from ganvas.studio.trainings import MOST
 from ganvas.studio.watch import panel
 
-PATIENCE = 12_000  # milliseconds
+PATIENCE = 60_000  # milliseconds
 
 
 def labelled_zip(path: Path, side: int = 8) -> Path:
@@ -125,7 +123,7 @@ def pixels(page, address: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(page.request.get(address).body())))
 
 
-def until(true: Callable[[], bool], seconds: float = 40) -> None:
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not happen in time"
@@ -421,7 +419,8 @@ def test_a_run_that_was_trained_from_a_terminal_is_live_as_long_as_it_is_locked(
     assert not shelf.live("gentle")
     with (runs / "gentle" / ".lock").open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert shelf.run("gentle").state == "training" and shelf.names()[0] == "gentle"
+        assert shelf.run("gentle").state == "training"
+        assert shelf.names().index("gentle") < shelf.names().index("marks")
         with pytest.raises(RunError, match="press Ctrl-C where it was started"):
             shelf.trainings.stop("gentle")
     assert shelf.run("gentle").state == "finished"
@@ -460,22 +459,14 @@ def test_whatever_a_run_says_of_itself_is_only_text_on_the_page(runs, tmp_path):
 
 
 def test_a_training_is_found_as_long_as_it_lives_and_its_error_behind_it(tmp_path):
-    # Its data is a zip of two pictures that would take 10 GB each.
-    with zipfile.ZipFile(tmp_path / "bomb.zip", "w") as archive:
-        for name in "ab":
-            head = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 0, 0, 0, 0)
-            chunk = b"IHDR" + head
-            sized = struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
-            archive.writestr(f"{name}.png", b"\x89PNG\r\n\x1a\n" + sized + b"\0" * 100)
     shelf = Shelf(tmp_path)
-    words = ["vanilla", f"--data={tmp_path / 'bomb.zip'}", "--steps=1", f"--out={tmp_path / 'lost'}"]
-    shelf.trainings.start("lost", words)
+    shelf.trainings.start("lost", ["nonsense"])
     assert shelf.run("lost").state == "starting" and Shelf(tmp_path).live("lost")
     with pytest.raises(RunError, match="already"):
         shelf.trainings.start("lost", [])
     until(lambda: not shelf.live("lost"))
     run = shelf.run("lost")
-    assert run.state == "failed" and "bomb.zip" in run.message
+    assert run.state == "failed" and "no recipe 'nonsense'" in run.message
 
 
 def test_no_more_than_some_trainings_run_at_once(tmp_path):

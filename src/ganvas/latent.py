@@ -183,16 +183,14 @@ def principal_directions(
     _, _, vectors, activations = _layers(model, latent, samples, seed, label)
     centred = activations.flatten(1).double()
     centred = centred - centred.mean(0)
-    # The smaller of the two products has the same eigenvalues.
+    # The smaller of the two products has the same eigenvalues, and gives the scores at once but for their sizes.
     if centred.shape[1] > len(centred):
-        values, found = torch.linalg.eigh(centred @ centred.t())
-        scores = found * values.clamp(min=0).sqrt()
+        values, scores = torch.linalg.eigh(centred @ centred.t())
     else:
-        values, found = torch.linalg.eigh(centred.t() @ centred)
-        scores = centred @ found
-    # Columns of scores are orthogonal, so least squares (the paper's eq. 3) is one product each.
-    places = vectors.flatten(1).double()
-    ways = (scores.t() @ (places - places.mean(0))) / values.clamp(min=1e-12).unsqueeze(1)
+        values, components = torch.linalg.eigh(centred.t() @ centred)
+        scores = centred @ components
+    # The scores' columns are orthogonal, so the regression is one product each; only its direction counts.
+    ways = scores.t() @ vectors.double()
     return _sorted(latent.name, ways, values, count)
 
 
