@@ -25,6 +25,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from ganvas.studio.guard import LARGEST_UPLOAD, Guard
+from ganvas.studio.models import Models
 from ganvas.studio.page import page
 from ganvas.studio.shelf import Shelf
 
@@ -34,7 +35,8 @@ def application(shelf: Shelf, token: str | None = None) -> ASGIApp:
     cache = shelf.own / "cache"
     os.environ["GRADIO_TEMP_DIR"] = str(cache)
     os.environ["GRADIO_EXAMPLES_CACHE"] = str(cache)
-    blocks = page(shelf)
+    models = Models(shelf)
+    blocks = page(shelf, models)
     blocks.queue(default_concurrency_limit=4, max_size=200)
     app = gr.mount_gradio_app(
         FastAPI(openapi_url=None, docs_url=None, redoc_url=None),
@@ -53,6 +55,7 @@ def application(shelf: Shelf, token: str | None = None) -> ASGIApp:
     )
     # Gradio checks that a file in a request was uploaded only in a page that it launched itself.
     blocks.has_launched = True
+    models.warm()
     return Guard(app, cache=cache, token=token)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ganvas.errors import RunError
+from ganvas.errors import GanvasError, RunError
 from ganvas.model import Model, load
 from ganvas.studio.shelf import Shelf
 
@@ -23,6 +23,15 @@ class Models:
         self.shelf = shelf
         self.busy = threading.RLock()
         self._kept: OrderedDict[tuple[Path, float], Model] = OrderedDict()
+
+    def warm(self) -> None:
+        """Loads the latest run's model meanwhile, so that the first visitor need not wait for it."""
+
+        def first() -> None:
+            with suppress(GanvasError), self.use(next(iter(self.shelf.names()), None)) as model:
+                model.sample(1)
+
+        threading.Thread(target=first, daemon=True).start()
 
     @contextmanager
     def use(self, name: object) -> Iterator[Model]:

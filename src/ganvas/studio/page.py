@@ -27,7 +27,7 @@ TABS = {
 }
 
 
-def page(shelf: Shelf) -> gr.Blocks:
+def page(shelf: Shelf, models: Models) -> gr.Blocks:
     with gr.Blocks(
         title="Ganvas studio", analytics_enabled=False, delete_cache=(3600, 86400), fill_width=False
     ) as blocks:
@@ -35,7 +35,7 @@ def page(shelf: Shelf) -> gr.Blocks:
             gr.HTML("<h1>Ganvas studio</h1>")
             run = names("Run", info="What the tabs below are about", choices=shelf.names(), value=None, elem_id="run")
         timer = gr.Timer(EVERY)
-        desk = Desk(shelf, Models(shelf), run, timer, {}, gr.State(next(iter(TABS))))
+        desk = Desk(shelf, models, run, timer, {}, gr.State(next(iter(TABS))))
         with gr.Tabs():
             for name, build in TABS.items():
                 with gr.Tab(name.capitalize(), id=name) as desk.tabs[name]:

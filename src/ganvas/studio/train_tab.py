@@ -131,7 +131,7 @@ def _form(desk: Desk, form: gr.Accordion) -> None:
                 label="Or your own pictures, as a zip",
                 file_types=[".zip"],
                 type="filepath",
-                height=110,
+                height=150,
                 elem_id="upload",
                 interactive=True,
             )

@@ -27,14 +27,14 @@ _FRAME = 60  # milliseconds
 
 
 def build(desk: Desk) -> None:
-    with gr.Row():
+    with gr.Row(elem_classes="picture-first"):
         with gr.Column(scale=1, min_width=260):
             with gr.Row():
                 first = gr.Number(1, precision=0, label="From seed", min_width=110, elem_id="walk-first")
-                first_label = label_choice("showing")
+                first_label = label_choice("Showing")
             with gr.Row():
                 second = gr.Number(2, precision=0, label="To seed", min_width=110, elem_id="walk-second")
-                second_label = label_choice("showing")
+                second_label = label_choice("Showing")
             gr.Markdown("A seed stands for one sample, the first one of that seed in Sample.", elem_classes="hint")
             frames = gr.Slider(FRAMES.low, FRAMES.high, 32, step=1, label="Frames of the film, each way")
             kind = gr.Radio(list(FILMS), value="GIF", label="Saved as", elem_id="walk-kind")
