@@ -25,7 +25,7 @@ def run(words: list[str]) -> int:
     parser.add_argument("--token-file", metavar="F", help="its first line is the token that visitors are asked for")
     parsed = parser.parse_strictly(words)
     port = number_of("--port", parsed.port, int)
-    for package in ("gradio", "fastapi", "uvicorn", "prometheus_client"):
+    for package in ("fastapi", "uvicorn", "prometheus_client"):
         needed(package, "studio")
     from ganvas.studio import studio
 

@@ -15,8 +15,23 @@ from pathlib import Path
 import uvicorn
 
 from ganvas.errors import UsageError
+from ganvas.extras import needed
 from ganvas.serve import Server, is_loopback, listening, read_token
 from ganvas.serve.app import State
+from ganvas.studio.shelf import Shelf
+
+SILENCE = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_OFFLINE": "1",
+    "GRADIO_SHARE": "False",
+    "GRADIO_RUN_HISTORY": "False",
+    "GRADIO_MCP_SERVER": "False",
+    "GRADIO_SSR_MODE": "False",
+    "GRADIO_ALLOWED_PATHS": "",
+    "GRADIO_ROOT_PATH": "",
+}
+"""The environment in which Gradio talks to nobody. It is read when Gradio is imported, so that comes later."""
 
 CLOSING = 2
 """Seconds that open requests are given when the studio ends."""
@@ -38,20 +53,22 @@ def studio(
     token = None if token_file is None else read_token(Path(token_file))
     if token is None and not is_loopback(host):
         raise UsageError(f"--host {host} can be reached from elsewhere: give a --token-file, or leave it at 127.0.0.1")
-    from ganvas.studio.app import application  # here, as Gradio is slow to import and errors above need it not
-    from ganvas.studio.shelf import Shelf
-
     shelf = Shelf(Path(runs))
+    os.environ.update({**SILENCE, "GRADIO_TEMP_DIR": str(shelf.cache), "GRADIO_EXAMPLES_CACHE": str(shelf.cache)})
+    needed("gradio", "studio")
+    from ganvas.studio.app import application
+
+    state = State()
     socket = listening(host, port)
-    # Clients that ask for what was taken away are nobody's concern.
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     config = uvicorn.Config(
-        application(shelf, token=token),
+        application(shelf, token=token, closing=lambda: state.closing),
         log_level="warning",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=CLOSING,
     )
+    # An open page keeps a stream for ever; that it must be cut off is nothing to be told of.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: "graceful shutdown" not in record.getMessage())
     where = f"[{host}]" if ":" in host else host
     print(f"the studio over {shelf.folder} is at http://{where}:{socket.getsockname()[1]}/", flush=True)
-    Server(config, State()).run(sockets=[socket])
+    Server(config, state).run(sockets=[socket])

@@ -2,23 +2,8 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from importlib.resources import files
-
-# Before Gradio is imported, which reads them then.
-os.environ.update(
-    {
-        "GRADIO_ANALYTICS_ENABLED": "False",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_HUB_OFFLINE": "1",
-        "GRADIO_SHARE": "False",
-        "GRADIO_RUN_HISTORY": "False",
-        "GRADIO_MCP_SERVER": "False",
-        "GRADIO_SSR_MODE": "False",
-        "GRADIO_ALLOWED_PATHS": "",
-        "GRADIO_ROOT_PATH": "",
-    }
-)
 
 import gradio as gr
 from fastapi import FastAPI
@@ -30,11 +15,9 @@ from ganvas.studio.page import page
 from ganvas.studio.shelf import Shelf
 
 
-def application(shelf: Shelf, token: str | None = None) -> ASGIApp:
-    """The ASGI application over the shelf. token: what visitors must know, or None."""
-    cache = shelf.own / "cache"
-    os.environ["GRADIO_TEMP_DIR"] = str(cache)
-    os.environ["GRADIO_EXAMPLES_CACHE"] = str(cache)
+def application(shelf: Shelf, *, token: str | None, closing: Callable[[], bool]) -> ASGIApp:
+    """The ASGI application over the shelf. token: what visitors must know, or None. closing: whether the studio is
+    about to end."""
     models = Models(shelf)
     blocks = page(shelf, models)
     blocks.queue(default_concurrency_limit=4, max_size=200)
@@ -56,7 +39,7 @@ def application(shelf: Shelf, token: str | None = None) -> ASGIApp:
     # Gradio checks that a file in a request was uploaded only in a page that it launched itself.
     blocks.has_launched = True
     models.warm()
-    return Guard(app, cache=cache, token=token)
+    return Guard(app, cache=shelf.cache, token=token, closing=closing)
 
 
 def _theme() -> gr.themes.Base:

@@ -11,9 +11,11 @@ page.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
+from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import Any
@@ -51,10 +53,12 @@ _POLICY = (
 
 
 class Guard:
-    """ASGI middleware. cache: the folder of files that the page shows. token: what visitors must know, or None."""
+    """ASGI middleware. cache: the folder of files that the page shows. token: what visitors must know, or None.
+    closing: whether the studio is about to end: streams, which an open page keeps for ever, then end with it.
+    """
 
-    def __init__(self, app: ASGIApp, *, cache: Path, token: str | None) -> None:
-        self.app, self.cache, self.token = app, cache, token
+    def __init__(self, app: ASGIApp, *, cache: Path, token: str | None, closing: Callable[[], bool]) -> None:
+        self.app, self.cache, self.token, self.closing = app, cache, token, closing
         # The cookie is made from the token, not the token itself: whoever reads a browser's store learns no password.
         self.pass_ = hmac.new((token or "").encode(), b"ganvas studio", hashlib.sha256).hexdigest()
 
@@ -88,8 +92,25 @@ class Guard:
             if fault := self._foreign_file(body):
                 await refuse(send, 403, fault)
                 return
-            receive = _again(body, receive)
-        await self.app(scope, receive, _with_policy(send))
+            receive = self._again(body, receive)
+        try:
+            await self.app(scope, receive, _with_policy(send))
+        except asyncio.CancelledError:
+            if not self.closing():
+                raise
+
+    def _again(self, body: bytes, receive: Receive) -> Receive:
+        """Gives the body that was read, then whatever comes; once the studio is about to end, the page is gone."""
+        given = False
+
+        async def replay() -> Message:
+            nonlocal given
+            if given:
+                return {"type": "http.disconnect"} if self.closing() else await receive()
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        return replay
 
     def _stranger(self, headers: dict[bytes, bytes]) -> str:
         host = headers.get(b"host", b"").decode("latin-1")
@@ -185,19 +206,6 @@ async def _read(receive: Receive, limit: int) -> bytes | None:
             return None
         if not message.get("more_body", False):
             return bytes(body)
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    given = False
-
-    async def replay() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay
 
 
 def _with_policy(send: Send) -> Send:

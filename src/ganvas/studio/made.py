@@ -11,7 +11,7 @@ from ganvas.studio.shelf import Shelf
 
 def keep(shelf: Shelf, name: str, content: bytes) -> Path:
     """Writes the content under this name, in a folder of its own, and returns where."""
-    folder = shelf.own / "cache" / hashlib.sha256(content).hexdigest()
+    folder = shelf.cache / hashlib.sha256(content).hexdigest()
     path = folder / "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
     if not path.exists():
         write_atomically(path, content)

@@ -61,7 +61,8 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
         self.own = self.folder / ".studio"
-        for path in (self.own / "jobs", self.own / "uploads", self.own / "cache"):
+        self.cache = self.own / "cache"
+        for path in (self.own / "jobs", self.own / "uploads", self.cache):
             try:
                 path.mkdir(parents=True, exist_ok=True)
             except OSError as error:
