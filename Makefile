@@ -9,7 +9,7 @@ setup: .venv/ready
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable ".[dev,export,serve]"
+	$(BIN)/python -m pip install --quiet --editable ".[dev,export,serve,studio]"
 	touch $@
 
 demo: setup

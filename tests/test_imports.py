@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "ganvas"
 PIECES = {"objectives", "optimizers", "penalties", "networks", "arguments"}
 BOTTOM = {"spaces", "errors", "files", "options", "data", "features", "augment"}
-ENTRY = {"cli", "commands", "api", "model", "runs", "sampling", "__main__", "__init__"}
+ENTRY = {"cli", "commands", "api", "model", "runs", "sampling", "latent", "studio", "__main__", "__init__"}
 
 
 def modules():
@@ -72,10 +72,12 @@ def test_the_loop_and_the_contract_do_not_know_who_watches():
 def test_only_the_entry_layer_exports_and_serves():
     for name, path in ALL.items():
         if name.split(".")[0] not in ENTRY | {"export", "serve"}:
-            assert not imports(path) & {"export", "serve"}, name
+            assert not imports(path) & {"export", "serve", "studio", "latent"}, name
     for name, path in ALL.items():
         if name.startswith("export"):
-            assert "serve" not in imports(path), name
+            assert not imports(path) & {"serve", "studio"}, name
+        if name.startswith(("serve", "latent", "model", "api")):
+            assert "studio" not in imports(path), name
 
 
 def test_no_ladder_of_names():

@@ -45,8 +45,9 @@ class Chart:
     reference: tuple[float, str] | None = None
 
 
-def figure(chart: Chart, marks: Sequence[tuple[float, str]] = ()) -> str:
-    """The chart as HTML, "" where no line has a point. marks: (step, what happened there)."""
+def figure(chart: Chart, marks: Sequence[tuple[float, str]] = (), *, data: bool = True) -> str:
+    """The chart as HTML, "" where no line has a point. marks: (step, what happened there). data: with its points, for a
+    page whose script reads them."""
     lines = [line for line in chart.lines if line.points]
     if not lines:
         return ""
@@ -90,7 +91,7 @@ def figure(chart: Chart, marks: Sequence[tuple[float, str]] = ()) -> str:
         f'<li class="{line.colour}"><i></i>{escape(line.name)} <output>{escape(tell(line.points[-1][1]))}</output></li>'
         for line in lines
     )
-    data = script_data({"share": chart.scale == "share", "lines": held})
+    points = script_data({"share": chart.scale == "share", "lines": held}) if data else ""
     return (
         f'<figure class="card chart"><h3>{escape(chart.title)}</h3><p class="about">{escape(chart.about)}{note}</p>'
         f'<ul class="legend">{legend}<li class="where">at step <output>{_steps(x_high)}</output></li></ul>'
@@ -99,7 +100,8 @@ def figure(chart: Chart, marks: Sequence[tuple[float, str]] = ()) -> str:
         f'height="{HEIGHT - TOP - BOTTOM + 4:g}"/></clipPath>'
         f'{"".join(back)}<g clip-path="url(#{_identity(chart.title)})">{"".join(curves)}</g>'
         f'<g class="cursor" hidden><line y1="{TOP:g}" y2="{HEIGHT - BOTTOM:g}"/></g></svg>'
-        f'<script type="application/json">{data}</script></figure>'
+        + (f'<script type="application/json">{points}</script>' if data else "")
+        + "</figure>"
     )
 
 

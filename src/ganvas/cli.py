@@ -18,6 +18,7 @@ COMMANDS = {
     "upscale": "photos enlarged by a trained network, without training one first",
     "export": "a run as an ONNX file, a folder for Hugging Face's Hub, or a web page",
     "serve": "an HTTP server that samples a run and enlarges photos",
+    "studio": "a web page to train, watch, sample and compare",
     "recipes": "the GANs that can be trained, and their flags",
     "data": "what Ganvas sees in a source of data",
 }

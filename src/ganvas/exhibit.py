@@ -50,6 +50,22 @@ def moving_picture(run: Path, config: Mapping[str, Any]) -> str:
     )
 
 
+def last_picture(run: Path, config: Mapping[str, Any]) -> tuple[int, str, bool, list[str]] | None:
+    """(step, address, whether it is shown with sharp pixels, labels of its columns); None where there is none yet."""
+    step, path = next(reversed(film.pictures(run)), (0, run))
+    picture = film.read(path) if path != run else None
+    if picture is None:
+        return None
+    crisp = picture.width < 600 and isinstance(_space(config), ImageSpace)
+    return step, _encoded([picture], _LAST_PICTURE)[0], crisp, _column_labels(config, picture)
+
+
+def last_strip(run: Path) -> tuple[str, int]:
+    """The address of the strip that training keeps up to date, and its width in pixels; "" where there is none."""
+    picture = film.read(run / film.FOLDER / film.STRIP)
+    return ("", 0) if picture is None else (_encoded([picture], _LAST_PICTURE)[0], picture.width)
+
+
 def time_strip(run: Path, config: Mapping[str, Any]) -> str:
     frames = _frames(run)
     space = _space(config)

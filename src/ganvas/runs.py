@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -99,6 +100,25 @@ def check_out(out: Path) -> None:
         raise RunError(f"{out} holds other files; choose another --out, so that nothing of yours is overwritten")
 
 
+def is_trained(run: Path) -> bool:
+    """Whether a process is training the run now."""
+    return locked(run / ".lock")
+
+
+def locked(path: Path) -> bool:
+    """Whether a process holds the lock of this file."""
+    try:
+        import fcntl
+
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except (ImportError, OSError):  # on Windows there are no locks, and trainers of one run are the user's to avoid
+        return False
+    return False
+
+
 @contextmanager
 def only_trainer(run: Path, training: Training) -> Iterator[None]:
     """Holds the run's lock, which the system releases however this process ends. Raises RunError if it is held."""
@@ -115,10 +135,14 @@ def only_trainer(run: Path, training: Training) -> Iterator[None]:
         raise RunError(f"cannot write into {run}: {error.strerror}") from error
     try:
         if training.processes.first:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise RunError(f"{run} is being trained by another process") from None
+            for attempt in range(5):  # `locked` holds it for an instant
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except OSError:
+                    if attempt == 4:
+                        raise RunError(f"{run} is being trained by another process") from None
+                    time.sleep(0.02)
         yield
     finally:
         os.close(handle)

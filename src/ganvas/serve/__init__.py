@@ -68,7 +68,7 @@ def serve(
         enlarging = Upscaler(open_model(upscaler or DEFAULT), tile=TILE)
     name = run.removeprefix(zoo.PREFIX) if zoo.is_zoo(run) else Path(run).resolve().name
     recipe_name, state = shared_config(run)["recipe"], State()
-    listening = _listening(host, port)
+    bound = listening(host, port)
     app = application(model, name=name, recipe=recipe_name, upscaler=enlarging, limits=limits, token=token, state=state)
     config = uvicorn.Config(
         app,
@@ -80,10 +80,8 @@ def serve(
         timeout_graceful_shutdown=int(max(limits.seconds, limits.picture_seconds)) + 5,
     )
     where = f"[{host}]" if ":" in host else host
-    print(
-        f"{name} ({recipe_name}, step {model.step:,}) at http://{where}:{listening.getsockname()[1]}/docs", flush=True
-    )
-    Server(config, state).run(sockets=[listening])
+    print(f"{name} ({recipe_name}, step {model.step:,}) at http://{where}:{bound.getsockname()[1]}/docs", flush=True)
+    Server(config, state).run(sockets=[bound])
 
 
 class Server(uvicorn.Server):
@@ -129,7 +127,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
     try:
         family: Any = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=2048)

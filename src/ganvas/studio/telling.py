@@ -1,0 +1,46 @@
+"""What visitors are told when something cannot be done: the one line, in the page, and never a traceback."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import traceback
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from ganvas.errors import GanvasError
+from ganvas.options import Option, Range
+
+SEEDS = Range(0, 2**31 - 1)
+
+
+def told(action: Callable[..., Any]) -> Callable[..., Any]:
+    """The action for use as an event of the page."""
+
+    @functools.wraps(action)
+    def wrapped(*values: Any) -> Any:
+        try:
+            return action(*values)
+        except GanvasError as error:
+            raise gr.Error(escape(str(error)), title="That cannot be done", print_exception=False) from None
+        except Exception:
+            traceback.print_exc(file=sys.stderr)
+            line = "Something went wrong that should not; the studio's terminal has the details."
+            raise gr.Error(line, title="A fault in Ganvas", print_exception=False) from None
+
+    return wrapped
+
+
+def whole(name: str, value: Any, bounds: Range) -> int:
+    """The value as a whole number within the bounds. Raises UsageError."""
+    number: int = Option(name, int, None, range=bounds).check(value)
+    return number
+
+
+def real(name: str, value: Any, bounds: Range) -> float:
+    """The value as a number within the bounds. Raises UsageError."""
+    number: float = Option(name, float, None, range=bounds).check(value)
+    return number

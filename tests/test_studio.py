@@ -1,0 +1,507 @@
+"""The studio: its page in a real browser, what it lets through, and the folder that it reads everything from."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import http.client
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("gradio", reason="the studio's extra is not installed")
+
+import httpx
+
+import ganvas
+from chromium import Seen, browser_page
+from ganvas.commands import studio as command
+from ganvas.errors import RunError, UsageError
+from ganvas.studio.compare_tab import comparison
+from ganvas.studio.guard import Guard
+from ganvas.studio.models import Models
+from ganvas.studio.shelf import Shelf
+from ganvas.studio.trainings import MOST
+from ganvas.studio.watch import panel
+
+PATIENCE = 60_000  # milliseconds
+
+
+def labelled_zip(path: Path, side: int = 8) -> Path:
+    random = np.random.default_rng(0)
+    with zipfile.ZipFile(path, "w") as archive:
+        for label in ("dots", "lines"):
+            for number in range(12):
+                buffer = io.BytesIO()
+                Image.fromarray(random.integers(0, 256, (side, side), dtype=np.uint8)).save(buffer, "PNG")
+                archive.writestr(f"{label}/{number}.png", buffer.getvalue())
+    return path
+
+
+addresses: list[str] = []
+
+
+@contextmanager
+def streaming(address: str) -> Iterator[None]:
+    """Inside, a stream of the page is open."""
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=20)
+    connection.request("GET", "/gradio_api/heartbeat/somebody")
+    assert connection.getresponse().status == 200
+    yield
+    connection.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
+    """The folder of runs, and the studio over it, which begins while the runs are made."""
+    folder = tmp_path_factory.mktemp("studio") / "runs"
+    words = [sys.executable, "-m", "ganvas", "studio", "--runs", str(folder), "--port", "0"]
+    server = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder.parent)
+    try:
+        yield folder, server
+        # Ctrl-C ends it in order, with a page still open.
+        with streaming(addresses[-1]) if addresses else nullcontext():
+            server.send_signal(signal.SIGINT)
+            errors = server.communicate(timeout=30)[1]
+        assert server.returncode == 0 and errors == "", errors
+    finally:
+        server.kill()
+        for name in Shelf(folder).trainings.names():
+            if Shelf(folder).trainings.live(name):
+                Shelf(folder).trainings.stop(name)
+
+
+@pytest.fixture(scope="module")
+def runs(server) -> Path:
+    """A folder with two small runs of the same labelled data."""
+    folder, _ = server
+    data = labelled_zip(folder.parent / "marks.zip")
+    shared = {"data": data, "width": 4, "latent": 8, "batch_size": 8, "quiet": True, "precision": "float32"}
+    ganvas.train("r3gan", out=folder / "marks", steps=60, **shared)
+    ganvas.train("r3gan", out=folder / "gentle", steps=60, r1=0.25, seed=1, **shared)
+    os.utime(folder / "gentle" / "metrics.jsonl", (0, 0))  # the other one is the latest
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(server, runs) -> str:
+    _, process = server
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert " is at http://127.0.0.1:" in line, process.communicate()[1]
+    addresses.append(line.split(" is at ")[1].strip().rstrip("/"))
+    return addresses[-1]
+
+
+@pytest.fixture(scope="module")
+def seen(address) -> Iterator[Seen]:
+    with browser_page() as seen:
+        seen.page.set_default_timeout(PATIENCE)
+        seen.page.goto(address)
+        seen.page.wait_for_selector("#watch .panel")
+        yield seen
+
+
+@pytest.fixture
+def page(seen):
+    return seen.page
+
+
+def open_tab(page, name: str) -> None:
+    page.get_by_role("tab", name=name, exact=True).click()
+
+
+def source(page, where: str, other_than: str = "") -> str:
+    """The address of the picture that is shown there, once it is another one."""
+    page.wait_for_function(
+        "([where, old]) => { const image = document.querySelector(where + ' img'); return image && image.src !== old }",
+        arg=[where, other_than],
+    )
+    return str(page.locator(f"{where} img").first.get_attribute("src"))
+
+
+def move(page, slider: str, value: float) -> None:
+    field = page.locator(f"{slider} input[type=number]")
+    field.fill(str(value))
+    field.press("Enter")
+
+
+def pixels(page, address: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(page.request.get(address).body())))
+
+
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.1)
+
+
+# -- the page ---------------------------------------------------------------------------------------------------
+
+
+def test_it_opens_on_the_latest_run_and_tells_how_it_went(page, tmp_path):
+    assert page.locator("#run input").input_value() == "marks"
+    told = page.locator("#watch").inner_text()
+    assert "Finished after 60 steps" in told and "The doctor" in told and "Losses" in told
+    assert page.locator("#watch .latest").get_attribute("src").startswith("data:image/png")
+    page.screenshot(path=tmp_path / "train.png")
+
+
+def test_samples_are_those_of_the_run_and_the_seed(page, runs):
+    open_tab(page, "Sample")
+    before = source(page, "#sample-picture")  # it makes some at once
+    page.locator("#sample-seed input").fill("5")
+    page.click("#sample-go")
+    first = source(page, "#sample-picture", before)
+    model = ganvas.load(runs / "marks")
+    assert np.array_equal(pixels(page, first), np.asarray(model.space.grid(model.sample(36, seed=5))))
+    page.wait_for_selector("#sample-zip")
+    with page.expect_download() as download:
+        page.click("#sample-zip")
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert len(archive.namelist()) == 36 and {name.split("/")[0] for name in archive.namelist()} == {
+            "dots",
+            "lines",
+        }
+    page.get_by_text("Another seed").click()
+    assert source(page, "#sample-picture", first) != first
+
+
+def test_a_slider_walks_from_one_sample_to_another_and_the_walk_is_saved(page, runs):
+    open_tab(page, "Walk")
+    first = source(page, "#walk-picture")
+    model = ganvas.load(runs / "marks")
+    begin = np.asarray(model.space.pictures(model.sample(1, "dots", 1))[0])
+    assert np.abs(pixels(page, first).astype(int) - begin).max() <= 1
+    move(page, "#walk-share", 0.5)
+    middle = source(page, "#walk-picture", first)
+    move(page, "#walk-share", 1)
+    end = pixels(page, source(page, "#walk-picture", middle))
+    expected = np.asarray(model.space.pictures(model.sample(1, "lines", 2))[0])
+    assert np.abs(end.astype(int) - expected).max() <= 1
+    for kind, ending in (("GIF", "gif"), ("WebP", "webp")):
+        page.locator("#walk-kind").get_by_text(kind, exact=True).click()
+        page.click("#walk-film")
+        page.wait_for_selector(f"#walk-file a[href$='.{ending}']")
+        made = page.request.get(page.locator("#walk-file a").first.get_attribute("href")).body()
+        with Image.open(io.BytesIO(made)) as film:
+            assert film.n_frames == 62 and film.size == (256, 256)  # 32 there, and back without the two ends
+
+
+def test_directions_have_sliders_and_a_row_of_pictures_each(page):
+    open_tab(page, "Directions")
+    strips, before = source(page, "#strips"), source(page, "#directions-picture")
+    assert pixels(page, strips).shape == (6 * 10 - 2, 7 * 10 - 2)  # 8 pixels and a gap of 2
+    move(page, "#direction-2", 2)
+    assert source(page, "#directions-picture", before) != before
+    page.get_by_text("what its samples say").click()
+    assert source(page, "#strips", strips) != strips
+
+
+def test_a_photo_is_enlarged_before_and_after(page, tmp_path):
+    photo = tmp_path / "photo.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)).save(photo)
+    open_tab(page, "Upscale")
+    page.set_input_files("#photo input[type=file]", photo)
+    page.wait_for_selector("#photo img")
+    page.click("#enlarge")
+    page.wait_for_selector("#before-after img")
+    with page.expect_download() as download:
+        page.click("#enlarged")
+    assert np.array_equal(np.asarray(Image.open(download.value.path())), ganvas.upscale(np.asarray(Image.open(photo))))
+    # A run that makes pictures of noise enlarges none, and what is no picture is refused; both in one line.
+    page.get_by_text("the run chosen above").click()
+    page.click("#enlarge")
+    page.wait_for_selector("text=does not enlarge photos")
+    # What only has the name of a picture is refused where it is read.
+    wrong = tmp_path / "wrong.png"
+    wrong.write_bytes(b"no picture")
+    page.get_by_text("the one that comes with Ganvas").click()
+    page.get_by_label("Remove Image").click()
+    page.set_input_files("#photo input[type=file]", wrong)
+    page.wait_for_selector("#photo img")
+    page.click("#enlarge")
+    page.wait_for_selector("text=cannot be enlarged")
+
+
+def test_two_runs_are_compared(page):
+    open_tab(page, "Compare")
+    page.wait_for_function("document.querySelector('#other input').value === 'gentle'")
+    page.click("#compare")
+    page.wait_for_selector("#comparison table")
+    told = page.locator("#comparison").inner_text()
+    assert re.search(r"r1\s+1\s+0\.25", told) and re.search(r"seed\s+0\s+1", told) and "batch_size" not in told
+    assert "Loss of the discriminator" in told
+    assert source(page, "#left") != source(page, "#right")
+
+
+def test_a_path_in_place_of_a_runs_name_is_refused_in_the_page(page):
+    def forged(route):
+        route.continue_(post_data=(route.request.post_data or "").replace('"marks"', '"../../etc"'))
+
+    open_tab(page, "Sample")
+    page.route("**/queue/join*", forged)
+    page.click("#sample-go")
+    page.wait_for_selector("text=there is no run '../../etc' here")
+    page.unroute("**/queue/join*")
+    page.click("#sample-go")
+    source(page, "#sample-picture")
+
+
+def test_a_training_is_started_watched_stopped_and_resumed_by_two_visitors(page, runs, seen, address):
+    open_tab(page, "Train")
+    page.get_by_role("button", name="Start a training").click()
+    page.locator("#recipe input").fill("vanilla")
+    page.locator("#recipe input").press("Enter")
+    page.wait_for_selector("#about-recipe:has-text('fully connected')")
+    page.locator("#data input").click()
+    page.get_by_role("option", name="ring: points").click()
+    page.get_by_text("steps", exact=True).click()
+    page.locator("#length input").fill("1000000")
+    page.locator("#name input, #name textarea").fill("circle")
+    page.click("#start-training")
+    page.wait_for_function("document.querySelector('#run input').value === 'circle'")
+    page.wait_for_selector("#watch .state.training")
+    page.wait_for_selector("#watch .chart")
+    shelf = Shelf(runs)
+    assert shelf.run("circle").state == "training" and shelf.names()[0] == "circle"
+    # A reload, and another visitor, see the same.
+    page.reload()
+    page.wait_for_selector("#watch .state.training")
+    other = page.context.browser.new_page()
+    other.set_default_timeout(PATIENCE)
+    other.goto(address)
+    other.wait_for_selector("#watch .state.training")
+    assert other.locator("#run input").input_value() == "circle"
+    # Each samples while the other trains.
+    open_tab(other, "Sample")
+    other.click("#sample-go")
+    other.locator("#sample-picture img").or_(other.get_by_text("no checkpoint of circle")).first.wait_for()
+    page.click("#stop")
+    page.wait_for_selector("#watch .state.stopped")
+    step = shelf.run("circle").rows[-1]["step"]
+    assert (runs / "circle" / "checkpoints" / f"step-{step:08d}").is_dir()
+    page.click("#resume")
+    page.wait_for_selector("#watch .state.training")
+    open_tab(other, "Train")
+    other.wait_for_selector("#watch .state.training")
+    other.close()
+    until(lambda: any(row.get("event") == "resumed" for row in shelf.run("circle").rows))
+    assert shelf.run("circle").rows[-1]["step"] >= step
+    # Whoever comes with a new studio finds it too, and can stop it.
+    shelf.trainings.stop("circle")
+    until(lambda: not shelf.live("circle"))
+    assert shelf.run("circle").state == "stopped"
+
+
+def test_a_training_that_cannot_begin_says_why(page, runs, tmp_path):
+    open_tab(page, "Train")
+    if not page.locator("#start-training").is_visible():
+        page.get_by_role("button", name="Start a training").click()
+    evil = tmp_path / "evil.zip"
+    with zipfile.ZipFile(evil, "w") as archive:
+        archive.writestr("../../outside.png", b"x")
+    page.set_input_files("#upload input[type=file]", evil)
+    page.wait_for_selector("#upload :text('evil')")
+    page.click("#start-training")
+    page.wait_for_selector("text=points outside")
+    assert not list(tmp_path.parent.glob("**/outside.png"))
+
+
+def test_it_asked_nothing_of_any_other_host_and_said_nothing_to_the_console(seen, address):
+    """Runs behind all the others of this page."""
+    hosts = {urlsplit(each).netloc for each in seen.requests if each.startswith(("http", "ws"))}
+    assert hosts == {urlsplit(address).netloc}
+    assert not [line for line in seen.console if line.startswith("error")]
+
+
+# -- the door ---------------------------------------------------------------------------------------------------
+
+
+def asked(address: str, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=20)
+    try:
+        connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def test_files_and_addresses_of_others_are_not_to_be_had(address, runs):
+    for path in ("/etc/passwd", f"{runs}/marks/config.json", "http://localhost/", "../../../../etc/passwd"):
+        assert asked(address, "GET", f"/gradio_api/file={path}")[0] == 404, path
+    cache = runs / ".studio" / "cache"
+    assert asked(address, "GET", f"/gradio_api/file={cache}/../../marks/config.json")[0] == 404
+    for path in (
+        "/gradio_api/proxy=http://localhost/",
+        "/monitoring",
+        "/gradio_api/vibe-code",
+        "/runs",
+        "/../etc/passwd",
+    ):
+        assert asked(address, "GET", path)[0] == 404, path
+    for path in ("/etc/passwd", "http://localhost/secret", "https://example.com/x.png"):
+        body = json.dumps({"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}], "fn_index": 1})
+        assert asked(address, "POST", "/gradio_api/queue/join?", body.encode())[0] == 403
+    assert asked(address, "POST", "/gradio_api/queue/join?", b"{not json")[0] == 403
+    assert asked(address, "GET", "/")[0] == 200
+
+
+def test_too_much_is_refused_before_it_is_sent(address):
+    for path in ("/gradio_api/upload", "/gradio_api/queue/join"):
+        status, told = asked(address, "POST", path, Content_Length="10000000000")
+        assert status == 413 and b"at most" in told
+    assert asked(address, "GET", "/config")[0] == 200
+
+
+def test_other_web_pages_do_not_reach_it(address):
+    assert asked(address, "GET", "/", Host="studio.example")[0] == 403
+    assert asked(address, "POST", "/gradio_api/queue/join", b"{}", Origin="http://evil.example")[0] == 403
+
+
+def test_with_a_token_nothing_is_answered_without_it(tmp_path):
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"inside"})
+
+    token = "a-token-of-some-length"
+    door = httpx.ASGITransport(Guard(app, cache=tmp_path, token=token, closing=lambda: False))
+
+    async def visits() -> None:
+        async with httpx.AsyncClient(transport=door, base_url="http://studio.example") as client:
+            asking = await client.get("/")
+            assert asking.status_code == 401 and "token" in asking.text and "inside" not in asking.text
+            for path in ("/config", "/assets/index.js", "/gradio_api/queue/join", "/theme.css"):
+                assert (await client.get(path)).status_code == 401
+            assert (await client.post("/enter", data={"token": "wrong"})).status_code == 401
+            assert (await client.get("/", headers={"Authorization": f"Bearer {token}"})).text == "inside"
+            assert (await client.get("/", headers={"Cookie": f"ganvas-studio={token}"})).status_code == 401
+            entered = await client.post("/enter", data={"token": token})
+            assert entered.status_code == 303 and "HttpOnly" in entered.headers["set-cookie"]
+            assert (await client.get("/config")).text == "inside"
+
+    with ThreadPoolExecutor(1) as elsewhere:  # in this thread the browser's event loop runs
+        elsewhere.submit(lambda: asyncio.run(visits())).result()
+
+
+def test_it_listens_elsewhere_only_with_a_token_and_says_what_is_missing(tmp_path, monkeypatch):
+    with pytest.raises(UsageError, match="--token-file"):
+        command.run(["--runs", str(tmp_path), "--host", "0.0.0.0"])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot be written"):
+        Shelf(tmp_path / "file")
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    with pytest.raises(UsageError, match=r'pip install "ganvas\[studio\]"'):
+        command.run(["--runs", str(tmp_path)])
+
+
+# -- the folder -------------------------------------------------------------------------------------------------
+
+
+def test_a_name_is_only_looked_up_among_the_runs(runs):
+    shelf = Shelf(runs)
+    assert {"marks", "gentle"} <= set(shelf.names())
+    for name in ("../runs/marks", "../../etc", str(runs / "marks"), "marks/", ".studio", "", None, 3, "mark"):
+        with pytest.raises(RunError):
+            shelf.path(name)
+    with pytest.raises(RunError, match="did you mean 'marks'"):
+        shelf.path("mark")
+    for name in ("../x", "a/b", ".hidden", "a" * 65, "marks", "sp ace", "-x"):
+        with pytest.raises(UsageError):
+            shelf.new_name(name, "stem")
+    assert shelf.new_name("", "marks") == "marks-2" and shelf.new_name(" fresh ", "") == "fresh"
+
+
+def test_an_empty_folder_says_what_to_do(tmp_path):
+    shelf = Shelf(tmp_path / "new")
+    assert shelf.names() == []
+    with pytest.raises(RunError, match="start one in Train"):
+        shelf.path(None)
+
+
+def test_a_run_that_was_trained_from_a_terminal_is_live_as_long_as_it_is_locked(runs):
+    import fcntl
+
+    shelf = Shelf(runs)
+    assert not shelf.live("gentle")
+    with (runs / "gentle" / ".lock").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert shelf.run("gentle").state == "training"
+        assert shelf.names().index("gentle") < shelf.names().index("marks")
+        with pytest.raises(RunError, match="press Ctrl-C where it was started"):
+            shelf.trainings.stop("gentle")
+    assert shelf.run("gentle").state == "finished"
+
+
+def test_a_checkpoint_that_holds_a_pickle_is_refused(runs, tmp_path):
+    run = shutil.copytree(runs / "marks", tmp_path / "runs" / "evil")
+    bomb = b"cos\nsystem\n(S'touch " + str(tmp_path / "ran").encode() + b"'\ntR."
+    for newest in (run / "checkpoints").iterdir():
+        (newest / "model.safetensors").write_bytes(bomb)
+        manifest = json.loads((newest / "manifest.json").read_text())
+        manifest["files"]["model.safetensors"] = {"bytes": len(bomb), "sha256": hashlib.sha256(bomb).hexdigest()}
+        (newest / "manifest.json").write_text(json.dumps(manifest))
+    models = Models(Shelf(tmp_path / "runs"))
+    with pytest.raises(RunError, match="not a safetensors file") as refused, models.use("evil"):
+        pass
+    assert str(tmp_path) not in str(refused.value) and not (tmp_path / "ran").exists()
+
+
+def test_whatever_a_run_says_of_itself_is_only_text_on_the_page(runs, tmp_path):
+    evil = "<img src=x onerror=alert(1)>"
+    run = shutil.copytree(runs / "marks", tmp_path / evil)
+    config = json.loads((run / "config.json").read_text())
+    config |= {"recipe": evil, "created": evil}
+    config["arguments"] |= {"objective": evil, evil: evil}
+    config["data"] |= {"name": evil, "labels": [evil, evil]}
+    config["settings"] |= {"steps": "many", "minutes": -1, "epochs": 1e308}
+    (run / "config.json").write_text(json.dumps(config))
+    with (run / "metrics.jsonl").open("a") as rows:
+        rows.write(json.dumps({"step": 70, f"{evil}/adversarial": 1.0, "score/" + evil: 2.0}) + "\n[1\n")
+        rows.write(json.dumps({"step": 71, "event": f"{evil} back with 0.5", "seconds": 1e308}) + "\n")
+    (run / "scores.json").write_text(json.dumps({"ganvas passport": 1, "scores": [evil]}))
+    shelf = Shelf(tmp_path)
+    told = panel(shelf.run(evil)) + comparison(shelf.run(evil), Shelf(runs).run("gentle"))
+    assert "&lt;img" in told and "<img src=x" not in told
+
+
+def test_a_training_is_found_as_long_as_it_lives_and_its_error_behind_it(tmp_path):
+    shelf = Shelf(tmp_path)
+    shelf.trainings.start("lost", ["nonsense"])
+    assert shelf.run("lost").state == "starting" and Shelf(tmp_path).live("lost")
+    with pytest.raises(RunError, match="already"):
+        shelf.trainings.start("lost", [])
+    until(lambda: not shelf.live("lost"))
+    run = shelf.run("lost")
+    assert run.state == "failed" and "no recipe 'nonsense'" in run.message
+
+
+def test_no_more_than_some_trainings_run_at_once(tmp_path):
+    import fcntl
+
+    shelf = Shelf(tmp_path)
+    logs = [(tmp_path / ".studio" / "jobs" / f"{number}.log").open("wb") for number in range(MOST)]
+    for log in logs:
+        fcntl.flock(log, fcntl.LOCK_EX)
+    with pytest.raises(UsageError, match="running already"):
+        shelf.trainings.start("more", ["--help"])
+    for log in logs:
+        log.close()
