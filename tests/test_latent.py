@@ -163,7 +163,7 @@ def test_what_draws_no_latent_vector_is_refused():
     recipe = made(recipes.find("srgan"), channels=3, size=(16, 16), width=8, blocks=1, scale=2)
     model = Model(recipe.eval(), ImageSpace(3, 16, 16), (), 0)
     for act in (closed_form_directions, principal_directions):
-        with pytest.raises(UsageError, match="enlarges images"):
+        with pytest.raises(UsageError, match="draws no normal latent vector"):
             act(model)
     with pytest.raises(UsageError, match="at least one"):
         closed_form_directions(linear_model(), count=0)
