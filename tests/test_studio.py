@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import http.client
 import io
@@ -17,7 +18,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -75,13 +76,15 @@ def server(tmp_path_factory) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
     server = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder.parent)
     try:
         yield folder, server
-        # Ctrl-C ends it in order, with a page still open.
-        with streaming(addresses[-1]) if addresses else nullcontext():
-            server.send_signal(signal.SIGINT)
-            errors = server.communicate(timeout=30)[1]
-        assert server.returncode == 0 and errors == "", errors
+        if addresses:  # else no test has waited until it was there
+            # Ctrl-C ends it in order, with a page still open.
+            with streaming(addresses[-1]):
+                server.send_signal(signal.SIGINT)
+                errors = server.communicate(timeout=30)[1]
+            assert server.returncode == 0 and errors == "", errors
     finally:
         server.kill()
+        server.communicate()
         for name in Shelf(folder).trainings.names():
             if Shelf(folder).trainings.live(name):
                 Shelf(folder).trainings.stop(name)
