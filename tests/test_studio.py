@@ -84,7 +84,9 @@ def server(tmp_path_factory) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
             assert server.returncode == 0 and errors == "", errors
     finally:
         server.kill()
-        server.communicate()
+        server.wait()
+        for pipe in (server.stdout, server.stderr):
+            pipe.close()
         for name in Shelf(folder).trainings.names():
             if Shelf(folder).trainings.live(name):
                 Shelf(folder).trainings.stop(name)
