@@ -2,8 +2,8 @@
 
     python -m benchmarks.modes [--out runs/modes] [--only grid|stacked] [--minutes 10] [--best-minutes 60] [--quick]
 
-Grid: `vanilla` with every objective, once with R1 and R2 and once without, on seeds 0 to 4, 5,000 samples. A sample is
-good within 3 standard deviations of a centre. Stacked MNIST: every recipe of images without labels for --minutes
+Grid: `vanilla` with every objective, once with R1 and R2 and once without, 5,000 samples; relativistic pairing with both
+penalties on seeds 0 to 4, all others on seed 0. A sample is good within 3 standard deviations of a centre. Stacked MNIST: every recipe of images without labels for --minutes
 (those that need labels are left out: with a label for every mode they could not lose one), the best combination for
 --best-minutes, 26,000 samples; a classifier trained on MNIST alone reads the digits. MNIST is looked for in
 --data-root, in $GANVAS_SHARED/data/mnist, and in ../shared/data/mnist beside the repository. What is finished is kept
@@ -30,8 +30,10 @@ SEEDS = range(5)
 
 # What lets relativistic pairing find the grid; every objective gets the same.
 GRID: dict[str, Any] = {
+    "latent": 2,
     "width": 128,
-    "batch_size": 256,
+    "layers": 3,
+    "batch_size": 128,
     "lr": 1e-3,
     "beta1": 0.0,
     "beta2": 0.99,
@@ -39,7 +41,7 @@ GRID: dict[str, Any] = {
     "ema": 50_000,
     "steps": 20_000,
 }
-PENALTIES = {"r1": 0.001, "r2": 0.001}
+PENALTIES = {"r1": 0.01, "r2": 0.01}
 
 BEST: dict[str, Any] = {"minibatch_deviation": True}
 """Added to `r3gan` for the longest training."""
@@ -50,7 +52,7 @@ def grid(out: Path, seeds: range, changes: Mapping[str, Any]) -> str:
     for penalties in (PENALTIES, {}):
         for objective in get_args(objectives.Name):
             found = []
-            for seed in seeds:
+            for seed in seeds if penalties and objective == "relativistic" else seeds[:1]:
                 name = f"grid-{objective}-{'penalties' if penalties else 'plain'}-{seed}"
                 options = {**GRID, **penalties, "objective": objective, "seed": seed, **changes}
                 found.append(_judged(out / name, "vanilla", "grid", options, 5000))

@@ -108,7 +108,7 @@ def unaligned(one: Tensor, other: Tensor, step: int) -> tuple[Tensor, Tensor]:
 
     A generator that ends in a pixel shuffle and a network that halves the size by strides both treat pixels by their
     place in a grid. Where the two grids always lie alike, the generator finds patterns of a few pixels that the network
-    likes and people see as a faint grid.
+    likes and people see as a faint grid. This makes that harder; it does not end it.
     """
     down, right = step % 8, step // 8 % 8
     return one[..., down:, right:], other[..., down:, right:]
