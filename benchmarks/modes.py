@@ -2,12 +2,13 @@
 
     python -m benchmarks.modes [--out runs/modes] [--only grid|stacked] [--minutes 10] [--best-minutes 60] [--quick]
 
-Grid: `vanilla` with every objective, once with R1 and R2 and once without, 5,000 samples; relativistic pairing with both
-penalties on seeds 0 to 4, all others on seed 0. A sample is good within 3 standard deviations of a centre. Stacked MNIST: every recipe of images without labels for --minutes
-(those that need labels are left out: with a label for every mode they could not lose one), the best combination for
---best-minutes, 26,000 samples; a classifier trained on MNIST alone reads the digits. MNIST is looked for in
---data-root, in $GANVAS_SHARED/data/mnist, and in ../shared/data/mnist beside the repository. What is finished is kept
-in --out, what was interrupted goes on. `--quick` tries everything in a minute or two; its numbers mean nothing.
+Grid: `vanilla` with every objective, once with R1 and R2 and once without, 5,000 samples; relativistic pairing with
+both penalties on seeds 0 to 4, all others on seed 0. A sample is good within 3 standard deviations of a centre.
+Stacked MNIST: every recipe of images without labels for --minutes (those that need labels are left out: with a label
+for every mode they could not lose one), the best combination for --best-minutes, 26,000 samples; a classifier trained
+on MNIST alone reads the digits. MNIST is looked for in --data-root, in $GANVAS_SHARED/data/mnist, and in
+../shared/data/mnist beside the repository. What is finished is kept in --out, what was interrupted goes on.
+`--quick` tries everything in a minute or two; its numbers mean nothing.
 """
 
 from __future__ import annotations
