@@ -1,10 +1,8 @@
-r"""Packs trained runs into the zoo: weights in half precision, hashes, and the scores that the card tells.
+"""Packs trained runs into the zoo: weights in half precision, hashes, and the scores that the card tells.
 
-    python -m benchmarks.zoo photo-x4 --faithful runs/faithful --perceptual runs/perceptual --share 0.9 \
-      --scored-on Set5 BSD100
+    python -m benchmarks.zoo photo-x4 --faithful runs/faithful --perceptual runs/perceptual --scored-on Set5 BSD100
 
-The runs are those of docs/zoo.md. Without --perceptual the entry has one style. --share: how far the perceptual weights
-go from those of --faithful to those of --perceptual (network interpolation; Wang et al. 2018, section 3.4).
+The runs are those of docs/zoo.md. Without --perceptual the entry has one style.
 """
 
 from __future__ import annotations
@@ -17,13 +15,11 @@ from typing import Any
 
 import torch
 from safetensors.torch import save
-from torch import Tensor
 
 from ganvas import zoo
 from ganvas.files import write_atomically, write_json
 from ganvas.metrics.enlarged import evaluate_enlarging
 from ganvas.model import load
-from ganvas.networks.interpolation import between
 from ganvas.runs import read_config
 from ganvas.upscale import Upscaler, open_model
 
@@ -37,7 +33,6 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("--faithful", type=Path, required=True)
     parser.add_argument("--perceptual", type=Path)
-    parser.add_argument("--share", type=float, default=1.0)
     parser.add_argument("--scored-on", type=Path, nargs="*", default=[])
     parsed = parser.parse_args()
     folder = ZOO / parsed.name
@@ -52,12 +47,10 @@ def main() -> None:
         "data": {"space": config["data"]["space"]},
         "styles": {},
     }
-    faithful, step = _trained(parsed.faithful)
-    card["styles"]["faithful"] = _packed(folder, "faithful", faithful, {"step": step})
-    if parsed.perceptual is not None:
-        reached, step = _trained(parsed.perceptual)
-        weights = between(faithful, reached, parsed.share)
-        card["styles"]["perceptual"] = _packed(folder, "perceptual", weights, {"step": step, "share": parsed.share})
+    for style in ("faithful", "perceptual"):
+        run = getattr(parsed, style)
+        if run is not None:
+            card["styles"][style] = _packed(folder, run, style)
     write_json(folder / "card.json", card)
     for style, about in card["styles"].items():
         about["scores"] = {data.name: _scored(parsed.name, style, data) for data in parsed.scored_on}
@@ -65,20 +58,17 @@ def main() -> None:
     print(json.dumps(card["styles"], indent=2))
 
 
-def _trained(run: Path) -> tuple[dict[str, Tensor], int]:
+def _packed(folder: Path, run: Path, style: str) -> dict[str, Any]:
     model = load(run)
-    return model.recipe.get_submodule("generator").state_dict(), model.step
-
-
-def _packed(folder: Path, style: str, weights: dict[str, Tensor], about: dict[str, Any]) -> dict[str, Any]:
     halves = {
-        name: tensor.half().contiguous() if tensor.is_floating_point() else tensor for name, tensor in weights.items()
+        name: tensor.half().contiguous() if tensor.is_floating_point() else tensor
+        for name, tensor in model.recipe.get_submodule("generator").state_dict().items()
     }
     content = save(halves)
     assert len(content) <= MOST_BYTES, f"{len(content):,} bytes are more than {MOST_BYTES:,}"
     path = folder / f"{style}.safetensors"
     write_atomically(path, content)
-    return {"file": path.name, "sha256": hashlib.sha256(content).hexdigest(), **about}
+    return {"file": path.name, "sha256": hashlib.sha256(content).hexdigest(), "step": model.step}
 
 
 def _scored(name: str, style: str, data: Path) -> dict[str, float]:
