@@ -15,7 +15,7 @@ from ganvas.metrics.passport import read_passport
 from ganvas.options import Range
 from ganvas.pages import mapping, plain
 from ganvas.studio.choices import picture_of
-from ganvas.studio.desk import Desk, names
+from ganvas.studio.desk import Desk, among, names
 from ganvas.studio.shelf import Run
 from ganvas.studio.telling import SEEDS, told, whole
 from ganvas.verdict import loss, measurements, outcome, players, scores, series
@@ -54,7 +54,7 @@ def build(desk: Desk) -> None:
 
     def choices(chosen: Any, before: Any) -> Any:
         known = [name for name in desk.shelf.names() if name != chosen]
-        return gr.Dropdown(choices=known, value=before if before in known else next(iter(known), None))
+        return among(known, before)
 
     quietly: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     go.click(told(compare), [desk.run, other, seed, count], [left, right, told_apart], api_visibility="private")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,13 @@ def names(label: str, **more: Any) -> gr.Dropdown:
     """A choice among names that come and go. Gradio would refuse a name that it has not been told of, as after a
     restart; whether one is there is for the shelf to say."""
     return gr.Dropdown(label=label, allow_custom_value=True, **more)
+
+
+def among(known: Sequence[str], chosen: Any) -> dict[str, Any]:
+    """The names that there are now, for a choice among them. One is chosen for the visitor only where the chosen one is
+    gone: the answer may be late, and must not take back what was chosen since."""
+    found: dict[str, Any] = gr.update(choices=list(known))
+    return found if chosen in known else found | {"value": next(iter(known), None)}
 
 
 @dataclass(frozen=True)

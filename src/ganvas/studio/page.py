@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ganvas.studio import compare_tab, directions_tab, sample_tab, train_tab, upscale_tab, walk_tab
-from ganvas.studio.desk import Desk, names
+from ganvas.studio.desk import Desk, among, names
 from ganvas.studio.models import Models
 from ganvas.studio.shelf import Shelf
 from ganvas.studio.telling import told
@@ -48,7 +48,7 @@ def page(shelf: Shelf, models: Models) -> gr.Blocks:
             known = shelf.names()
             if known == before and (chosen in known or not known):
                 return gr.skip(), gr.skip()
-            return gr.Dropdown(choices=known, value=chosen if chosen in known else next(iter(known), None)), known
+            return among(known, chosen), known
 
         for event in (blocks.load, timer.tick):
             event(told(look), [run, told_before], [run, told_before], show_progress="hidden", api_visibility="private")
