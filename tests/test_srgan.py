@@ -21,11 +21,12 @@ from ganvas.fidelity import Fidelity
 from ganvas.metrics.pairs import luminance, psnr, shaved, ssim
 from ganvas.model import load
 from ganvas.networks.interpolation import between, flat, unflat
+from ganvas.networks.patch import PatchDiscriminator
 from ganvas.networks.srresnet import PhotoDiscriminator, SRResNet
 from ganvas.networks.upscaling import CompactUpscaler
 from ganvas.recipe import Progress
 from ganvas.recipes.esrgan import ESRGAN
-from ganvas.recipes.srgan import RAMP, SRGAN
+from ganvas.recipes.srgan import RAMP, SRGAN, grid_loss
 from ganvas.settings import Settings
 from ganvas.testing import tiny_photos
 from ganvas.train import Training
@@ -190,6 +191,60 @@ def test_scores_of_samples_from_noise_are_refused(photos, capsys):
 
 def test_samples_without_images_say_what_to_do(run, capsys):
     assert "ganvas upscale" in refused(capsys, "sample", run, "--out", "grid.png")
+
+
+# -- against grids --
+
+
+def test_a_grid_of_the_blocks_is_told_from_texture():
+    torch.manual_seed(0)
+    photo, block = torch.rand(1, 3, 64, 64), 0.1 * torch.randn(1, 3, 4, 4)
+    repeated, texture = block.repeat(1, 1, 16, 16), 0.1 * torch.randn(1, 3, 64, 64)
+    assert grid_loss(photo, photo, 4) == 0
+    assert grid_loss(photo + repeated, photo, 4).item() == pytest.approx(block.abs().mean().item(), rel=1e-4)
+    # The mean of 16 independent values is a quarter as large.
+    assert grid_loss(photo + texture, photo, 4).item() == pytest.approx(texture.abs().mean().item() / 4, rel=0.1)
+    assert grid_loss(photo[..., :4, :8] + 0.5, photo[..., :4, :8], 4).item() == pytest.approx(0.5)
+
+
+def test_a_grid_is_unlearned():
+    """A generator that draws a grid on every block loses it by this loss."""
+    torch.manual_seed(0)
+    recipe = made(warmup=0.0, grid_weight=1.0, pixel_weight=0.0, adversarial_weight=0.0, adversarial_lr=0.02, lr=1.0)
+    training = training_of(recipe, tiny_photos(), steps=60)
+    batch = tiny_photos().split("train").gather(np.arange(4))
+    last = [module for module in recipe.generator.modules() if isinstance(module, nn.Conv2d)][-1]
+    with torch.no_grad():
+        last.bias += 0.3 * torch.randn_like(last.bias)
+    before = recipe.generator_losses(batch).terms["grid"].item()
+    for _ in range(60):
+        training.step()
+    after = recipe.generator_losses(batch).terms
+    assert set(after) == {"grid"} and after["grid"].item() < 0.4 * before
+
+
+def test_patches_are_judged_each_by_itself():
+    torch.manual_seed(0)
+    judge = PatchDiscriminator(channels=1, width=4).eval()
+    assert judge(torch.rand(2, 1, 30, 4)).shape == (2 * 7 * 1,)
+    image = torch.rand(1, 1, 64, 64, requires_grad=True)
+    judge(image)[8 * 16 + 8].backward()
+    rows, columns = image.grad[0, 0].nonzero().T
+    assert (rows.max() - rows.min() + 1, columns.max() - columns.min() + 1) == (28, 28)
+    for layer in judge.layers[2:-1:2]:
+        assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() == pytest.approx(1, abs=0.1)
+
+
+def test_the_patch_discriminator_keeps_its_norm_as_it_learns():
+    recipe = made(warmup=0.0, discriminator="patch", grid_weight=1.0, adversarial_lr=0.01, adversarial_weight=0.1)
+    training = training_of(recipe, tiny_photos(), steps=40)
+    for _ in range(40):
+        results = training.step()
+    assert set(results["generator"].terms) == {"adversarial", "pixel", "grid"} and training.meter.finite()
+    for layer in recipe.discriminator.layers[2:-1:2]:
+        assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() == pytest.approx(1, abs=0.1)
+    with pytest.raises(UsageError, match="patch needs pieces of 4 pixels"):
+        made(size=(2, 2), discriminator="patch")
 
 
 # -- content --

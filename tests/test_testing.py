@@ -45,6 +45,12 @@ def test_every_recipe_keeps_the_contract(name):
     assert str(report).count("ok ") == len(checks)
 
 
+def test_srgan_keeps_the_contract_with_patches_and_without_grids():
+    checks = [check for check in CHECKS if check != "fit"]
+    arguments = ENLARGING | {"discriminator": "patch", "grid_weight": 1.0}
+    check_recipe(recipes.find("srgan"), tiny_photos(), arguments=arguments, checks=checks)
+
+
 @pytest.mark.parametrize("name", recipes.names())
 def test_every_recipe_fits_a_tiny_set(name):
     check_recipe(recipes.find(name), data_of(name), arguments=ARGUMENTS.get(name), checks=["fit"])

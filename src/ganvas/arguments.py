@@ -49,6 +49,9 @@ AdversarialRate = Annotated[float, Range(1e-7, 1, log=True), "learning rate of b
 PixelWeight = Annotated[float, Range(0, 1e4), "weight of the pixel loss after the warm-up"]
 ContentWeight = Annotated[float, Range(0, 1e4), "weight of the distance in the features of --content"]
 AdversarialWeight = Annotated[float, Range(0, 1e4), "weight of the adversarial loss in the generator's turn"]
+GridWeight = Annotated[
+    float, Range(0, 1e4), "weight of the loss on a grid that repeats with every pixel of the low resolution"
+]
 PixelLoss = Annotated[Literal["l1", "l2"], "absolute or squared differences of pixels"]
 Blocks = Annotated[int, Range(1, 64), "residual blocks of the generator"]
 Fold = Annotated[Literal[1, 2], "2 works at half the low resolution in wider layers, which CPUs are quicker at"]

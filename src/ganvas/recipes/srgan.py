@@ -7,6 +7,10 @@ compared with the photo in the features of a pretrained network as well (equatio
 The default generator is a compact one that works at low resolution throughout and begins at bicubic interpolation;
 `--preset paper` is SRResNet with VGG19's features. Data are photos: `--data` is a folder of them, of any sizes.
 
+Two arguments are not the paper's. A generator whose last layer turns feature maps into the pixels of a block can give
+every block the same faint pattern, a grid that neither the content loss nor the paper's discriminator minds:
+`--grid-weight` is a loss on just that, and `--discriminator patch` judges small pieces, each by itself.
+
     ganvas train srgan --data photos/ --minutes 60
 """
 
@@ -28,7 +32,9 @@ from ganvas.data.degrade import degraded
 from ganvas.errors import UsageError
 from ganvas.features.content import content as content_named
 from ganvas.features.content import unaligned
+from ganvas.networks import patch
 from ganvas.networks.interpolation import flat, unflat
+from ganvas.networks.spectral import advance
 from ganvas.networks.srresnet import PhotoDiscriminator, SRResNet
 from ganvas.networks.upscaling import CompactUpscaler
 from ganvas.objectives import objective as objective_named
@@ -70,7 +76,11 @@ class SRGAN(Recipe):
         pixel_weight: arg.PixelWeight = 1.0,
         content_weight: arg.ContentWeight = 1.0,
         adversarial_weight: arg.AdversarialWeight = 1e-3,
+        grid_weight: arg.GridWeight = 0.0,
         objective: arg.Objective = "non-saturating",
+        discriminator: Annotated[
+            Literal["paper", "patch"], "paper: one judgement of each image; patch: one of every place in it"
+        ] = "paper",
         discriminator_width: arg.Width = 16,
         warmup: arg.Warmup = 0.5,
         lr: arg.WarmupRate = 1e-3,
@@ -81,7 +91,9 @@ class SRGAN(Recipe):
         super().__init__()
         self.scale, self.degrade, self.warmup = scale, degrade, warmup
         self.pixel_loss = functional.l1_loss if pixel_loss == "l1" else functional.mse_loss
-        self.weights = {"pixel": pixel_weight, "content": content_weight, "adversarial": adversarial_weight}
+        self.weights = {
+            "pixel": pixel_weight, "content": content_weight, "adversarial": adversarial_weight, "grid": grid_weight
+        }  # fmt: skip
         self.objective = objective_named(objective)
         self.whole_batch = self.objective.averaged
         self.lr, self.adversarial_lr, self.betas = lr, adversarial_lr, (beta1, beta2)
@@ -95,7 +107,13 @@ class SRGAN(Recipe):
             self.generator = SRResNet(**shape)
         self.content: nn.Module | None = None
         if warmup < 1:
-            self.discriminator = PhotoDiscriminator(channels=channels, size=size, width=discriminator_width)
+            self.discriminator: nn.Module
+            if discriminator == "paper":
+                self.discriminator = PhotoDiscriminator(channels=channels, size=size, width=discriminator_width)
+            elif min(size) < patch.LEAST:
+                raise UsageError(f"--discriminator patch needs pieces of {patch.LEAST} pixels a side: raise --size")
+            else:
+                self.discriminator = patch.PatchDiscriminator(channels=channels, width=discriminator_width)
             self.content = content_named(content)
             self.register_buffer("warmed", flat(self.generator))
             self.register_buffer("warm", torch.zeros((), dtype=torch.bool))
@@ -143,12 +161,15 @@ class SRGAN(Recipe):
         real_logits = self.discriminator(real.image) if self.objective.paired else None
         terms = self.objective.generator(self.discriminator(fake), real_logits)
         terms["pixel"] = self.pixel_loss(fake, real.image)
+        if self.weights["grid"]:
+            terms["grid"] = grid_loss(fake, real.image, self.scale)
         if self.content is not None:
             terms["content"] = self.content(*unaligned(fake, real.image, step))
         return Losses({name: self.weights[name] * term for name, term in terms.items() if self.weights[name]})
 
     def remember(self, results: Results) -> None:
-        """Keeps the generator as it comes out of the warm-up."""
+        """Behind the discriminator's update; keeps the generator as it comes out of the warm-up."""
+        advance(self.discriminator)
         if not self.warm:
             self.warmed.copy_(flat(self.generator))
             self.warm.fill_(True)
@@ -175,6 +196,15 @@ class SRGAN(Recipe):
     def generate(self, *, low: Tensor) -> Tensor:  # type: ignore[override]
         """(n, C, scale * h, scale * w) in [-1, 1]."""
         return self.generator(low).clamp(-1, 1)  # type: ignore[no-any-return]
+
+
+def grid_loss(one: Tensor, other: Tensor, scale: int) -> Tensor:
+    """How much one batch of images (B, C, H, W) is brighter or darker than the other at the same place of many blocks
+    of `scale` x `scale` pixels: the mean absolute difference of means over windows of 4x4 blocks, for each of a block's
+    places. What repeats with the blocks stays whole in these means, and texture that does not nearly cancels."""
+    places = functional.pixel_unshuffle(one.float() - other.float(), scale)
+    window = min(4, *places.shape[-2:])
+    return functional.avg_pool2d(places, window, stride=max(1, window // 2)).abs().mean()
 
 
 def _fading(share: float) -> float:
