@@ -8,6 +8,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "ganvas"
 PIECES = {"objectives", "optimizers", "penalties", "networks", "arguments"}
 BOTTOM = {"spaces", "errors", "files", "options", "data", "features", "augment"}
+CONTRACT = {"recipe", "enlarging"}
 ENTRY = {"cli", "commands", "api", "model", "runs", "sampling", "latent", "studio", "__main__", "__init__"}
 
 
@@ -43,7 +44,7 @@ ALL = modules()
 
 @pytest.mark.parametrize("name", [n for n in ALL if n.startswith("recipes.")])
 def test_recipes_import_the_contract_and_the_pieces_and_no_recipe(name):
-    assert imports(ALL[name]) <= {"recipe"} | PIECES | BOTTOM
+    assert imports(ALL[name]) <= CONTRACT | PIECES | BOTTOM
 
 
 @pytest.mark.parametrize("name", [n for n in ALL if n.split(".")[0] in PIECES])
@@ -65,7 +66,7 @@ def test_nothing_below_the_entry_layer_knows_a_recipe():
 def test_the_loop_and_the_contract_do_not_know_who_watches():
     outer = {"api", "cli", "commands", "plan", "report", "record", "display", "sampling"}
     outer |= {"doctor", "healing", "signals", "symptoms", "verdict", "fidelity", "upscale", "zoo"}
-    for name in ("train", "checkpoint", "recipe"):
+    for name in ("train", "checkpoint", *CONTRACT):
         assert not imports(ALL[name]) & outer, name
 
 

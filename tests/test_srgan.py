@@ -14,6 +14,7 @@ import ganvas
 from games import Linear, ring
 from ganvas import recipes, zoo
 from ganvas.data.photos import open_photos
+from ganvas.enlarging import RAMP, grid_loss
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.features.content import LiteContent, VGGContent, unaligned, unit_distance
 from ganvas.features.lite import Lite
@@ -26,7 +27,7 @@ from ganvas.networks.srresnet import PhotoDiscriminator, SRResNet
 from ganvas.networks.upscaling import CompactUpscaler
 from ganvas.recipe import Progress
 from ganvas.recipes.esrgan import ESRGAN
-from ganvas.recipes.srgan import RAMP, SRGAN, grid_loss
+from ganvas.recipes.srgan import SRGAN
 from ganvas.settings import Settings
 from ganvas.testing import tiny_photos
 from ganvas.train import Training

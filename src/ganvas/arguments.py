@@ -49,6 +49,7 @@ AdversarialRate = Annotated[float, Range(1e-7, 1, log=True), "learning rate of b
 PixelWeight = Annotated[float, Range(0, 1e4), "weight of the pixel loss after the warm-up"]
 ContentWeight = Annotated[float, Range(0, 1e4), "weight of the distance in the features of --content"]
 AdversarialWeight = Annotated[float, Range(0, 1e4), "weight of the adversarial loss in the generator's turn"]
+PhotoJudge = Annotated[Literal["paper", "patch"], "paper: one judgement of each photo; patch: one of every place in it"]
 GridWeight = Annotated[
     float, Range(0, 1e4), "weight of the loss on a grid that repeats with every pixel of the low resolution"
 ]
