@@ -21,7 +21,7 @@ from ganvas.features.lite import Lite
 from ganvas.fidelity import Fidelity
 from ganvas.metrics.pairs import luminance, psnr, shaved, ssim
 from ganvas.model import load
-from ganvas.networks.interpolation import between, flat, unflat
+from ganvas.networks.interpolation import between, kept
 from ganvas.networks.patch import PatchDiscriminator
 from ganvas.networks.srresnet import PhotoDiscriminator, SRResNet
 from ganvas.networks.upscaling import CompactUpscaler
@@ -313,15 +313,20 @@ def test_a_pretrained_network_is_in_no_checkpoint_and_does_not_move():
 # -- weights between --
 
 
-def test_flat_weights_come_back_and_between_is_between():
+def test_what_is_kept_stays_and_between_is_between():
     one, other = (CompactUpscaler(channels=1, scale=2, width=4, blocks=1) for _ in range(2))
-    back = unflat(flat(one), other)
-    assert all(torch.equal(tensor, one.state_dict()[name]) for name, tensor in back.items())
+    before = {name: tensor.clone() for name, tensor in one.state_dict().items()}
+    memory = kept(one)
+    assert not list(memory.parameters()) and list(memory.state_dict()) == list(before)
+    with torch.no_grad():
+        for parameter in one.parameters():
+            parameter.add_(1)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in memory.state_dict().items())
+    memory.load_state_dict(one.state_dict())
+    assert all(torch.equal(tensor, one.state_dict()[name]) for name, tensor in memory.state_dict().items())
     middle = between(one.state_dict(), other.state_dict(), 0.25)
     for name, tensor in one.state_dict().items():
         assert torch.allclose(middle[name], 0.75 * tensor + 0.25 * other.state_dict()[name], atol=1e-7)
-    norm = nn.BatchNorm2d(3)
-    assert flat(norm).shape == (12,) and "num_batches_tracked" in unflat(flat(norm), norm)
 
 
 def test_a_run_has_both_styles_and_enlarges(run, photos, tmp_path):

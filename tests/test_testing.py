@@ -45,10 +45,20 @@ def test_every_recipe_keeps_the_contract(name):
     assert str(report).count("ok ") == len(checks)
 
 
-def test_srgan_keeps_the_contract_with_patches_and_without_grids():
+@pytest.mark.parametrize("changes", [{"discriminator": "patch", "grid_weight": 1.0}, {"architecture": "srresnet"}])
+def test_srgan_keeps_the_contract_with_its_other_networks(changes):
     checks = [check for check in CHECKS if check != "fit"]
-    arguments = ENLARGING | {"discriminator": "patch", "grid_weight": 1.0}
-    check_recipe(recipes.find("srgan"), tiny_photos(), arguments=arguments, checks=checks)
+    check_recipe(recipes.find("srgan"), tiny_photos(), arguments=ENLARGING | changes, checks=checks)
+
+
+@pytest.mark.long
+def test_srgan_of_the_papers_size_keeps_the_contract():
+    """But for VGG19's features, which are in no package."""
+    recipe = recipes.find("srgan")
+    paper = {key: value for key, value in recipe.presets["paper"].items() if key not in ("steps", "batch_size")}
+    arguments = paper | {"content": "none", "pixel_weight": 1.0, "warmup": 0.0}
+    checks = [check for check in CHECKS if check != "fit"]
+    check_recipe(recipe, tiny_photos(scale=4, side=32), arguments=arguments, checks=checks)
 
 
 @pytest.mark.parametrize("name", recipes.names())

@@ -18,7 +18,7 @@ from ganvas.data.degrade import degraded
 from ganvas.errors import UsageError
 from ganvas.features.content import unaligned
 from ganvas.networks import patch
-from ganvas.networks.interpolation import flat, unflat
+from ganvas.networks.interpolation import kept
 from ganvas.networks.spectral import advance
 from ganvas.networks.srresnet import PhotoDiscriminator
 from ganvas.recipe import Losses, Progress, Recipe, Results, Turn
@@ -36,7 +36,6 @@ class Enlarging(Recipe):
     weights: of the generator's terms behind the warm-up: pixel, content, adversarial and grid.
     """
 
-    warmed: Tensor
     warm: Tensor
     discriminator: nn.Module
     accepts = (Photos,)
@@ -84,7 +83,7 @@ class Enlarging(Recipe):
             self.discriminator = patch.PatchDiscriminator(channels=channels, width=width)
         self.content = content
         self.frozen = () if content is None else ("content",)  # type: ignore[misc]
-        self.register_buffer("warmed", flat(self.generator))
+        self.warmed = kept(self.generator)
         self.register_buffer("warm", torch.zeros((), dtype=torch.bool))
 
     def optimizers(self) -> dict[str, Optimizer]:
@@ -139,7 +138,7 @@ class Enlarging(Recipe):
         """Behind the discriminator's update; keeps the generator as it comes out of the warm-up."""
         advance(self.discriminator)
         if not self.warm:
-            self.warmed.copy_(flat(self.generator))
+            self.warmed.load_state_dict(self.generator.state_dict())
             self.warm.fill_(True)
 
     def stages(self) -> dict[str, dict[str, Tensor]]:
@@ -148,7 +147,7 @@ class Enlarging(Recipe):
         now = self.generator.state_dict()
         if self.warmup == 1 or not self.warm:
             return {"faithful": now}
-        return {"faithful": unflat(self.warmed, self.generator), "perceptual": now}
+        return {"faithful": self.warmed.state_dict(), "perceptual": now}
 
     def low(self, real: Photos) -> Tensor:
         """What the generator sees of these photos in training."""
