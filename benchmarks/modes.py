@@ -96,7 +96,7 @@ def _judged(run: Path, recipe: str, data: str, options: Mapping[str, Any], n: in
     def judge() -> dict[str, Any]:
         trained(run, recipe, data, options)
         model = load(run)
-        save_picture(model.space.grid(model.sample(64, seed=1)), run / "grid.png")
+        save_picture(model.space.grid(model.sample(64, seed=1)), run / "grid.jpg")
         report = evaluate(run, metrics=["modes"], n=n, seed=1, progress=False)
         return {key: score.value for key, score in report.scores.items()}
 
