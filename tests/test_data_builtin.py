@@ -190,16 +190,16 @@ def test_cifar_is_read_from_its_binary_version(tmp_path: Path, number: int, pack
     for place, member in enumerate(members):
         pixels, labels = cifar_records(4, label_bytes, place)
         files[member] = np.concatenate([labels, pixels.reshape(4, -1)], axis=1).tobytes()
-    archive = tmp_path / f"cifar-{number}-binary.tar.gz"
-    with tarfile.open(archive, "w:gz") as tar:
+    if packed:
+        with tarfile.open(tmp_path / f"cifar-{number}-binary.tar.gz", "w:gz") as tar:
+            for name, content in files.items():
+                member_info = tarfile.TarInfo(f"{folder}/{name}")
+                member_info.size = len(content)
+                tar.addfile(member_info, io.BytesIO(content))
+    else:
+        (tmp_path / folder).mkdir()
         for name, content in files.items():
-            member_info = tarfile.TarInfo(f"{folder}/{name}")
-            member_info.size = len(content)
-            tar.addfile(member_info, io.BytesIO(content))
-    if not packed:
-        with tarfile.open(archive) as tar:
-            tar.extractall(tmp_path, filter="data")
-        archive.unlink()
+            (tmp_path / folder / name).write_bytes(content)
     data = opened(f"CIFAR{number}", data_root=tmp_path)
     assert data.space.shape == (3, 32, 32)
     got, names = levels(data, "test")
