@@ -236,16 +236,28 @@ def test_a_full_disk_at_a_checkpoint_is_one_line_and_loses_nothing(tmp_path, cap
     assert ganvas("train", "--resume", out, "--steps", "8", "--quiet") == 0
 
 
-def test_torchrun_trains_in_two_processes_and_writes_once(tmp_path):
-    out = tmp_path / "run"
+WATCHED = """
+import atexit
+import torch.distributed as dist
+atexit.register(lambda: print("still in the group" if dist.is_initialized() else "left the group"))
+from ganvas.cli import main
+main()
+"""
+
+
+def test_torchrun_trains_in_two_processes_that_write_once_and_leave_their_group(tmp_path):
+    script, out = tmp_path / "watched.py", tmp_path / "run"
+    script.write_text(WATCHED)
     words = ["train", "vanilla", "--data", "ring", "--out", str(out), "--width", "8", *TINY]
-    subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "ganvas", *words],
-        check=True,
+    ended = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script), *words],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
+        text=True,
         timeout=240,
     )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("left the group") == 2
     assert json.loads((out / "config.json").read_text())["hardware"]["processes"] == "2"
     assert [path.name for path in (out / "checkpoints").iterdir()] == ["step-00000004"]
 

@@ -6,6 +6,7 @@ N parts. One flat all-reduce a turn suffices whatever the recipe's networks are 
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +31,9 @@ class Processes:
             return Processes()
         if not dist.is_initialized():
             dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+            # Left to the interpreter's own end, a thread of the group may free a tensor that Python has a name for when
+            # there is no interpreter any more: the process aborts, and torchrun calls a finished training failed.
+            atexit.register(_leave)
         return Processes(dist.get_rank(), dist.get_world_size())
 
     @property
@@ -90,3 +94,8 @@ class Processes:
 
     def _device(self) -> torch.device:
         return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
+
+
+def _leave() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
