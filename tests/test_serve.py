@@ -119,6 +119,13 @@ def test_the_same_seed_gives_the_same_image_whoever_shares_the_batch():
     batcher.close()
 
 
+def until(true, seconds=60):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.1)
+
+
 def test_requests_that_wait_share_a_batch():
     used: list[int] = []
     model = model_of("vanilla", SPACES["points"], conditional=False)
@@ -141,14 +148,14 @@ def submit_unlocked(batcher, n, seed):
 
 def test_a_full_queue_says_when_to_come_again():
     model = model_of("vanilla", SPACES["points"], conditional=False)
-    gate = threading.Event()
+    begun, gate = threading.Event(), threading.Event()
     generate = model.recipe.generate
-    model.recipe.generate = lambda **inputs: gate.wait() and generate(**inputs)
+    model.recipe.generate = lambda **inputs: begun.set() or (gate.wait() and generate(**inputs))
     with client_of(model, limits=Limits(waiting=4, batch=2)) as client, ThreadPoolExecutor(8) as threads:
         first = threads.submit(client.post, "/v1/samples", json={"n": 2})
-        time.sleep(0.3)  # it is being made, and no longer waits
+        assert begun.wait(30)  # it is being made, and no longer waits
         waiting = [threads.submit(client.post, "/v1/samples", json={"n": 2}) for _ in range(2)]
-        time.sleep(0.3)
+        until(lambda: "ganvas_waiting_samples 4.0" in client.get("/metrics").text)
         refused = client.post("/v1/samples", json={"n": 2})
         assert refused.status_code == 429 and int(refused.headers["retry-after"]) >= 1
         assert "ganvas_waiting_samples 4.0" in client.get("/metrics").text
@@ -177,7 +184,7 @@ def test_who_waits_too_long_is_told_and_no_longer_worked_for():
         return generate(**inputs)
 
     model.recipe.generate = slowly
-    with client_of(model, limits=Limits(batch=1, seconds=0.3)) as client, ThreadPoolExecutor(4) as threads:
+    with client_of(model, limits=Limits(batch=1, seconds=1.5)) as client, ThreadPoolExecutor(4) as threads:
         late = list(threads.map(lambda _: client.post("/v1/samples", json={}).status_code, range(3)))
         gate.set()
         assert late == [503, 503, 503]
@@ -383,7 +390,7 @@ def test_a_server_stands_hostile_requests_and_drops_none_when_it_ends(run):
 
 def hammered(port: int, server: subprocess.Popen[str], clients: int = 8) -> tuple[int, int]:
     """Requests without an answer, and with one, of clients that go on until the server closes their connection."""
-    ended = threading.Event()
+    begun, ended = threading.Event(), threading.Event()
 
     def go() -> tuple[int, int]:
         lost = answered = 0
@@ -402,6 +409,7 @@ def hammered(port: int, server: subprocess.Popen[str], clients: int = 8) -> tupl
                     lost += 1
                     break
                 answered += answer.status == 200
+                begun.set()
                 if answer.will_close:
                     break
             connection.close()
@@ -409,7 +417,8 @@ def hammered(port: int, server: subprocess.Popen[str], clients: int = 8) -> tupl
 
     with ThreadPoolExecutor(clients) as threads:
         going = [threads.submit(go) for _ in range(clients)]
-        time.sleep(0.7)
+        begun.wait(20)
+        time.sleep(0.3)
         server.send_signal(signal.SIGTERM)
         wait_for(going, timeout=20)
         ended.set()

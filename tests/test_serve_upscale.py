@@ -34,7 +34,7 @@ from ganvas.serve.enlarging import Enlarger  # noqa: E402
 from ganvas.serve.guard import Guard  # noqa: E402
 from ganvas.serve.turns import Turns  # noqa: E402
 from ganvas.upscale import Upscaler  # noqa: E402
-from test_serve import TOKEN, asked, run, started  # noqa: E402, F401
+from test_serve import TOKEN, asked, run, started, until  # noqa: E402, F401
 
 LIMITS = Limits(upload=300_000, pixels=20_000, pictures=2)
 
@@ -283,9 +283,7 @@ def test_a_full_queue_says_when_to_come_again():
     gate = threading.Event()
     with client_of(gated(upscaler_of(), gate)) as client, ThreadPoolExecutor(4) as threads:
         going = [threads.submit(sent, client, PHOTO) for _ in range(2)]
-        deadline = time.monotonic() + 10
-        while "ganvas_waiting_pictures 2.0" not in client.get("/metrics").text and time.monotonic() < deadline:
-            time.sleep(0.02)
+        until(lambda: "ganvas_waiting_pictures 2.0" in client.get("/metrics").text)
         refused = sent(client, PHOTO)
         assert refused.status_code == 429 and int(refused.headers["retry-after"]) >= 1
         assert "2 pictures are waiting already" in refused.json()["error"]
@@ -302,9 +300,7 @@ def test_who_waits_too_long_is_told_and_no_longer_worked_for():
         late = list(threads.map(lambda _: sent(client, PHOTO), range(3)))
         assert [each.status_code for each in late] == [503] * 3 and "0.3 seconds" in late[0].json()["error"]
         gate.set()
-        deadline = time.monotonic() + 10
-        while "ganvas_waiting_pictures 0.0" not in client.get("/metrics").text and time.monotonic() < deadline:
-            time.sleep(0.02)
+        until(lambda: "ganvas_waiting_pictures 0.0" in client.get("/metrics").text)
         assert len(upscaler.made) == 1  # of four tiles of three pictures: the one that was begun
     with client_of(upscaler) as client:
         assert sent(client, PHOTO).status_code == 200
@@ -317,9 +313,7 @@ def test_samples_are_made_between_the_tiles_of_a_picture():
     upscaler._tile = lambda *given: made.append(given) or time.sleep(0.02) or tile(*given)
     with client_of(upscaler) as client, ThreadPoolExecutor(1) as threads:
         picture = threads.submit(sent, client, file_of(smooth(16, 1_250)))  # one strip of 79 tiles
-        deadline = time.monotonic() + 10
-        while "ganvas_waiting_pictures 1.0" not in client.get("/metrics").text and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until(lambda: "ganvas_waiting_pictures 1.0" in client.get("/metrics").text)
         given = [client.post("/v1/samples", json={"format": "json"}).status_code for _ in range(5)]
         assert given == [200] * 5 and len(made) < 79
         assert picture.result().status_code == 200 and len(made) == 79
@@ -466,7 +460,8 @@ def test_a_real_server_enlarges_and_finishes_what_it_began():
         body = part + file_of(pixels) + b"\r\n--b--\r\n"
         with ThreadPoolExecutor(1) as threads:
             asking = threads.submit(asked, port, f"{head}\nConnection: close\nContent-Length: {len(body)}", body)
-            time.sleep(0.15)  # it is being worked on
+            metrics = "GET /metrics HTTP/1.1\nHost: x\nConnection: close"
+            until(lambda: b"ganvas_waiting_pictures 1.0" in asked(port, metrics) or asking.done())
             server.send_signal(signal.SIGTERM)
             wait_for([asking], timeout=30)
             answer = asking.result()

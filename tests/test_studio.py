@@ -14,9 +14,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +40,7 @@ from ganvas.studio.models import Models
 from ganvas.studio.shelf import Shelf
 from ganvas.studio.trainings import MOST
 from ganvas.studio.watch import panel
+from test_serve import until
 
 PATIENCE = 60_000  # milliseconds
 
@@ -150,13 +150,6 @@ def move(page, slider: str, value: float) -> None:
 
 def pixels(page, address: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(page.request.get(address).body())))
-
-
-def until(true: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.1)
 
 
 # -- the page ---------------------------------------------------------------------------------------------------

@@ -186,13 +186,14 @@ def two_and_one(tmp_path, recipe, data, steps):
     out, script = tmp_path / "model.safetensors", tmp_path / "two.py"
     parts = {"tests": str(Path(__file__).parent), "recipe": recipe, "data": data, "steps": steps, "out": str(out)}
     script.write_text(_TWO_PROCESSES.format(**parts))
-    subprocess.run(
+    ended = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)],
-        check=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
-        timeout=120,
+        text=True,
+        timeout=240,
     )
+    assert ended.returncode == 0, ended.stderr
     torch.set_num_threads(1)
     alone = training_of(eval(recipe), eval(data), steps=steps, accumulate=2)
     alone.run()
