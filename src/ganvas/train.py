@@ -364,7 +364,8 @@ def seed_from(*numbers: int) -> None:
 @functools.cache
 def _accelerated() -> bool:
     """Whether this machine has another device than the CPU."""
-    return any(each.is_available() for each in (torch.cuda, torch.backends.mps, torch.xpu, torch.mtia))
+    accelerator = getattr(torch, "accelerator", None)  # from PyTorch 2.6 on
+    return accelerator is None or bool(accelerator.is_available())
 
 
 def gradient_norm(parameters: Sequence[nn.Parameter]) -> Tensor:
