@@ -51,7 +51,7 @@ class R3GAN(Recipe):
         consistency: arg.Consistency = 0.0,
         augmentation: arg.Augmentation = "translation",
         minibatch_deviation: arg.MinibatchDeviation = False,
-        lr: arg.LearningRate = 5e-4,
+        lr: arg.LearningRate = 1e-3,
         beta1: arg.Beta1 = 0.0,
         beta2: arg.Beta2 = 0.99,
     ) -> None:
