@@ -238,8 +238,14 @@ def test_a_full_disk_at_a_checkpoint_is_one_line_and_loses_nothing(tmp_path, cap
 
 WATCHED = """
 import atexit
+from pathlib import Path
 import torch.distributed as dist
-atexit.register(lambda: print("still in the group" if dist.is_initialized() else "left the group"))
+
+def tell():
+    names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    print("still in the group" if dist.is_initialized() else "left the group", [n for n in names if "gloo" in n])
+
+atexit.register(tell)
 from ganvas.cli import main
 main()
 """
@@ -257,7 +263,7 @@ def test_torchrun_trains_in_two_processes_that_write_once_and_leave_their_group(
         timeout=240,
     )
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.count("left the group") == 2
+    assert ended.stdout.count("left the group []") == 2, ended.stdout  # a thread left behind may abort Python's end
     assert json.loads((out / "config.json").read_text())["hardware"]["processes"] == "2"
     assert [path.name for path in (out / "checkpoints").iterdir()] == ["step-00000004"]
 

@@ -30,9 +30,13 @@ class Processes:
         if world == 1:
             return Processes()
         if not dist.is_initialized():
+            # A thread of gloo drops each tensor that it reduced a moment after the reduction is known to be done, and
+            # needs the interpreter for it. One that asks while Python ends aborts the process (PyTorch's issue 190489),
+            # and torchrun calls a finished training failed. Only the last reference to the group joins its threads, and
+            # the functions of this module take the group as a default when they are imported after it was made.
+            import torch.distributed.nn
+
             dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-            # Left to the interpreter's own end, a thread of the group may free a tensor that Python has a name for when
-            # there is no interpreter any more: the process aborts, and torchrun calls a finished training failed.
             atexit.register(_leave)
         return Processes(dist.get_rank(), dist.get_world_size())
 
