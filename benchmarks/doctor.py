@@ -62,7 +62,7 @@ class Case:
 
 
 SMALL = {"width": 12, "batch_size": 32, "ema": 2000, "precision": "float32"}
-R3 = {**SMALL, "steps": 400}
+R3 = {**SMALL, "steps": 400, "lr": 5e-4}
 DC = {**SMALL, "steps": 400, "lr": 5e-4}
 SOUND = {**R3, "width": 16, "batch_size": 64, "steps": 300, "lr": 1e-3}
 MLP = {"steps": 600, "width": 128, "ema": 2000, "precision": "float32"}

@@ -105,6 +105,18 @@ def test_labels_that_are_heeded_permuted_and_ignored(points: tuple[Data, Referen
     assert ignored["labels_agree"] == pytest.approx(0, abs=1e-6) and ignored["labels_move"] < 1e-6
 
 
+def test_a_label_with_one_sample_only_is_told_unless_its_real_items_are_one_too() -> None:
+    data = ring()
+    values, labels = by_labels(data, list(range(8)))
+    assert compare(values, labels, Reference.of(data, CPU))["diversity_least"] > 0.7
+    same = torch.where((labels == 3)[:, None], values[3], values)
+    assert compare(same, labels, Reference.of(data, CPU))["diversity_least"] < 1e-3
+    items, known = held_out(data, 2000)
+    lone = torch.cat([(known != 3).nonzero()[:, 0], (known == 3).nonzero()[:1, 0]])
+    reference = Reference._made(items[lone], items[:0], known[lone], None, None, {}, CPU)
+    assert compare(same, labels, reference)["diversity_least"] > 0.7
+
+
 def pictures(side: int = 16, channels: int = 3) -> Tensor:
     """Smooth random pictures: noise with the spectrum of natural images, 1/f."""
     noise = torch.randn(64, channels, side, side, generator=torch.Generator().manual_seed(3))
@@ -184,6 +196,7 @@ CONFIG = {"arguments": ARGUMENTS, "data": {"counts": {"train": 5000}, "space": {
 NORMAL = {
     "diversity": 0.95,
     "diversity_within": 0.9,
+    "diversity_least": 0.7,
     "missed": 0.05,
     "distance": 0.2,
     "copying": 1.1,
@@ -229,6 +242,7 @@ CASES: list[tuple[str, list[dict[str, Any]], list[dict[str, Any]], str]] = [
     # name, rows that show it, rows that nearly do, words of the evidence
     ("collapse", rows_of(diversity=0.1), rows_of(diversity=0.5), "is 10% of that between real items"),
     ("collapse", rows_of(diversity_within=0.1), rows_of(diversity_within=0.5), "within a label 10%"),
+    ("partial collapse", rows_of(diversity_least=0.05), rows_of(diversity_least=0.3), "for one label at least 5%"),
     ("partial collapse", rows_of(missed=0.5), rows_of(missed=0.2), "and 50% of the data has hardly any sample"),
     (
         "overpowering",
@@ -313,7 +327,7 @@ def test_pairs_are_called_pairs() -> None:
 def test_unconditional_runs_have_no_labels_to_lose() -> None:
     rows = rows_of()
     for row in rows:
-        for name in [key for key in row if "labels" in key or "within" in key]:
+        for name in [key for key in row if "labels" in key or "diversity_" in key]:
             del row[name]
     assert diagnose(rows, CONFIG)[0].name == "healthy"
 

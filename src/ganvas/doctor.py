@@ -258,7 +258,8 @@ def _checkerboard(case: _Case) -> Finding | None:
 
 
 def _collapse(case: _Case) -> Finding | None:
-    diversity, within, missed = (case.signal(name) for name in ("diversity", "diversity_within", "missed"))
+    diversity, within, least = (case.signal(f"diversity{kind}") for kind in ("", "_within", "_least"))
+    missed = case.signal("missed")
     if not case.grown:
         return None
     # Of all last looks, so that a run that is on its way out of it is not accused.
@@ -266,11 +267,14 @@ def _collapse(case: _Case) -> Finding | None:
     total = best.get("diversity", 1.0) < SAME or best.get("diversity_within", 1.0) < SAME
     partial = best.get("diversity", 1.0) < ALIKE or best.get("diversity_within", 1.0) < ALIKE
     partial = partial or min(case.told.signals.get("missed") or [0.0]) > MISSED
+    partial = partial or best.get("diversity_least", 1.0) < SAME
     if not (total or partial):
         return None
     parts = [f"the mean distance between samples is {_percent(diversity)} of that between real items"]
     if within == within:
         parts.append(f"within a label {_percent(within)}")
+    if least < SAME:
+        parts.append(f"for one label at least {_percent(least)}")
     if missed == missed:
         parts.append(f"and {_percent(missed)} of the data has hardly any sample near")
     return Finding(

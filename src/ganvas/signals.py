@@ -7,6 +7,7 @@ as they are. The numbers go into the rows of `metrics.jsonl` as `signal/...`, an
 
     diversity           mean distance between two samples, as a ratio to that between two training items
     diversity_within    the same, between samples of one label
+    diversity_least     the lowest such ratio of a label to its own real items
     spread              median distance to the nearest other sample, as a ratio to that of as many training items
     coverage            share of real items that have a sample nearer than their 5th nearest real one (Naeem et al.
                         2020, eq. 9); for held-out items beside fresh real ones it would be about 0.97
@@ -134,7 +135,8 @@ class Reference:
 
     train: (N, D). held_out: (M, D), items that no generator learns from; empty where there are fewer than 32.
     real: (256, D), those whose neighbourhoods samples should reach, held-out ones where there are enough.
-    cells: (K, D) centres of regions, `weights` (K,) their share of real items. classes: label to mean (D,).
+    cells: (K, D) centres of regions, `weights` (K,) their share of real items. label_means: label to
+    mean (D,). within: label to the mean distance between two of its items.
     """
 
     mean: Tensor | None
@@ -146,7 +148,7 @@ class Reference:
     cells: Tensor
     weights: Tensor
     label_means: dict[int, Tensor]
-    within: float
+    within: dict[int, float]
     between_items: float
     nearest: float
     deviation: float
@@ -355,17 +357,17 @@ def _nearness(features: Tensor, train: Tensor, held_out: Tensor) -> float:
     return float((two[:, 0] / two[:, -1].clamp(min=1e-12)).median())
 
 
-def _by_label(train: Tensor, labels: Tensor | None) -> tuple[dict[int, Tensor], float]:
-    """Means by label, and the mean distance between two items of one label."""
-    if labels is None:
-        return {}, 0.0
-    means, distances = {}, []
-    for label in labels.unique().tolist():
+def _by_label(train: Tensor, labels: Tensor | None) -> tuple[dict[int, Tensor], dict[int, float]]:
+    """Means by label, and the mean distance between two items of each label that has two different ones."""
+    means: dict[int, Tensor] = {}
+    distances: dict[int, float] = {}
+    for label in [] if labels is None else labels.unique().tolist():
         mine = train[labels == label]
-        means[int(label)] = mine.mean(0)
-        if len(mine) > 1:
-            distances.append(mean_distance(mine[:128]))
-    return means, sum(distances) / len(distances) if distances else 0.0
+        means[label] = mine.mean(0)
+        distance = mean_distance(mine[:128])
+        if distance:
+            distances[label] = distance
+    return means, distances
 
 
 def _label_signals(features: Tensor, labels: Tensor, reference: Reference) -> dict[str, float]:
@@ -387,7 +389,12 @@ def _label_signals(features: Tensor, labels: Tensor, reference: Reference) -> di
     whole = (features - features.mean(0)).square().sum(1).mean()
     if whole > 1e-6 * reference.deviation**2:
         found["labels_move"] = float(moved / whole)
-    if reference.within:
-        within = [mean_distance(by_latent[:, place]) for place in range(len(known))]
-        found["diversity_within"] = sum(within) / len(within) / reference.within
+    apart = [
+        (mean_distance(by_latent[:, place]), reference.within[label])
+        for place, label in enumerate(shown[known].tolist())
+        if label in reference.within
+    ]
+    if apart:
+        found["diversity_within"] = sum(ours for ours, _ in apart) / sum(real for _, real in apart)
+        found["diversity_least"] = min(ours / real for ours, real in apart)
     return found
