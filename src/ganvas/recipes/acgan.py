@@ -4,6 +4,9 @@ The discriminator judges without seeing the label, and a classifier on its featu
 generated samples, in both players' losses (section 3: the discriminator minimises L_S + L_C, the generator its own
 adversarial term + L_C). Adam's settings are appendix A's; the networks are DCGAN's. Needs labelled data.
 
+L_C weighs a tenth of L_S here (as much in the paper: `--preset paper`). The classifier learns from generated samples too,
+so with more the players soon agree on one picture for each label that nothing else is taken for.
+
     ganvas train acgan --data digits
 """
 
@@ -31,7 +34,7 @@ class ACGAN(Recipe):
     """Auxiliary classifier GAN for labelled images of any size."""
 
     accepts = (Images,)
-    presets = {"paper": {"width": 48, "latent": 110, "batch_size": 100}}
+    presets = {"paper": {"width": 48, "latent": 110, "batch_size": 100, "auxiliary": 1.0}}
     training_defaults = {"epochs": 50}
 
     def __init__(
@@ -43,7 +46,7 @@ class ACGAN(Recipe):
         latent: arg.Latent = 100,
         width: arg.Width = 32,
         objective: arg.Objective = "non-saturating",
-        auxiliary: arg.TermWeight = 1.0,
+        auxiliary: arg.TermWeight = 0.1,
         lr: arg.LearningRate = 2e-4,
         beta1: arg.Beta1 = 0.5,
         beta2: arg.Beta2 = 0.999,
