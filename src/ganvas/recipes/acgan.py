@@ -4,8 +4,8 @@ The discriminator judges without seeing the label, and a classifier on its featu
 generated samples, in both players' losses (section 3: the discriminator minimises L_S + L_C, the generator its own
 adversarial term + L_C). Adam's settings are appendix A's; the networks are DCGAN's. Needs labelled data.
 
-L_C weighs a tenth of L_S here (as much in the paper: `--preset paper`). The classifier learns from generated samples too,
-so with more the players soon agree on one picture for each label that nothing else is taken for.
+L_C weighs a tenth of L_S here; in the paper as much (`--preset paper`). The classifier learns from generated samples
+too, so with more the players soon agree on a picture for each label.
 
     ganvas train acgan --data digits
 """
