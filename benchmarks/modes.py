@@ -44,7 +44,7 @@ GRID: dict[str, Any] = {
 }
 PENALTIES = {"r1": 0.01, "r2": 0.01}
 
-BEST: dict[str, Any] = {"minibatch_deviation": True}
+BEST: dict[str, Any] = {"minibatch_deviation": True, "batch_size": 32}
 """Added to `r3gan` for the longest training."""
 
 
