@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from ganvas.networks.convolution import Conv2d, ConvTranspose2d
+from ganvas.networks.convolutional import ConvolutionalGenerator
 
 # Sides below and above the size where the matrix product takes over, odd ones, and kernels that do not divide.
 GEOMETRIES = [(4, 2, 1), (3, 1, 1), (3, 2, 1), (1, 1, 0), (5, 2, 2)]
@@ -52,3 +53,14 @@ def test_autocast_gives_what_it_gives_pytorchs(kind):
         output.float().square().mean().backward()
         gradients.append(module.weight.grad)
     torch.testing.assert_close(gradients[0], gradients[1], rtol=3e-2, atol=3e-4)
+
+
+def test_a_label_cannot_grow_louder_than_the_latent_vector():
+    torch.manual_seed(0)
+    generator = ConvolutionalGenerator(latent=16, channels=1, size=(8, 8), width=4, classes=2).eval()
+    latent, label = torch.randn(4, 16), torch.tensor([0, 1, 0, 1])
+    before = generator(latent, label)
+    assert (before != generator(latent, 1 - label)).flatten(1).any(1).all()
+    with torch.no_grad():
+        generator.embedding.weight.mul_(1000)
+    torch.testing.assert_close(generator(latent, label), before)

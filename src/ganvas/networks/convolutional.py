@@ -11,13 +11,17 @@ from torch import Tensor, nn
 from ganvas.networks.convolution import Conv2d, ConvTranspose2d
 from ganvas.networks.shapes import pyramid
 
+LOUDNESS = 0.1
+"""Root mean square of a label's embedding in the generator, whose latent vector has 1. Left to itself, the embedding of
+a label grows until the latent vector is not heard beside it, and the generator makes one picture of that label."""
+
 
 class ConvolutionalGenerator(nn.Module):
     """Latent vectors to images: a projection, then one stride-2 transposed convolution for each doubling.
 
     BatchNorm and ReLU behind every layer but the last, tanh at the end. With `classes`, an embedding of the label is
-    concatenated to the latent vector. `width` is the number of feature maps before the last layer; each earlier
-    layer has twice as many, up to 16 times `width`.
+    concatenated to the latent vector, of a length that training cannot change. `width` is the number of feature maps
+    before the last layer; each earlier layer has twice as many, up to 16 times `width`.
     """
 
     def __init__(self, *, latent: int, channels: int, size: tuple[int, int], width: int, classes: int = 0) -> None:
@@ -45,7 +49,8 @@ class ConvolutionalGenerator(nn.Module):
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
         """latent: (B, latent), label: (B,) int64 where conditional. Returns (B, C, H, W) in [-1, 1]."""
         if self.embedding is not None:
-            latent = torch.cat([latent, self.embedding(label)], dim=1)
+            told = nn.functional.normalize(self.embedding(label), dim=1) * (LOUDNESS * math.sqrt(latent.shape[1]))
+            latent = torch.cat([latent, told], dim=1)
         hidden = self.project(latent).unflatten(1, (self.first, *self.pyramid.base))
         hidden = hidden.contiguous(memory_format=torch.channels_last)
         return torch.tanh(self.pyramid.crop(self.layers(hidden)))
@@ -102,8 +107,7 @@ class ConvolutionalDiscriminator(nn.Module):
 def _initialise(module: nn.Module) -> None:
     """Weights from N(0, 0.02), as in the paper's section 4; BatchNorm scales from N(1, 0.02).
 
-    Embeddings of labels begin small (the paper has none): at PyTorch's N(0, 1) the label is as loud as the whole latent
-    vector, and the generator settles for one picture of each label.
+    Embeddings of labels begin small (the paper has none).
     """
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.normal_(module.weight, 0.0, 0.02)
@@ -113,4 +117,4 @@ def _initialise(module: nn.Module) -> None:
         nn.init.normal_(module.weight, 1.0, 0.02)
         nn.init.zeros_(module.bias)
     elif isinstance(module, nn.Embedding):
-        nn.init.normal_(module.weight, 0.0, 0.1)
+        nn.init.normal_(module.weight, 0.0, LOUDNESS)
