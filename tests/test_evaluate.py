@@ -21,6 +21,7 @@ from ganvas.features import Extractor, Features
 from ganvas.metrics import distributions as d
 from ganvas.metrics.memorisation import memorisation
 from ganvas.metrics.modes import modes, stacked_modes
+from ganvas.metrics.native import Native
 from ganvas.metrics.reference import reference
 from ganvas.metrics.samples import count_of, of_data, of_model
 from ganvas.metrics.trained_on import trained_on
@@ -190,6 +191,31 @@ def test_modes_of_stacked_digits_by_hand():
     assert found[:2] == (2, 3) and found.read.tolist() == [7, 7, 123, 999]
     expected = 0.5 * math.log(0.5 / 0.25) + 0.25 * math.log(0.25 / 0.25) + 0.25 * math.log(0.25 / 0.05)
     assert found.kl == pytest.approx(expected)
+
+
+def test_modes_of_stacked_digits_need_the_reader_of_single_digits_alone(monkeypatch):
+    class Reader(Native):
+        """Reads the digit that a channel is filled with."""
+
+        weights_hash = "none"
+
+        def forward(self, samples: Tensor) -> Features:
+            read = samples[:, 0, 0, 0].long() // 25
+            return Features(samples.flatten(1), nn.functional.one_hot(read, 10).float())
+
+    def trained(data, progress):
+        assert data.name == "digits"
+        return Reader(1, 10)
+
+    monkeypatch.setattr("ganvas.metrics.scores.native", trained)
+    needless = lambda *_, **__: pytest.fail("the data need not be looked at")  # noqa: E731
+    monkeypatch.setattr("ganvas.metrics.scores.reference", needless)
+    filled = torch.tensor([[0, 0, 7], [0, 0, 7], [1, 2, 3]])[:, :, None, None].expand(3, 3, 28, 28)
+    samples = (25 * filled).to(torch.uint8).numpy()
+    report = ganvas.evaluate(samples, "stacked-digits", metrics=["modes"], progress=False)
+    assert report.scores["modes[native-digit]"].value == 2
+    assert report.scores["modes KL[native-digit]"].references == 20_000
+    assert "native-digit" in report.passport["extractors"]
 
 
 def test_points_are_judged_by_their_coordinates(tmp_path):

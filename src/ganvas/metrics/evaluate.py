@@ -23,7 +23,7 @@ from ganvas.metrics.compare import aligned
 from ganvas.metrics.native import native
 from ganvas.metrics.passport import Score, about_extractor, number, passport, write_passport
 from ganvas.metrics.samples import check_same_space, count_of, of_data, of_model, of_source
-from ganvas.metrics.scores import ALIASES, METRICS, Case
+from ganvas.metrics.scores import ALIASES, DIGIT_READER, METRICS, Case
 from ganvas.metrics.trained_on import trained_on
 from ganvas.model import Model, load
 from ganvas.recipe import Recipe
@@ -149,6 +149,8 @@ def evaluate(
     used = {judge.name: judge}
     if any(score.extractor == "native" for score in scores.values()):
         used["native"] = case.native
+    if any(score.extractor == DIGIT_READER for score in scores.values()) and case.single_digits is not None:
+        used[DIGIT_READER] = case.single_digits
     warnings = [] if model is None else trained_on(model.recipe, used.values(), _arguments(run))
     made = passport(
         scores,

@@ -31,6 +31,9 @@ from ganvas.spaces import ImageSpace
 FEW = 50
 """Samples on each side that a score of distributions needs; fewer say nothing."""
 
+DIGIT_READER = "native-digit"
+"""What tells modes of stacked digits, whatever extractor the other scores use: `native`, of single real digits."""
+
 FEW_OF_A_LABEL, FEW_HELD_OUT, FEW_FOR_KID = 20, 20, 100
 
 
@@ -225,8 +228,10 @@ def _modes(case: Case) -> Iterator[Score]:
     judge = case.single_digits
     if judge is not None:
         stacked = stacked_modes(case.samples.values, lambda part: _read(judge, part), case.data.label_counts)
-        yield _score(case, "modes", stacked.found, None, "higher", total=stacked.total, judge_accuracy=judge.accuracy)
-        yield _score(case, "modes KL", stacked.kl, None, "lower")
+        counts = (len(case.samples), sum(case.data.label_counts.values()))
+        more = {"total": stacked.total, "judge_accuracy": judge.accuracy}
+        yield Score("modes", DIGIT_READER, stacked.found, None, "higher", *counts, more=more)
+        yield Score("modes KL", DIGIT_READER, stacked.kl, None, "lower", *counts)
         return
     found = modes(case.samples.values, case.mixture)
     yield _score(case, "modes", found.found, None, "higher", total=found.total)
