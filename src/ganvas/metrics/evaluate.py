@@ -149,7 +149,8 @@ def evaluate(
     used = {judge.name: judge}
     if any(score.extractor == "native" for score in scores.values()):
         used["native"] = case.native
-    if any(score.extractor == DIGIT_READER for score in scores.values()) and case.single_digits is not None:
+    if any(score.extractor == DIGIT_READER for score in scores.values()):
+        assert case.single_digits is not None  # it told the score
         used[DIGIT_READER] = case.single_digits
     warnings = [] if model is None else trained_on(model.recipe, used.values(), _arguments(run))
     made = passport(
