@@ -19,7 +19,8 @@ from ganvas.data.prepare import Data, open_data
 from ganvas.doctor import diagnose
 from ganvas.recipe import Watcher
 from ganvas.recipes.dcgan import DCGAN
-from ganvas.signals import Reference, Signals, compare, grid_pattern, labels_shown
+from ganvas.reference import Reference, grid_pattern
+from ganvas.signals import Signals, compare, labels_shown
 
 CPU = torch.device("cpu")
 
