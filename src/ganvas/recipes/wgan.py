@@ -1,8 +1,9 @@
 """Wasserstein GAN (Arjovsky, Chintala and Bottou 2017).
 
-Algorithm 1: the critic's five turns (`--d-steps`), each followed by a clipping of all its weights, then the generator's
-one; RMSProp, the learning rate 5e-5 and the clip 0.01 as there. The networks are DCGAN's (section 4.2). The critic's
-loss is, up to its sign and an unknown factor, an estimate of the Wasserstein distance, and falls as samples improve.
+Algorithm 1: the critic's turns (`--d-steps`), each followed by a clipping of all its weights, then the generator's one;
+RMSProp and the clip 0.01 as there. The networks are DCGAN's (section 4.2). The critic's loss is, up to its sign and an
+unknown factor, an estimate of the Wasserstein distance, and falls as samples improve. The paper's learning rate of 5e-5
+and its five turns of the critic (`--preset paper`) need many more steps than these defaults (docs/benchmarks.md).
 
     ganvas train wgan --data digits
 """
@@ -30,7 +31,7 @@ class WGAN(Recipe):
     """Wasserstein GAN with clipped weights, for images of any size."""
 
     accepts = (Images,)
-    presets = {"paper": {"width": 64, "batch_size": 64}}
+    presets = {"paper": {"width": 64, "lr": 5e-5, "d_steps": 5, "batch_size": 64}}
     training_defaults = {"epochs": 100}
 
     def __init__(
@@ -43,10 +44,10 @@ class WGAN(Recipe):
         objective: arg.Objective = "wasserstein",
         clip: Annotated[float, Range(1e-4, 10, log=True), "bound on every weight of the critic"] = 0.01,
         optimizer: arg.OptimizerName = "rmsprop",
-        lr: arg.LearningRate = 5e-5,
+        lr: arg.LearningRate = 2e-4,
         beta1: arg.Beta1 = 0.0,
         beta2: arg.Beta2 = 0.99,
-        d_steps: arg.DSteps = 5,
+        d_steps: arg.DSteps = 2,
     ) -> None:
         super().__init__()
         self.latent, self.clip, self.d_steps = latent, clip, d_steps

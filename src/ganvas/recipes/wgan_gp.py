@@ -1,8 +1,9 @@
 """Improved training of Wasserstein GANs (Gulrajani, Ahmed, Arjovsky, Dumoulin and Courville 2017).
 
-Algorithm 1: five turns of the critic (`--d-steps`), whose gradient on random points between real and fake is pulled to
-length 1 with the weight 10 (eq. 3), then one of the generator; Adam without momentum, its second decay 0.9, learning
-rate 1e-4. As section 4 asks, the critic has no BatchNorm, which would tie the samples of a batch together.
+Algorithm 1: turns of the critic (`--d-steps`), whose gradient on random points between real and fake is pulled to
+length 1 with the weight 10 (eq. 3), then one of the generator; Adam without momentum, its second decay 0.9. As section
+4 asks, the critic has no BatchNorm, which would tie the samples of a batch together. The paper's learning rate of 1e-4
+and its five turns of the critic (`--preset paper`) need many more steps than these defaults (docs/benchmarks.md).
 `--conditional` adds labels (an embedding beside the latent vector, a projection in the critic).
 
     ganvas train wgan-gp --data digits
@@ -33,7 +34,7 @@ class WGANGP(Recipe):
     """Wasserstein GAN with a gradient penalty, for images of any size, with an optional class condition."""
 
     accepts = (Images,)
-    presets = {"paper": {"width": 64, "batch_size": 64}}
+    presets = {"paper": {"width": 64, "lr": 1e-4, "d_steps": 5, "batch_size": 64}}
     training_defaults = {"epochs": 100}
 
     def __init__(
@@ -47,10 +48,10 @@ class WGANGP(Recipe):
         width: arg.Width = 32,
         objective: arg.Objective = "wasserstein",
         penalty: arg.Penalty = 10.0,
-        lr: arg.LearningRate = 1e-4,
+        lr: arg.LearningRate = 5e-4,
         beta1: arg.Beta1 = 0.0,
         beta2: arg.Beta2 = 0.9,
-        d_steps: arg.DSteps = 5,
+        d_steps: arg.DSteps = 2,
     ) -> None:
         super().__init__()
         if conditional and not classes:
