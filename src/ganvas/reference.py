@@ -208,16 +208,6 @@ def _copying_of_real(train: Tensor, held_out: Tensor) -> float:
     return max(float((two[:, 0] / two[:, 1].clamp(min=1e-12)).median()), 1e-3) if two.shape[1] == 2 else 1.0
 
 
-def nearness(features: Tensor, train: Tensor, held_out: Tensor) -> float:
-    """Median distance to the nearest training item, divided by that to the nearest held-out item; where there are too
-    few of those, by that to the second nearest training item."""
-    apart = torch.cdist(features, train)
-    if len(held_out):
-        return float((apart.amin(1) / torch.cdist(features, held_out).amin(1).clamp(min=1e-12)).median())
-    two = apart.topk(min(2, apart.shape[1]), largest=False).values
-    return float((two[:, 0] / two[:, -1].clamp(min=1e-12)).median())
-
-
 def _by_label(train: Tensor, labels: Tensor | None) -> tuple[dict[int, Tensor], dict[int, float]]:
     """Means by label, and the mean distance between two items of each label that has two different ones."""
     means: dict[int, Tensor] = {}

@@ -33,7 +33,7 @@ from torch import Tensor
 
 from ganvas.metrics.distributions import Moments, frechet_distance
 from ganvas.recipe import Watcher
-from ganvas.reference import LIVE, SAMPLES, Reference, grid_pattern, mean_distance, nearest_other, nearness
+from ganvas.reference import LIVE, SAMPLES, Reference, grid_pattern, mean_distance, nearest_other
 from ganvas.train import seed_from
 
 if TYPE_CHECKING:
@@ -147,7 +147,17 @@ def _missed(features: Tensor, reference: Reference) -> float:
 
 def _copying(features: Tensor, reference: Reference) -> float:
     """Median over samples of a ratio that copies bring to 0, divided by the same of fresh real items."""
-    return nearness(features, reference.train, reference.held_out) / reference.copying
+    return _nearness(features, reference.train, reference.held_out) / reference.copying
+
+
+def _nearness(features: Tensor, train: Tensor, held_out: Tensor) -> float:
+    """Median distance to the nearest training item, divided by that to the nearest held-out item; where there are too
+    few of those, by that to the second nearest training item."""
+    apart = torch.cdist(features, train)
+    if len(held_out):
+        return float((apart.amin(1) / torch.cdist(features, held_out).amin(1).clamp(min=1e-12)).median())
+    two = apart.topk(min(2, apart.shape[1]), largest=False).values
+    return float((two[:, 0] / two[:, -1].clamp(min=1e-12)).median())
 
 
 def _label_signals(features: Tensor, labels: Tensor, reference: Reference) -> dict[str, float]:

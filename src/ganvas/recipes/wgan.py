@@ -3,7 +3,7 @@
 Algorithm 1: the critic's turns (`--d-steps`), each followed by a clipping of all its weights, then the generator's one;
 RMSProp and the clip 0.01 as there. The networks are DCGAN's (section 4.2). The critic's loss is, up to its sign and an
 unknown factor, an estimate of the Wasserstein distance, and falls as samples improve. The paper's learning rate of 5e-5
-and its five turns of the critic (`--preset paper`) need many more steps than these defaults (docs/benchmarks.md).
+and its five turns of the critic (`--preset paper`) do far worse in the first minutes on a CPU (docs/benchmarks.md).
 
     ganvas train wgan --data digits
 """

@@ -3,7 +3,7 @@
 Algorithm 1: turns of the critic (`--d-steps`), whose gradient on random points between real and fake is pulled to
 length 1 with the weight 10 (eq. 3), then one of the generator; Adam without momentum, its second decay 0.9. As section
 4 asks, the critic has no BatchNorm, which would tie the samples of a batch together. The paper's learning rate of 1e-4
-and its five turns of the critic (`--preset paper`) need many more steps than these defaults (docs/benchmarks.md).
+and its five turns of the critic (`--preset paper`) do far worse in the first minutes on a CPU (docs/benchmarks.md).
 `--conditional` adds labels (an embedding beside the latent vector, a projection in the critic).
 
     ganvas train wgan-gp --data digits
