@@ -12,9 +12,8 @@ docstring; `CHECKS` lists them.
 from __future__ import annotations
 
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +31,7 @@ from ganvas.options import checked, read_options
 from ganvas.recipe import Losses, Progress, Recipe, Turn
 from ganvas.settings import Settings
 from ganvas.train import Training, gradient_norm, seed_from
+from ganvas.two_processes import two_processes
 
 FITTED = 0.35
 """A tiny set counts as fitted when the energy distance to it has fallen to this part of the untrained recipe's."""
@@ -231,7 +231,7 @@ def _splitting(subject: Subject) -> str:
     alone = subject.training(accumulate=2)
     for _ in range(3):
         alone.step()
-    for rank, side in enumerate(_two_processes(subject, steps=3)):
+    for rank, side in enumerate(two_processes(subject.training, steps=3)):
         skipped = _running_statistics(alone.recipe)
         mine, theirs = ({n: t for n, t in r.state_dict().items() if n not in skipped} for r in (alone.recipe, side))
         different = _different(mine, theirs, exactly=False)
@@ -446,84 +446,6 @@ def _gradients_of_copies(subject: Subject) -> dict[str, tuple[float, float]]:
             norm = float(gradient_norm(training.players[turn.optimizer]))
             lengths.setdefault(turn.optimizer, []).append(norm)
     return {player: (pair[0], pair[1]) for player, pair in lengths.items()}
-
-
-def _two_processes(subject: Subject, steps: int) -> list[Recipe]:
-    """The recipes of two processes after some steps together."""
-    meeting = _Meeting()
-    sides = [subject.training(_Side(rank, 2, meeting)) for rank in range(2)]
-
-    def play(side: Training) -> None:
-        for _ in range(steps):
-            side.step()
-
-    threads = [threading.Thread(target=meeting.take_part, args=(r, play, side)) for r, side in enumerate(sides)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if meeting.error is not None:
-        raise meeting.error
-    return [side.recipe for side in sides]
-
-
-@dataclass
-class _Meeting:
-    """Two threads that exchange tensors. Only one of them runs at a time, because torch's random state is shared."""
-
-    condition: threading.Condition = field(default_factory=threading.Condition)
-    running: int = 0
-    brought: tuple[list[Tensor], list[Tensor]] = field(default_factory=lambda: ([], []))
-    error: Exception | None = None
-
-    def take_part(self, rank: int, play: Callable[[Training], None], side: Training) -> None:
-        self._wait_for_turn(rank)
-        try:
-            play(side)
-        except Exception as error:
-            self.error = self.error or error
-        finally:
-            self._hand_over(rank)
-
-    def exchange(self, rank: int, tensor: Tensor) -> list[Tensor]:
-        """What both brought to this exchange, in the order of their ranks."""
-        number = len(self.brought[rank])
-        self.brought[rank].append(tensor.detach().clone())
-        if len(self.brought[1 - rank]) <= number:
-            self._hand_over(rank)
-            self._wait_for_turn(rank)
-        if len(self.brought[1 - rank]) <= number:
-            raise AssertionError("the two processes play different turns: what `turns` does must not depend on a draw")
-        pair = [self.brought[each][number] for each in range(2)]
-        if pair[0].shape != pair[1].shape:
-            raise AssertionError("the two processes play different turns: what `turns` does must not depend on a draw")
-        return pair
-
-    def _hand_over(self, rank: int) -> None:
-        with self.condition:
-            self.running = 1 - rank
-            self.condition.notify_all()
-
-    def _wait_for_turn(self, rank: int) -> None:
-        with self.condition:
-            self.condition.wait_for(lambda: self.running == rank)
-
-
-@dataclass(frozen=True)
-class _Side(Processes):
-    """One of two processes that are threads."""
-
-    meeting: _Meeting = field(default_factory=_Meeting)
-
-    def sum(self, tensor: Tensor) -> Tensor:
-        one, other = self.meeting.exchange(self.rank, tensor)
-        return one + other
-
-    def wait(self) -> None:
-        self.meeting.exchange(self.rank, torch.zeros(()))
-
-    def _join(self, logits: Tensor | None) -> Tensor | None:
-        return None if logits is None else torch.cat(self.meeting.exchange(self.rank, logits))
 
 
 class _replaced:
