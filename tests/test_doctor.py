@@ -17,9 +17,9 @@ from ganvas import doctor, signals
 from ganvas.cli import main
 from ganvas.data.prepare import Data, open_data
 from ganvas.doctor import diagnose
+from ganvas.real_items import RealItems, grid_pattern
 from ganvas.recipe import Watcher
 from ganvas.recipes.dcgan import DCGAN
-from ganvas.reference import Reference, grid_pattern
 from ganvas.signals import Signals, compare, labels_shown
 
 CPU = torch.device("cpu")
@@ -29,8 +29,8 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def points() -> tuple[Data, Reference]:
-    return ring(), Reference.of(ring(), CPU)
+def points() -> tuple[Data, RealItems]:
+    return ring(), RealItems.of(ring(), CPU)
 
 
 def held_out(data: Data, count: int = 256) -> tuple[Tensor, Tensor]:
@@ -38,7 +38,7 @@ def held_out(data: Data, count: int = 256) -> tuple[Tensor, Tensor]:
     return batch.value, batch.label  # type: ignore[attr-defined]
 
 
-def test_fresh_items_are_as_good_as_the_data(points: tuple[Data, Reference]) -> None:
+def test_fresh_items_are_as_good_as_the_data(points: tuple[Data, RealItems]) -> None:
     data, reference = points
     found = compare(held_out(data)[0], None, reference)
     assert found["diversity"] == pytest.approx(1, abs=0.06)
@@ -49,7 +49,7 @@ def test_fresh_items_are_as_good_as_the_data(points: tuple[Data, Reference]) -> 
     assert "checkerboard" not in found  # points have no pixels
 
 
-def test_half_of_the_modes_give_about_half_of_the_coverage(points: tuple[Data, Reference]) -> None:
+def test_half_of_the_modes_give_about_half_of_the_coverage(points: tuple[Data, RealItems]) -> None:
     data, reference = points
     values, labels = held_out(data, 1000)
     found = compare(values[labels < 4][:256], None, reference)
@@ -60,7 +60,7 @@ def test_half_of_the_modes_give_about_half_of_the_coverage(points: tuple[Data, R
     assert found["diversity"] == pytest.approx(np.mean(chords[:4]) / np.mean(chords[4:]), abs=0.05)
 
 
-def test_one_point_is_a_collapse_and_a_copy_is_a_copy(points: tuple[Data, Reference]) -> None:
+def test_one_point_is_a_collapse_and_a_copy_is_a_copy(points: tuple[Data, RealItems]) -> None:
     data, reference = points
     one = held_out(data, 1)[0].expand(256, 2) + 0.001 * torch.randn(256, 2, generator=torch.Generator().manual_seed(0))
     found = compare(one, None, reference)
@@ -71,7 +71,7 @@ def test_one_point_is_a_collapse_and_a_copy_is_a_copy(points: tuple[Data, Refere
 
 def test_copies_of_few_pictures_are_told_without_held_out_ones() -> None:
     data = few_images(24, size=8)
-    reference = Reference.of(data, CPU)
+    reference = RealItems.of(data, CPU)
     assert not len(reference.held_out)
     train = data.split("train").gather(np.arange(len(data.split("train")))).value.float()
     noise = 1e-3 * torch.randn(256, *train.shape[1:], generator=torch.Generator().manual_seed(1))
@@ -81,7 +81,7 @@ def test_copies_of_few_pictures_are_told_without_held_out_ones() -> None:
     assert compare(between, None, reference)["copying"] > 0.5
 
 
-def test_samples_that_are_not_finite_say_nothing_else(points: tuple[Data, Reference]) -> None:
+def test_samples_that_are_not_finite_say_nothing_else(points: tuple[Data, RealItems]) -> None:
     samples = torch.zeros(8, 2)
     samples[:2, 1] = math.nan
     assert compare(samples, None, points[1]) == {"not_finite": 0.25}
@@ -94,7 +94,7 @@ def by_labels(data: Data, order: list[int]) -> tuple[Tensor, Tensor]:
     return torch.stack(columns, 1).flatten(0, 1), torch.arange(8).repeat(30)
 
 
-def test_labels_that_are_heeded_permuted_and_ignored(points: tuple[Data, Reference]) -> None:
+def test_labels_that_are_heeded_permuted_and_ignored(points: tuple[Data, RealItems]) -> None:
     data, reference = points
     heeded = compare(*by_labels(data, list(range(8))), reference)
     assert heeded["labels_agree"] == pytest.approx(1, abs=0.02) and heeded["labels_move"] > 0.95
@@ -109,12 +109,12 @@ def test_labels_that_are_heeded_permuted_and_ignored(points: tuple[Data, Referen
 def test_a_label_with_one_sample_only_is_told_unless_its_real_items_are_one_too() -> None:
     data = ring()
     values, labels = by_labels(data, list(range(8)))
-    assert compare(values, labels, Reference.of(data, CPU))["diversity_least"] > 0.7
+    assert compare(values, labels, RealItems.of(data, CPU))["diversity_least"] > 0.7
     same = torch.where((labels == 3)[:, None], values[3], values)
-    assert compare(same, labels, Reference.of(data, CPU))["diversity_least"] < 1e-3
+    assert compare(same, labels, RealItems.of(data, CPU))["diversity_least"] < 1e-3
     items, known = held_out(data, 2000)
     lone = torch.cat([(known != 3).nonzero()[:, 0], (known == 3).nonzero()[:1, 0]])
-    reference = Reference._made(items[lone], items[:0], known[lone], None, None, {}, CPU)
+    reference = RealItems._made(items[lone], items[:0], known[lone], None, None, {}, CPU)
     assert compare(same, labels, reference)["diversity_least"] > 0.7
 
 
@@ -144,7 +144,7 @@ def test_noise_and_smoothness_are_no_checkerboard() -> None:
     random = np.random.RandomState(0)
     real = (pictures(16).permute(0, 2, 3, 1) * 127 + 128).round().clamp(0, 255).to(torch.uint8).numpy()
     data = open_data(np.tile(real, (4, 1, 1, 1))[random.permutation(256)], progress=False)
-    reference = Reference.of(data, CPU)
+    reference = RealItems.of(data, CPU)
     fresh = data.split("train").gather(np.arange(200)).value
     board = 0.15 * (torch.arange(16) % 2 * 2 - 1).float()
     noisy = fresh + 0.3 * torch.randn(fresh.shape, generator=torch.Generator().manual_seed(0))

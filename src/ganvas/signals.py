@@ -32,8 +32,8 @@ import torch
 from torch import Tensor
 
 from ganvas.metrics.distributions import Moments, frechet_distance
+from ganvas.real_items import LIVE, SAMPLES, RealItems, grid_pattern, mean_distance, nearest_other
 from ganvas.recipe import Watcher
-from ganvas.reference import LIVE, SAMPLES, Reference, grid_pattern, mean_distance, nearest_other
 from ganvas.train import seed_from
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ class Signals(Watcher):
 
     def __init__(self) -> None:
         super().__init__()
-        self._reference: Reference | None = None
+        self._reference: RealItems | None = None
 
     def started(self, training: Training) -> None:
         # Samples that are made from given images are as diverse as these are; `given` of one tells.
         free = not training.data.given(1)
-        self._reference = Reference.of(training.data, training.device) if free else None
+        self._reference = RealItems.of(training.data, training.device) if free else None
 
     def measure(self, training: Training) -> Mapping[str, float]:
         if training.steps_done % LOOK_EVERY or self._reference is None:
@@ -113,7 +113,7 @@ def labels_shown(classes: int) -> Tensor:
     return torch.arange(count) * classes // max(count, 1)
 
 
-def compare(samples: Tensor, labels: Tensor | None, reference: Reference) -> dict[str, float]:
+def compare(samples: Tensor, labels: Tensor | None, reference: RealItems) -> dict[str, float]:
     """The signals of samples (B, ...) with their labels (B,), by name; see the module's docstring."""
     share = float((~samples.flatten(1).isfinite().all(1)).float().mean())
     if share:
@@ -138,14 +138,14 @@ def compare(samples: Tensor, labels: Tensor | None, reference: Reference) -> dic
     return found
 
 
-def _missed(features: Tensor, reference: Reference) -> float:
+def _missed(features: Tensor, reference: RealItems) -> float:
     """Share of real items in cells where samples are a fifth as frequent as they are, or less."""
     place = torch.cdist(features, reference.cells).argmin(1)
     mine = torch.bincount(place, minlength=len(reference.cells)).float() / len(features)
     return float(reference.weights[mine <= reference.weights / 5].sum())
 
 
-def _copying(features: Tensor, reference: Reference) -> float:
+def _copying(features: Tensor, reference: RealItems) -> float:
     """Median over samples of a ratio that copies bring to 0, divided by the same of fresh real items."""
     return _nearness(features, reference.train, reference.held_out) / reference.copying
 
@@ -160,7 +160,7 @@ def _nearness(features: Tensor, train: Tensor, held_out: Tensor) -> float:
     return float((two[:, 0] / two[:, -1].clamp(min=1e-12)).median())
 
 
-def _label_signals(features: Tensor, labels: Tensor, reference: Reference) -> dict[str, float]:
+def _label_signals(features: Tensor, labels: Tensor, reference: RealItems) -> dict[str, float]:
     """labels: each latent with every label in turn, as `_drawn` gives them."""
     shown = labels[: len(labels.unique())]
     known = [place for place, label in enumerate(shown.tolist()) if label in reference.label_means]

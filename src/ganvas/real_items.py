@@ -1,7 +1,7 @@
 """What samples are compared with while a run trains: real items, in a small space that needs no download.
 
 Pictures are shrunk, and seen among the leading principal components of the training pictures, which takes about a
-second to find; points are used as they are. `Reference` keeps what of the real items a look needs again and again;
+second to find; points are used as they are. `RealItems` keeps what of the real items a look needs again and again;
 `signals.py` looks.
 """
 
@@ -35,7 +35,7 @@ _BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
-class Reference:
+class RealItems:
     """Real items in the space of features, and what of them samples are compared with.
 
     train: (N, D), and `moments` their mean and covariance. held_out: (M, D), items that no generator learns from; empty
@@ -62,7 +62,7 @@ class Reference:
     grid: dict[int, tuple[float, float]]
 
     @staticmethod
-    def of(data: Data, device: torch.device) -> Reference:
+    def of(data: Data, device: torch.device) -> RealItems:
         """Of the data's splits. Deterministic, and without training's randomness."""
         pictures, labels = _items(data.split("train"), ITEMS)
         held_pictures, _ = _items(data.split("validation"), 512)
@@ -78,7 +78,7 @@ class Reference:
             components = vectors[:, values.argsort(descending=True)[:COMPONENTS]]
             flat, held = (flat - mean) @ components, (held - mean) @ components
             grid = grid_pattern(pictures)
-        return Reference._made(flat, held, labels, mean, components, grid, device)
+        return RealItems._made(flat, held, labels, mean, components, grid, device)
 
     @staticmethod
     def _made(
@@ -89,7 +89,7 @@ class Reference:
         components: Tensor | None,
         grid: dict[int, tuple[float, float]],
         device: torch.device,
-    ) -> Reference:
+    ) -> RealItems:
         enough = len(held) >= 32
         held_out = held if enough else held[:0]
         pool = held if len(held) >= 128 else train
@@ -101,7 +101,7 @@ class Reference:
         weights = torch.bincount(place, minlength=len(cells)).float() / len(train)
         label_means, within = _by_label(train, labels)
         some = train[:SAMPLES]
-        return Reference(
+        return RealItems(
             mean=None if mean is None else mean.to(device),
             components=None if components is None else components.to(device),
             train=train.to(device),
