@@ -105,6 +105,17 @@ def test_sampling_is_reproducible_and_by_label(run, tmp_path, capsys):
     assert "seed" in capsys.readouterr().out
 
 
+def test_a_grid_has_no_column_for_each_of_very_many_labels(tmp_path):
+    images = np.zeros((80, 8, 8), np.uint8)
+    images[:, 0] = 200
+    np.savez(tmp_path / "many.npz", images=images, labels=np.arange(80) % 40)
+    words = ["--steps", "2", "--batch-size", "4", "--width", "8", "--out", tmp_path / "run"]
+    assert ganvas("train", "cgan", "--data", tmp_path / "many.npz", *words) == 0
+    assert ganvas("sample", tmp_path / "run", "-n", "9", "--out", tmp_path / "grid.png") == 0
+    with Image.open(tmp_path / "grid.png") as grid:
+        assert grid.size == (3 * 9 - 1, 3 * 9 - 1)  # a square, not 40 columns
+
+
 def test_the_first_samples_do_not_depend_on_how_many_are_drawn(run):
     import torch
 
@@ -237,7 +248,7 @@ def test_a_full_disk_at_a_checkpoint_is_one_line_and_loses_nothing(tmp_path, cap
 
 
 WATCHED = """
-import atexit, contextlib, time
+import atexit, contextlib, os, time
 from pathlib import Path
 import torch.distributed as dist
 
@@ -252,7 +263,8 @@ def tell():
         if not left:
             break
         time.sleep(0.05)
-    print("still in the group" if dist.is_initialized() else "left the group", left)
+    line = f"{'still in' if dist.is_initialized() else 'left'} the group {left}\\n"
+    os.write(1, line.encode())  # in one piece, as the other process writes there too
 
 atexit.register(tell)
 from ganvas.cli import main

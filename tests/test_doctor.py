@@ -283,6 +283,13 @@ def test_what_ails_a_run(name: str, ailing: list[Any], nearly: list[Any], told: 
     assert not any("--" in advice for advice in diagnose(ailing, bare)[0].advice)
 
 
+def test_a_classifier_that_is_not_heard_is_to_be_louder() -> None:
+    deaf = rows_of(labels_move=0.001, labels_agree=0.0)
+    weighed = {**CONFIG, "arguments": {**ARGUMENTS, "auxiliary": 0.1}}
+    assert "--auxiliary" in diagnose(deaf, weighed)[0].advice[0]
+    assert not any("--auxiliary" in advice for advice in diagnose(deaf, CONFIG)[0].advice)
+
+
 def test_too_little_data_is_for_pictures_and_comes_after_what_it_leads_to() -> None:
     few = {**CONFIG, "data": {"counts": {"train": 24}, "space": {"kind": "images"}}}
     assert [finding.name for finding in diagnose(rows_of(), few)] == ["little data"]

@@ -236,7 +236,11 @@ def _labels(case: _Case) -> Finding | None:
         "Labels are ignored",
         f"{how}: samples agree with their labels by {agree:.2f} +- {error:.2f} (1 = as real items do, 0 = not at all)",
         "The label gets lost in the generator, or the discriminator is not told it and so never asks for it.",
-        ["check that both networks are given the label and use it", "labels that can be told apart in the data"],
+        [
+            *case.flags(auxiliary="a higher --auxiliary (10 times, say)"),
+            "check that both networks are given the label and use it",
+            "labels that can be told apart in the data",
+        ],
     )
 
 

@@ -23,6 +23,9 @@ from ganvas.train import seed_from
 BLOCK = 64
 """Samples are drawn in blocks of this many, each from a seed of its own, so the first n never depend on n."""
 
+MOST_COLUMNS = 32
+"""Samples in a row of a grid that has a column for each label."""
+
 
 @dataclass(frozen=True)
 class Model:
@@ -37,6 +40,12 @@ class Model:
     def enlarges(self) -> bool:
         """Whether it makes a large picture of a small one, and nothing at random: `ganvas.upscale` is for it then."""
         return Photos in self.recipe.accepts
+
+    @property
+    def columns(self) -> int | None:
+        """Of a grid in which the labels come in turn: one for each label, or None where there are none, or so many that
+        the grid would be a ribbon."""
+        return len(self.labels) if 0 < len(self.labels) <= MOST_COLUMNS else None
 
     def sample(
         self,

@@ -50,8 +50,7 @@ def sample_to(
         raise UsageError(f"{out} exists; add --overwrite to replace it, or choose another --out")
     if grid:
         samples = model.sample(n, label, seed, truncation)
-        by_label = bool(model.labels) and label is None
-        save_picture(model.space.grid(samples, columns=len(model.labels) if by_label else None), out)
+        save_picture(model.space.grid(samples, columns=model.columns if label is None else None), out)
         return f"{n:,} samples in {out} (step {model.step:,}, seed {seed})"
     done = 0
     numbers = model.label_numbers(n, label)
