@@ -81,22 +81,20 @@ def grid(out: Path, seeds: range, changes: Mapping[str, Any]) -> str:
 
 
 def stacked(out: Path, root: Path, minutes: float, best_minutes: float, n: int) -> str:
-    every: list[tuple[str, str, dict[str, Any]]] = []
-    labelled = set()
+    every: list[tuple[str, str, str, dict[str, Any]]] = []
     for name in recipes.names():
         if Images not in recipes.find(name).accepts:
             continue
         flags = {option.name for option in read_options(recipes.find(name))}
-        if "classes" in flags and "conditional" not in flags:
-            labelled.add(name)
-        every.append((name, name, {"minutes": minutes} | ({"conditional": False} if "conditional" in flags else {})))
-    every.append(("best", "r3gan", {"minutes": best_minutes, "conditional": False, **BEST}))
+        labels = "1,000" if "classes" in flags and "conditional" not in flags else "none"
+        options: dict[str, Any] = {"minutes": minutes} | ({"conditional": False} if "conditional" in flags else {})
+        every.append((name, name, labels, options))
+    every.append(("best", "r3gan", "none", {"minutes": best_minutes, "conditional": False, **BEST}))
     rows = []
-    for title, recipe, options in every:
+    for title, recipe, labels, options in every:
         options = {**options, "data_root": root}
         found = _judged(out / f"stacked-{title}", recipe, "stacked-mnist", options, n)
         modes, divergence = (_of(found, key) for key in ("modes", "modes KL"))
-        labels = "1,000" if recipe in labelled else "none"
         rows.append([title, labels, f"{options['minutes']:g}", f"{modes:.0f}", f"{divergence:.3f}"])
     return table(["recipe", "labels", "minutes", "modes of 1,000", "KL"], rows)
 
