@@ -21,14 +21,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-import torch
 from torch import Tensor
 
 from benchmarks.trainings import kept, table, trained
 from ganvas import objectives, recipes
 from ganvas.data.batches import Images
-from ganvas.data.builtin import mixture
 from ganvas.metrics.evaluate import evaluate
+from ganvas.metrics.modes import modes
 from ganvas.model import load
 from ganvas.options import read_options
 from ganvas.spaces import save_picture
@@ -65,14 +64,14 @@ def grid(out: Path, seeds: range, changes: Mapping[str, Any]) -> str:
                 name = f"grid-{objective}-{'penalties' if penalties else 'plain'}-{seed}"
                 options = {**GRID, **penalties, "objective": objective, "seed": seed, **changes}
                 found.append(_judged(out / name, "vanilla", "grid", options, 5000))
-            modes, good, shares = (
+            found_modes, good, shares = (
                 [each[key] for each in found] for key in ("modes[coordinates]", "good[coordinates]", FIFTH)
             )
             rows.append(
                 [
                     objective,
                     "R1 + R2" if penalties else "none",
-                    ", ".join(f"{count:.0f}" for count in modes),
+                    ", ".join(f"{count:.0f}" for count in found_modes),
                     ", ".join(f"{count:.0f}" for count in shares),
                     ", ".join(f"{100 * share:.1f}" for share in good),
                 ]
@@ -94,8 +93,8 @@ def stacked(out: Path, root: Path, minutes: float, best_minutes: float, n: int) 
     for title, recipe, labels, options in every:
         options = {**options, "data_root": root}
         found = _judged(out / f"stacked-{title}", recipe, "stacked-mnist", options, n)
-        modes, divergence = (_of(found, key) for key in ("modes", "modes KL"))
-        rows.append([title, labels, f"{options['minutes']:g}", f"{modes:.0f}", f"{divergence:.3f}"])
+        count, divergence = (_of(found, key) for key in ("modes", "modes KL"))
+        rows.append([title, labels, f"{options['minutes']:g}", f"{count:.0f}", f"{divergence:.3f}"])
     return table(["recipe", "labels", "minutes", "modes of 1,000", "KL"], rows)
 
 
@@ -117,10 +116,8 @@ def _judged(run: Path, recipe: str, data: str, options: Mapping[str, Any], n: in
 
 def _with_a_fifth(points: Tensor) -> int:
     """Modes of the grid with at least a fifth of their share of points (N, 2), good ones alone counted."""
-    centres, deviation = mixture("grid")
-    distance, nearest = torch.cdist(points.double(), torch.from_numpy(centres)).min(1)
-    counts = nearest[distance <= 3 * deviation].bincount(minlength=len(centres))
-    return int((counts >= len(points) / len(centres) / 5).sum())
+    counts = modes(points, "grid").counts
+    return int((counts >= len(points) / len(counts) / 5).sum())
 
 
 def main() -> None:

@@ -181,6 +181,7 @@ def test_modes_of_the_mixtures_by_hand():
     assert (found.found, found.total, found.good.tolist()) == (2, 8, [True, True, True, False, False])
     grid = torch.tensor([[-2.0, 1.0], [-2.0, 1.14], [-2.0, 1.16]])
     assert modes(grid, "grid")[:2] == (1, 25) and modes(grid, "grid").good.tolist() == [True, True, False]
+    assert modes(grid, "grid").counts.sort(descending=True).values.tolist() == [2, *[0] * 24]
 
 
 def test_modes_of_stacked_digits_by_hand():

@@ -18,11 +18,13 @@ from ganvas.data.builtin import mixture
 
 
 class Modes(NamedTuple):
-    """found: modes with at least one good sample. total: modes that there are. good: (N,) whether a sample is good."""
+    """found: modes with at least one good sample. total: modes that there are. good: (N,) whether a sample is good.
+    counts: (total,) the good samples of each mode."""
 
     found: int
     total: int
     good: Tensor
+    counts: Tensor
 
 
 def modes(points: Tensor, name: str) -> Modes:
@@ -30,7 +32,8 @@ def modes(points: Tensor, name: str) -> Modes:
     centres, deviation = mixture(name)
     distance, nearest = torch.cdist(points.double(), torch.from_numpy(centres)).min(1)
     good = distance <= 3 * deviation
-    return Modes(len(nearest[good].unique()), len(centres), good)
+    counts = nearest[good].bincount(minlength=len(centres))
+    return Modes(int((counts > 0).sum()), len(centres), good, counts)
 
 
 class StackedModes(NamedTuple):
