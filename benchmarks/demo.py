@@ -40,10 +40,10 @@ from ganvas.data.builtin import digits
 from ganvas.data.cache import cache_folder
 from ganvas.errors import GanvasError, UsageError
 from ganvas.files import write_atomically
-from ganvas.hardware import has_native_bf16
 from ganvas.metrics.distributions import Moments, frechet_distance
 from ganvas.model import load
 from ganvas.spaces import ImageSpace, save_picture
+from ganvas.training import has_native_bf16
 
 EACH = 100
 """Samples asked for by each label."""

@@ -31,19 +31,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganvas import film
 from ganvas.api import prepare
 from ganvas.api import train as train_gan
-from ganvas.data.prepare import open_data
-from ganvas.doctor import diagnose
+from ganvas.data.opening import open_data
+from ganvas.doctor import LOOK_EVERY, Looks, diagnose
 from ganvas.errors import GanvasError
 from ganvas.metrics.distributions import Moments, frechet_distance
 from ganvas.metrics.native import native
 from ganvas.model import load
-from ganvas.runs import read_config
-from ganvas.signals import LOOK_EVERY, Signals
+from ganvas.run import read_config, read_rows, timeline
 from ganvas.spaces import ImageSpace
-from ganvas.verdict import read_rows
 
 CLIPPED = str(Path(__file__).parents[1] / "docs" / "examples" / "clipped_gan.py:ClippedGAN")
 FAULTY = Path(__file__).with_name("faulty.py")
@@ -199,7 +196,7 @@ def train(case: Case, seed: int, out: Path) -> None:
         print(f"  {error}")
     shutil.rmtree(run / "checkpoints", ignore_errors=True)
     shutil.rmtree(run / "tensorboard", ignore_errors=True)
-    for _, path in film.pictures(run)[:-1]:
+    for _, path in timeline.pictures(run)[:-1]:
         path.unlink()
     run.rename(kept)
     print(f"{case.name}-{seed}: {time.monotonic() - began:.0f} s", flush=True)
@@ -319,7 +316,7 @@ def cost(out: Path, rounds: int = 15) -> None:
     for recipe, data in (("dcgan", "digits"), ("r3gan", "tiles"), ("vanilla", "ring")):
         opened = open_data(source(data, out.parent / "doctor-data"), progress=False)
         training = prepare(recipe, opened, {"steps": 10_000}).training
-        watcher = Signals()
+        watcher = Looks()
         began = time.perf_counter()
         watcher.started(training)
         start = time.perf_counter() - began

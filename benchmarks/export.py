@@ -21,9 +21,9 @@ from torch import nn
 from benchmarks.trainings import table
 from ganvas import recipes
 from ganvas.data.batches import Images, Photos, Points
-from ganvas.export.graph import largest_difference, onnx_bytes, session_of
-from ganvas.export.inputs import draws, inputs_of
+from ganvas.exporting.graph import largest_difference, onnx_bytes, session_of
 from ganvas.model import Model
+from ganvas.model.inputs import draws, inputs_of
 from ganvas.options import checked, read_options
 from ganvas.spaces import ImageSpace, PointSpace
 

@@ -34,7 +34,8 @@ WARM_UP = 1500
 def measured(name: str, steps: int) -> list[tuple[int, float]]:
     """Trains here, and returns (step, MiB resident) every so many steps."""
     import ganvas.api
-    from ganvas.recipe import Results, Verdict, Watcher
+    from ganvas.recipe import Results
+    from ganvas.training import Verdict, Watcher
 
     class Memory(Watcher):
         def __init__(self) -> None:

@@ -24,8 +24,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ganvas import zoo
-from ganvas.export import export
+from ganvas.exporting import export
+from ganvas.model import zoo
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 FIRST = "performance.getEntriesByType('navigation')[0].responseStart"

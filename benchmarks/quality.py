@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks.trainings import kept, table, trained
 from ganvas import recipes
-from ganvas.data.prepare import open_data
+from ganvas.data.opening import open_data
 from ganvas.metrics.evaluate import evaluate
 from ganvas.model import load
 from ganvas.options import checked, read_options

@@ -40,11 +40,11 @@ from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from ganvas.api import prepare
-from ganvas.data.prepare import Data, open_data
-from ganvas.hardware import keep_freed_memory
+from ganvas.data.dataset import Data
+from ganvas.data.opening import open_data
 from ganvas.networks import convolution
 from ganvas.recipes.dcgan import DCGAN
-from ganvas.train import Training
+from ganvas.training import Training, keep_freed_memory
 
 BATCH, SIDE, WIDTH, LATENT = 64, 64, 64, 100
 ITEMS = 4096

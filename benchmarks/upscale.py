@@ -24,9 +24,9 @@ import numpy as np
 import torch
 
 from ganvas.data.bicubic import resized
-from ganvas.metrics.enlarged import Pair, open_files, pairs_of, partners
 from ganvas.metrics.pairs import luminance, psnr, shaved
-from ganvas.upscale import Upscaler, open_model
+from ganvas.metrics.super_resolution import Pair, open_files, pairs_of, partners
+from ganvas.upscaling import Upscaler, open_model
 
 SCALE = 4
 Enlarge = Callable[[np.ndarray], np.ndarray]

@@ -16,16 +16,15 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from ganvas import zoo
 from ganvas.files import write_atomically, write_json
-from ganvas.metrics.enlarged import evaluate_enlarging
-from ganvas.model import load
-from ganvas.runs import read_config
-from ganvas.upscale import Upscaler, open_model
+from ganvas.metrics.super_resolution import evaluate_enlarging
+from ganvas.model import load, zoo
+from ganvas.run import read_config
+from ganvas.upscaling import Upscaler, open_model
 
 MOST_BYTES = 4_000_000
 METRICS = ("psnr", "ssim", "perceptual")
-ZOO = Path(zoo.__file__).parent
+ZOO = Path(zoo.__file__).parents[1] / "zoo"
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Makes src/ganvas/assets/onnxruntime-web from the packages that Microsoft publishes, for the pages that
+"""Makes src/ganvas/exporting/assets/onnxruntime-web from the packages that Microsoft publishes, for the pages that
 `ganvas export --format web` writes.
 
     python scripts/vendor_onnxruntime_web.py          (needs npm and pip; `make runtime` calls it)
@@ -26,7 +26,7 @@ from pathlib import Path
 
 VERSION = "1.30.0"
 INTEGRITY = "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
-FOLDER = Path(__file__).parents[1] / "src" / "ganvas" / "assets" / "onnxruntime-web"
+FOLDER = Path(__file__).parents[1] / "src" / "ganvas" / "exporting" / "assets" / "onnxruntime-web"
 
 
 def main() -> None:

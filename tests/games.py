@@ -11,12 +11,13 @@ from torch import Tensor, nn
 
 from ganvas import Losses, Progress, Recipe, Turn
 from ganvas.data.batches import Batch, Images, Points
-from ganvas.data.prepare import Data, open_data
+from ganvas.data.dataset import Data
+from ganvas.data.opening import open_data
 from ganvas.objectives import objective
 from ganvas.options import checked, read_options
 from ganvas.recipe import alternate
-from ganvas.settings import Settings
-from ganvas.train import Training
+from ganvas.training.loop import Training
+from ganvas.training.settings import Settings
 
 
 class Linear(Recipe):

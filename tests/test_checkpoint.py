@@ -10,8 +10,10 @@ import pytest
 import torch
 
 from games import Linear, assert_identical, made, ring, snapshot, training_of
-from ganvas import checkpoint, files
+from ganvas import files
 from ganvas.errors import RunError, TrainingError
+from ganvas.training import checkpoint
+from ganvas.training.checkpointing import Checkpoints
 
 ABOUT = {"recipe": "linear"}
 
@@ -168,7 +170,7 @@ def test_a_full_disk_leaves_the_previous_checkpoint_and_no_half(training, tmp_pa
 def test_the_last_few_are_kept_and_a_stray_higher_number_pushes_none_out(tmp_path):
     stray = tmp_path / "step-99999999"
     stray.mkdir()
-    watcher = checkpoint.Checkpoints(tmp_path, every=10, keep=3, about=ABOUT)
+    watcher = Checkpoints(tmp_path, every=10, keep=3, about=ABOUT)
     training_of(made(Linear), ring(), [watcher], steps=65).run()
     assert [path.name for path in checkpoint.found(tmp_path)] == [
         "step-99999999",
@@ -179,7 +181,7 @@ def test_the_last_few_are_kept_and_a_stray_higher_number_pushes_none_out(tmp_pat
 
 
 def test_values_that_are_not_finite_are_never_saved(tmp_path):
-    watcher = checkpoint.Checkpoints(tmp_path, every=1, keep=100, about=ABOUT)
+    watcher = Checkpoints(tmp_path, every=1, keep=100, about=ABOUT)
     training = training_of(made(Linear), ring(), [watcher], steps=10)
     watcher.started(training)
     training._train_mode()

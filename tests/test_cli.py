@@ -230,7 +230,7 @@ def test_a_run_without_a_checkpoint_starts_again(tmp_path, capsys):
 
 
 def test_a_full_disk_at_a_checkpoint_is_one_line_and_loses_nothing(tmp_path, capsys, monkeypatch):
-    from ganvas import checkpoint
+    from ganvas.training import checkpoint
 
     out = tmp_path / "run"
     assert ganvas("train", "vanilla", "--data", "ring", "--out", out, *TINY) == 0
@@ -410,7 +410,7 @@ def test_the_python_interface_mirrors_the_command_line(tmp_path):
     code = f"""
 import ganvas, numpy as np
 from ganvas.recipes.vanilla import Vanilla
-from ganvas.train import Training
+from ganvas.training.loop import Training
 images = np.arange(20 * 64, dtype=np.uint8).reshape(20, 8, 8)
 run = ganvas.train(Vanilla, data=images, out={str(tmp_path / "a")!r}, steps=2, width=8, quiet=True)
 assert ganvas.load(run).sample(3, seed=1).shape == (3, 1, 8, 8)

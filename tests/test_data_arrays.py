@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from ganvas.data.batches import Points
-from ganvas.data.prepare import Data, open_data
+from ganvas.data.dataset import Data
+from ganvas.data.opening import open_data
 from ganvas.errors import DataError
 
 RANDOM = np.random.default_rng(0)

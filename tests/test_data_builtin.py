@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from ganvas.data import builtin
-from ganvas.data.prepare import Data, open_data
+from ganvas.data.dataset import Data
+from ganvas.data.opening import open_data
 from ganvas.errors import DataError
 
 

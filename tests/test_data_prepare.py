@@ -17,9 +17,10 @@ import pytest
 import torch
 from PIL import Image
 
-from ganvas.data import cache, pictures
+from ganvas.data import cache, image_files
 from ganvas.data.cache import cache_folder, only_one
-from ganvas.data.prepare import Data, describe, open_data
+from ganvas.data.dataset import Data, describe
+from ganvas.data.opening import open_data
 from ganvas.data.rows import choose_size, split_of
 from ganvas.errors import DataError, UsageError
 
@@ -78,7 +79,7 @@ def test_gray_images_in_colour_files_are_gray(tmp_path: Path) -> None:
 def test_one_colour_image_that_the_sample_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder_of(tmp_path, 30)
     write(tmp_path / "17.png", Image.new("RGB", (8, 8), (200, 10, 30)))
-    monkeypatch.setattr(pictures, "_LOOKED_AT", 3)
+    monkeypatch.setattr(image_files, "_LOOKED_AT", 3)
     data = opened(tmp_path)
     assert data.space.shape == (3, 8, 8)
     assert [200, 10, 30] in np.rint((everything(data)[:, :, 0, 0] + 1) * 127.5).tolist()
@@ -198,7 +199,7 @@ def _forbid_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: object) -> None:
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(pictures, "decode", never)
+    monkeypatch.setattr(image_files, "decode", never)
 
 
 def entry_of(data: Data) -> Path:
@@ -288,7 +289,7 @@ def test_what_a_killed_preparation_left_is_swept_away(tmp_path: Path) -> None:
 def test_preparing_at_the_same_time(tmp_path: Path) -> None:
     folder_of(tmp_path / "images", 300, size=(32, 32), mode="RGB")
     code = (
-        "import contextlib, sys, numpy as np, ganvas.data.prepare as p; "
+        "import contextlib, sys, numpy as np, ganvas.data.opening as p; "
         "p.only_one = lambda _: contextlib.nullcontext(); "  # as on a disk that cannot lock
         "data = p.open_data(sys.argv[1]); "
         "print(data.fingerprint, data.split('train').gather(np.arange(9)).value.sum().item())"

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganvas.data import containers, decode, pictures
-from ganvas.data.prepare import Data, describe, open_data
+from ganvas.data import containers, decode, image_files
+from ganvas.data.dataset import Data, describe
+from ganvas.data.opening import open_data
 from ganvas.errors import DataError, GanvasError, UsageError
 
 Files = dict[str, bytes]
@@ -107,7 +108,7 @@ def test_a_path_may_go_on_into_an_archive(tmp_path: Path) -> None:
 
 def test_what_folders_mean() -> None:
     def read(text: str) -> tuple[dict[str, str], dict[str, str]]:
-        labels, splits, _ = pictures.places(text.split())
+        labels, splits, _ = image_files.places(text.split())
         return labels, splits
 
     assert read("a.png b.png") == ({}, {})
@@ -119,7 +120,7 @@ def test_what_folders_mean() -> None:
     assert read("train/a.png valid/b.png")[1] == {"train/a.png": "train", "valid/b.png": "validation"}
     assert read("test/a.png val/b.png") == ({"test/a.png": "test", "val/b.png": "val"}, {})  # nothing to train on
     assert read("train/a.png mine/b.png")[0] == {"train/a.png": "train", "mine/b.png": "mine"}
-    assert pictures.places(["cat/a.png", "b.png"]) == ({}, {}, ["no labels: 1 image beside the folders has none"])
+    assert image_files.places(["cat/a.png", "b.png"]) == ({}, {}, ["no labels: 1 image beside the folders has none"])
 
 
 def test_labels_are_in_natural_order(tmp_path: Path) -> None:
@@ -223,7 +224,7 @@ def test_an_encrypted_zip(tmp_path: Path) -> None:
 
 
 def test_a_member_that_unpacks_to_too_much_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (containers, pictures):
+    for module in (containers, image_files):
         monkeypatch.setattr(module, "MAX_BYTES", 2**20)
     files = images("a.png b.png") | {"bomb.png": bytes(2**20 + 1)}
     for path in (

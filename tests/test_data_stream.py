@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from ganvas.data.batches import Images
-from ganvas.data.prepare import Split, open_data
+from ganvas.data.dataset import Split
+from ganvas.data.opening import open_data
 from ganvas.data.stream import Stream
 from ganvas.errors import DataError, UsageError
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ganvas import display
-from ganvas.display import Display
-from ganvas.distributed import Processes
-from ganvas.recipe import Verdict
+from ganvas.report import terminal
+from ganvas.report.terminal import Display
+from ganvas.training.processes import Processes
+from ganvas.training.watcher import Verdict
 
 ROW = {
     "discriminator/real": 0.5,
@@ -52,7 +52,7 @@ class Game:
         self.recipe, self.data = R3GAN(), SimpleNamespace(name="digits")
         self.batches = SimpleNamespace(epoch=3)
         self.batch_size, self.steps_done, self.outcome, self.watcher = 64, 0, "running", watcher
-        monkeypatch.setattr(display.time, "monotonic", self.elapsed)
+        monkeypatch.setattr(terminal.time, "monotonic", self.elapsed)
 
     def elapsed(self) -> float:
         return self.steps_done / 100
@@ -77,7 +77,7 @@ class Game:
 def test_a_log_file_gets_a_plain_line_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     console = Console(file=io.StringIO(), width=60, force_terminal=True)  # as FORCE_COLOR does
     game = Game(monkeypatch, Display(console=console))
-    monkeypatch.setattr(display, "PLAIN_EVERY", 2.0)
+    monkeypatch.setattr(terminal, "PLAIN_EVERY", 2.0)
     game.whole()
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "\x1b" not in text and "\r" not in text
@@ -111,7 +111,7 @@ def test_a_terminal_is_left_clean_however_training_ends(monkeypatch: pytest.Monk
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert text.count("\x1b[?25l") == 1 and text.count("\x1b[?25h") == 1  # the cursor hides once, and comes back
     assert text.index("\x1b[?25l") < text.index("\x1b[?25h")
-    assert text.endswith(f"{display.OUTCOMES[outcome]} after 1,000 steps.\n")
+    assert text.endswith(f"{terminal.OUTCOMES[outcome]} after 1,000 steps.\n")
 
 
 def test_a_terminal_that_could_not_be_used_is_not_touched(monkeypatch: pytest.MonkeyPatch) -> None:

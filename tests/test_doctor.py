@@ -13,14 +13,15 @@ import torch
 from torch import Tensor
 
 from games import Linear, assert_identical, few_images, made, ring, snapshot, training_of
-from ganvas import doctor, signals
 from ganvas.cli import main
-from ganvas.data.prepare import Data, open_data
-from ganvas.doctor import diagnose
-from ganvas.real_items import RealItems, grid_pattern
-from ganvas.recipe import Watcher
+from ganvas.data.dataset import Data
+from ganvas.data.opening import open_data
+from ganvas.doctor import diagnosis, looks
+from ganvas.doctor.diagnosis import diagnose
+from ganvas.doctor.looks import Looks, compare, labels_shown
+from ganvas.doctor.real_features import RealFeatures, grid_pattern
 from ganvas.recipes.dcgan import DCGAN
-from ganvas.signals import Signals, compare, labels_shown
+from ganvas.training.watcher import Watcher
 
 CPU = torch.device("cpu")
 
@@ -29,8 +30,8 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def points() -> tuple[Data, RealItems]:
-    return ring(), RealItems.of(ring(), CPU)
+def points() -> tuple[Data, RealFeatures]:
+    return ring(), RealFeatures.of(ring(), CPU)
 
 
 def held_out(data: Data, count: int = 256) -> tuple[Tensor, Tensor]:
@@ -38,7 +39,7 @@ def held_out(data: Data, count: int = 256) -> tuple[Tensor, Tensor]:
     return batch.value, batch.label  # type: ignore[attr-defined]
 
 
-def test_fresh_items_are_as_good_as_the_data(points: tuple[Data, RealItems]) -> None:
+def test_fresh_items_are_as_good_as_the_data(points: tuple[Data, RealFeatures]) -> None:
     data, reference = points
     found = compare(held_out(data)[0], None, reference)
     assert found["diversity"] == pytest.approx(1, abs=0.06)
@@ -49,7 +50,7 @@ def test_fresh_items_are_as_good_as_the_data(points: tuple[Data, RealItems]) -> 
     assert "checkerboard" not in found  # points have no pixels
 
 
-def test_half_of_the_modes_give_about_half_of_the_coverage(points: tuple[Data, RealItems]) -> None:
+def test_half_of_the_modes_give_about_half_of_the_coverage(points: tuple[Data, RealFeatures]) -> None:
     data, reference = points
     values, labels = held_out(data, 1000)
     found = compare(values[labels < 4][:256], None, reference)
@@ -60,7 +61,7 @@ def test_half_of_the_modes_give_about_half_of_the_coverage(points: tuple[Data, R
     assert found["diversity"] == pytest.approx(np.mean(chords[:4]) / np.mean(chords[4:]), abs=0.05)
 
 
-def test_one_point_is_a_collapse_and_a_copy_is_a_copy(points: tuple[Data, RealItems]) -> None:
+def test_one_point_is_a_collapse_and_a_copy_is_a_copy(points: tuple[Data, RealFeatures]) -> None:
     data, reference = points
     one = held_out(data, 1)[0].expand(256, 2) + 0.001 * torch.randn(256, 2, generator=torch.Generator().manual_seed(0))
     found = compare(one, None, reference)
@@ -71,7 +72,7 @@ def test_one_point_is_a_collapse_and_a_copy_is_a_copy(points: tuple[Data, RealIt
 
 def test_copies_of_few_pictures_are_told_without_held_out_ones() -> None:
     data = few_images(24, size=8)
-    reference = RealItems.of(data, CPU)
+    reference = RealFeatures.of(data, CPU)
     assert not len(reference.held_out)
     train = data.split("train").gather(np.arange(len(data.split("train")))).value.float()
     noise = 1e-3 * torch.randn(256, *train.shape[1:], generator=torch.Generator().manual_seed(1))
@@ -81,7 +82,7 @@ def test_copies_of_few_pictures_are_told_without_held_out_ones() -> None:
     assert compare(between, None, reference)["copying"] > 0.5
 
 
-def test_samples_that_are_not_finite_say_nothing_else(points: tuple[Data, RealItems]) -> None:
+def test_samples_that_are_not_finite_say_nothing_else(points: tuple[Data, RealFeatures]) -> None:
     samples = torch.zeros(8, 2)
     samples[:2, 1] = math.nan
     assert compare(samples, None, points[1]) == {"not_finite": 0.25}
@@ -94,7 +95,7 @@ def by_labels(data: Data, order: list[int]) -> tuple[Tensor, Tensor]:
     return torch.stack(columns, 1).flatten(0, 1), torch.arange(8).repeat(30)
 
 
-def test_labels_that_are_heeded_permuted_and_ignored(points: tuple[Data, RealItems]) -> None:
+def test_labels_that_are_heeded_permuted_and_ignored(points: tuple[Data, RealFeatures]) -> None:
     data, reference = points
     heeded = compare(*by_labels(data, list(range(8))), reference)
     assert heeded["labels_agree"] == pytest.approx(1, abs=0.02) and heeded["labels_move"] > 0.95
@@ -109,12 +110,12 @@ def test_labels_that_are_heeded_permuted_and_ignored(points: tuple[Data, RealIte
 def test_a_label_with_one_sample_only_is_told_unless_its_real_items_are_one_too() -> None:
     data = ring()
     values, labels = by_labels(data, list(range(8)))
-    assert compare(values, labels, RealItems.of(data, CPU))["diversity_least"] > 0.7
+    assert compare(values, labels, RealFeatures.of(data, CPU))["diversity_least"] > 0.7
     same = torch.where((labels == 3)[:, None], values[3], values)
-    assert compare(same, labels, RealItems.of(data, CPU))["diversity_least"] < 1e-3
+    assert compare(same, labels, RealFeatures.of(data, CPU))["diversity_least"] < 1e-3
     items, known = held_out(data, 2000)
     lone = torch.cat([(known != 3).nonzero()[:, 0], (known == 3).nonzero()[:1, 0]])
-    reference = RealItems._made(items[lone], items[:0], known[lone], None, None, {}, CPU)
+    reference = RealFeatures._made(items[lone], items[:0], known[lone], None, None, {}, CPU)
     assert compare(same, labels, reference)["diversity_least"] > 0.7
 
 
@@ -135,7 +136,7 @@ def test_a_checkerboard_on_pictures_is_seen(side: int, period: int) -> None:
     board[:, ::period] += 0.07 * period
     plain, boarded = grid_pattern(clean), grid_pattern(clean + board)
     # Lines this thin are as high at every multiple of their frequency, down to every other pixel.
-    assert max(min(b / p for b, p in zip(boarded[k], plain[k], strict=True)) for k in plain) > doctor.CHECKERED
+    assert max(min(b / p for b, p in zip(boarded[k], plain[k], strict=True)) for k in plain) > diagnosis.CHECKERED
     for other in (pictures(side).flip(0), torch.randn(64, 1, side, side)):
         assert all(0.2 < value < 3 for _, value in grid_pattern(other).values())
 
@@ -144,13 +145,13 @@ def test_noise_and_smoothness_are_no_checkerboard() -> None:
     random = np.random.RandomState(0)
     real = (pictures(16).permute(0, 2, 3, 1) * 127 + 128).round().clamp(0, 255).to(torch.uint8).numpy()
     data = open_data(np.tile(real, (4, 1, 1, 1))[random.permutation(256)], progress=False)
-    reference = RealItems.of(data, CPU)
+    reference = RealFeatures.of(data, CPU)
     fresh = data.split("train").gather(np.arange(200)).value
     board = 0.15 * (torch.arange(16) % 2 * 2 - 1).float()
     noisy = fresh + 0.3 * torch.randn(fresh.shape, generator=torch.Generator().manual_seed(0))
     smooth = torch.nn.functional.avg_pool2d(fresh, 3, 1, 1)
     found = [compare(each, None, reference)["checkerboard"] for each in (fresh, noisy, smooth, fresh + board)]
-    assert max(found[:3]) < 2 and found[3] > doctor.CHECKERED, found
+    assert max(found[:3]) < 2 and found[3] > diagnosis.CHECKERED, found
 
 
 def test_small_pictures_have_no_large_grid() -> None:
@@ -173,11 +174,11 @@ class Rows(Watcher):
 
 
 def test_looking_leaves_training_bit_for_bit_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signals, "LOOK_EVERY", 50)
+    monkeypatch.setattr(looks, "LOOK_EVERY", 50)
     data = few_images(64, channels=1)
     arguments = {"channels": 1, "size": (8, 8), "width": 4, "latent": 4}
     left, rows = [], Rows()
-    for watchers in ([], [Signals(), rows]):
+    for watchers in ([], [Looks(), rows]):
         training = training_of(made(DCGAN, **arguments), data, watchers, steps=101)
         training.run()
         assert training.recipe.training and all(m.training for m in training.recipe.generator.modules())
@@ -375,7 +376,7 @@ def test_the_command_says_what_ails_a_run_and_exits_0(tmp_path: Path, capsys: py
     assert command(str(run)) == 0
     told = capsys.readouterr().out
     assert told.index("Mode collapse: ") < told.index("Checkerboard artefacts: ")
-    assert "Try: --lr 3 to 10 times lower" in told and doctor.CAVEAT in told and "Not finished: 1,000 steps" in told
+    assert "Try: --lr 3 to 10 times lower" in told and diagnosis.CAVEAT in told and "Not finished: 1,000 steps" in told
     assert command(str(run), "--json") == 0
     content = json.loads(capsys.readouterr().out)
     assert content["main"] == "collapse" and content["ailing"] is True
@@ -393,7 +394,7 @@ def test_the_users_errors_are_one_line(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_a_training_without_averages_is_looked_at_too() -> None:
     rows = Rows()
-    training = training_of(made(Linear), open_data("ring", progress=False), [Signals(), rows], steps=100, ema=0)
+    training = training_of(made(Linear), open_data("ring", progress=False), [Looks(), rows], steps=100, ema=0)
     training.run()
     (row,) = [row for row in rows.rows if "signal/diversity" in row]
     assert row["signal/diversity"] > 0 and "signal/labels_agree" not in row

@@ -15,17 +15,17 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 import ganvas
-from ganvas.data.prepare import open_data
+from ganvas.data.opening import open_data
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.features import Extractor, Features
 from ganvas.metrics import distributions as d
+from ganvas.metrics.leakage import trained_on
 from ganvas.metrics.memorisation import memorisation
 from ganvas.metrics.modes import modes, stacked_modes
 from ganvas.metrics.native import Native
 from ganvas.metrics.reference import reference
 from ganvas.metrics.samples import count_of, of_data, of_model
-from ganvas.metrics.trained_on import trained_on
-from ganvas.model import Model
+from ganvas.model.trained import Model
 from ganvas.recipe import Recipe
 from ganvas.spaces import ImageSpace
 from test_cli import ganvas as command

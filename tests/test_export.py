@@ -19,11 +19,11 @@ import ganvas
 from ganvas import recipes
 from ganvas.data.batches import Photos
 from ganvas.errors import RunError, UsageError
-from ganvas.export import MOST_DIFFERENCE
-from ganvas.export.graph import largest_difference, metadata, onnx_bytes
-from ganvas.export.inputs import Input, inputs_of
-from ganvas.export.web import directions
-from ganvas.model import Model
+from ganvas.exporting import MOST_DIFFERENCE
+from ganvas.exporting.graph import largest_difference, metadata, onnx_bytes
+from ganvas.exporting.web import directions
+from ganvas.model.inputs import Input, inputs_of
+from ganvas.model.trained import Model
 from ganvas.options import checked, read_options
 from ganvas.recipe import Recipe
 from ganvas.spaces import ImageSpace, PointSpace
@@ -365,7 +365,7 @@ def test_bad_outputs_are_refused(run, tmp_path, monkeypatch):
 @pytest.mark.parametrize(("format", "name"), [("onnx", "x.onnx"), ("web", "x.html")])
 def test_what_is_not_pytorchs_samples_is_not_written(run, tmp_path, monkeypatch, format, name):
     wrong = Model(CountsItsBatch().eval(), PointSpace(2), (), 1)
-    monkeypatch.setattr(sys.modules["ganvas.export"], "load", lambda *_, **__: wrong)
+    monkeypatch.setattr(sys.modules["ganvas.exporting"], "load", lambda *_, **__: wrong)
     with pytest.raises(RunError, match=rf"more than {MOST_DIFFERENCE:g}"):
         ganvas.export(run, format, tmp_path / name)
     assert not list(tmp_path.iterdir())
@@ -376,7 +376,7 @@ def test_a_hub_folder_that_loads_as_something_else_is_not_written(run, tmp_path,
     model = ganvas.load(other)
     with torch.no_grad():
         next(model.recipe.generator.parameters()).add_(1)
-    monkeypatch.setattr(sys.modules["ganvas.export.source"], "load", lambda *_, **__: model)
+    monkeypatch.setattr(sys.modules["ganvas.exporting.run"], "load", lambda *_, **__: model)
     with pytest.raises(RunError, match="nothing was written"):
         ganvas.export(run, "hub", tmp_path / "hub")
     assert [path.name for path in tmp_path.iterdir()] == ["other"]

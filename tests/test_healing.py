@@ -12,15 +12,17 @@ import pytest
 import torch
 
 from games import Linear, made, ring, training_of
-from ganvas import healing, signals
 from ganvas.api import Job, play, prepare, prepare_resume
-from ganvas.checkpoint import Checkpoints, found, read
-from ganvas.doctor import Finding
-from ganvas.healing import MOST, Healer
-from ganvas.recipe import Results, Verdict, Watcher
-from ganvas.signals import Signals
-from ganvas.train import Training
-from ganvas.verdict import read_rows
+from ganvas.doctor import healing, looks
+from ganvas.doctor.diagnosis import Finding
+from ganvas.doctor.healing import MOST, Healer
+from ganvas.doctor.looks import Looks
+from ganvas.recipe import Results
+from ganvas.run.history import read_rows
+from ganvas.training.checkpoint import found, read
+from ganvas.training.checkpointing import Checkpoints
+from ganvas.training.loop import Training
+from ganvas.training.watcher import Verdict, Watcher
 
 
 class Penalised(Linear):
@@ -65,7 +67,7 @@ class StopAt(Watcher):
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signals, "LOOK_EVERY", 50)
+    monkeypatch.setattr(looks, "LOOK_EVERY", 50)
     monkeypatch.setattr(healing, "HOLD_EVERY", 150)
 
 
@@ -83,7 +85,7 @@ def ailing(monkeypatch: pytest.MonkeyPatch, name: str, steps: set[int], times: i
 
 def healed(folder: Path, steps: int, recipe: type[Linear] = Penalised) -> tuple[Training, Events]:
     events, checkpoints = Events(), Checkpoints(folder, every=10_000, keep=1, about={})
-    watchers = [Signals(), events, Healer(checkpoints, {}), checkpoints]
+    watchers = [Looks(), events, Healer(checkpoints, {}), checkpoints]
     training = training_of(made(recipe), ring(), watchers, steps=steps)
     training.run()
     return training, events

@@ -12,7 +12,7 @@ from games import Linear, few_images, made, training_of
 from ganvas import recipes
 from ganvas.data.batches import Images, Photos
 from ganvas.errors import UsageError
-from ganvas.latent import (
+from ganvas.model.latent import (
     closed_form_directions,
     decode,
     drawn,
@@ -21,7 +21,7 @@ from ganvas.latent import (
     principal_directions,
     walk,
 )
-from ganvas.model import Model
+from ganvas.model.trained import Model
 from ganvas.spaces import ImageSpace, PointSpace
 
 

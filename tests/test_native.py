@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from ganvas.data.cache import cache_folder
-from ganvas.data.prepare import open_data
+from ganvas.data.opening import open_data
 from ganvas.errors import DataError, UsageError
 from ganvas.metrics import native as module
 from ganvas.metrics.native import native, train_classifier

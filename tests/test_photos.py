@@ -10,8 +10,8 @@ from PIL import Image
 
 from ganvas.data.bicubic import resized, shrunk, taps
 from ganvas.data.degrade import blurred, compressed, degraded
+from ganvas.data.opening import open_data
 from ganvas.data.photos import open_photos, turned
-from ganvas.data.prepare import open_data
 from ganvas.data.rows import SPLITS
 from ganvas.data.stream import Stream
 from ganvas.errors import DataError, UsageError

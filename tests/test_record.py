@@ -16,16 +16,19 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ganvas import checkpoint, film
-from ganvas.data.prepare import open_data
-from ganvas.distributed import Processes
+from ganvas.data.opening import open_data
 from ganvas.errors import TrainingError
 from ganvas.objectives import objective
-from ganvas.recipe import Losses, Recipe, Results, Turn, Verdict, Watcher
-from ganvas.record import Recorder, cut_metrics, fraction_here
-from ganvas.settings import Settings
+from ganvas.recipe import Losses, Recipe, Results, Turn
+from ganvas.run import timeline
+from ganvas.run.recorder import Recorder, cut_metrics
 from ganvas.spaces import ImageSpace, PointSpace
-from ganvas.train import Training
+from ganvas.training import checkpoint
+from ganvas.training.checkpointing import Checkpoints
+from ganvas.training.loop import Training
+from ganvas.training.processes import Processes
+from ganvas.training.settings import Settings
+from ganvas.training.watcher import Verdict, Watcher, fraction_here
 
 STEPS = 100
 # Twenty-four moments at (k / 23)^2 of the way; a picture at the first step that reaches one, in whole numbers.
@@ -100,7 +103,7 @@ def training(run: Path, *more: Watcher, every: int | None = None, steps: int = S
     torch.manual_seed(1)
     pictures = np.random.default_rng(0).integers(0, 255, (80, 4, 4, 1), dtype=np.uint8)
     watchers = [Recorder(run, every), *more]
-    saves = checkpoint.Checkpoints(run / "checkpoints", every=20, keep=9, about={"recipe": "tiny"})
+    saves = Checkpoints(run / "checkpoints", every=20, keep=9, about={"recipe": "tiny"})
     settings = Settings(steps=steps, batch_size=8, precision="float32")
     return Training(Tiny(classes), open_data(pictures, size=(4, 4)), settings, [*watchers, saves])
 
@@ -127,7 +130,7 @@ def timeless(run: Path) -> list[dict[str, Any]]:
 
 
 def pictures(run: Path) -> dict[int, bytes]:
-    return {step: path.read_bytes() for step, path in film.pictures(run)}
+    return {step: path.read_bytes() for step, path in timeline.pictures(run)}
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +194,7 @@ def test_a_roll_back_forgets_the_pictures_of_what_was_undone(
     tmp_path: Path, every: int | None, schedule: list[int]
 ) -> None:
     class Spy(Watcher):
+        phase = "save"
         seen: tuple[int, ...] = ()
 
         def measured(self, training: Training, row: Mapping[str, Any]) -> None:
@@ -221,7 +225,7 @@ def test_a_picture_shows_the_same_latents_through_the_averaged_weights(tmp_path:
     job.run()
     # The same affine map must explain all 64 samples at both steps, one map each: the latents did not change.
     first, last = (
-        np.asarray(Image.open(film.picture_path(tmp_path, step))).astype(float)[np.ix_(*[_inner()] * 2)]
+        np.asarray(Image.open(timeline.picture_path(tmp_path, step))).astype(float)[np.ix_(*[_inner()] * 2)]
         for step in (0, 20)
     )
     latents = []
@@ -250,26 +254,26 @@ def test_a_picture_leaves_no_trace_in_the_game(tmp_path: Path) -> None:
     random = torch.get_rng_state()
     job.watchers[0].started(job)
     job.watchers[0].finished(job)
-    assert set(np.asarray(Image.open(film.picture_path(tmp_path, 0))).flat) == {255}
+    assert set(np.asarray(Image.open(timeline.picture_path(tmp_path, 0))).flat) == {255}
     assert torch.equal(torch.get_rng_state(), random)
     assert job.recipe.training and live.training and job.recipe.get_submodule("generator") is live
 
 
 def test_labels_are_the_columns(tmp_path: Path) -> None:
     training(tmp_path, every=1, steps=1, classes=3).run()
-    pixels = np.asarray(Image.open(film.picture_path(tmp_path, 1)))
+    pixels = np.asarray(Image.open(timeline.picture_path(tmp_path, 1)))
     assert pixels.shape == (8 * 5 - 1, 3 * 5 - 1)
     assert pixels[::5, ::5].tolist() == [[0, 1, 2]] * 8
 
 
 def test_layouts() -> None:
-    assert film.layout(ImageSpace(1, 28, 28), 10) == (8, 10)
-    assert film.layout(ImageSpace(3, 64, 64), 0) == (8, 8)
-    assert film.layout(ImageSpace(1, 28, 28), 1000) == (8, 16)
-    assert film.labels_shown(32, 16) == list(range(0, 32, 2))
-    rows, columns = film.layout(ImageSpace(3, 512, 1024), 0)
+    assert timeline.layout(ImageSpace(1, 28, 28), 10) == (8, 10)
+    assert timeline.layout(ImageSpace(3, 64, 64), 0) == (8, 8)
+    assert timeline.layout(ImageSpace(1, 28, 28), 1000) == (8, 16)
+    assert timeline.labels_shown(32, 16) == list(range(0, 32, 2))
+    rows, columns = timeline.layout(ImageSpace(3, 512, 1024), 0)
     assert rows * 513 <= 1280 and columns >= 2  # never a picture of tens of megabytes
-    assert film.layout(PointSpace(2), 0)[0] == 2000
+    assert timeline.layout(PointSpace(2), 0)[0] == 2000
 
 
 def test_the_strip_follows_samples_from_left_to_right() -> None:
@@ -278,32 +282,32 @@ def test_the_strip_follows_samples_from_left_to_right() -> None:
     frames = [space.grid((torch.arange(64) + 10 * t).div(127.5).sub(1).reshape(64, 1, 1, 1).expand(-1, 1, 4, 4), 8)
               for t in range(3)]  # fmt: skip
     stray = Image.new("L", (7, 7))
-    strip = film.strip([stray, *frames], space, 8)
+    strip = timeline.strip([stray, *frames], space, 8)
     assert strip is not None
     pixels = np.asarray(strip)
     assert pixels.shape == (39, 14)
     assert pixels[::5, ::5].tolist() == [[i, 10 + i, 20 + i] for i in range(8)]
-    assert film.strip([], space, 8) is None
+    assert timeline.strip([], space, 8) is None
 
 
 def test_the_strip_of_a_long_run_of_large_pictures_is_small(tmp_path: Path) -> None:
-    many = film.spread(list(range(1000)))
+    many = timeline.spread(list(range(1000)))
     assert len(many) == 24 and many[0] == 0 and many[-1] == 999
     assert {b - a for a, b in pairwise(many)} <= {43, 44}  # 999 / 23 = 43.4
     space = ImageSpace(3, 512, 256)
-    strip = film.strip([Image.new("RGB", (257 * 4 - 1, 513 * 2 - 1))] * 24, space, 4)
+    strip = timeline.strip([Image.new("RGB", (257 * 4 - 1, 513 * 2 - 1))] * 24, space, 4)
     assert strip is not None and strip.size == (24 * 49 - 1, 8 * 97 - 1)  # cells of 48 x 96
 
 
 def test_damaged_pictures_are_passed_over(tmp_path: Path) -> None:
     good = tmp_path / "good.png"
     Image.new("L", (4, 4)).save(good)
-    assert film.read(good) is not None
+    assert timeline.read(good) is not None
     for name, content in {"cut": good.read_bytes()[:40], "text": b"<script>", "empty": b""}.items():
         (tmp_path / name).write_bytes(content)
-        assert film.read(tmp_path / name) is None, name
+        assert timeline.read(tmp_path / name) is None, name
     Image.new("1", (5000, 5000)).save(tmp_path / "bomb.png")
-    assert film.read(tmp_path / "bomb.png") is None
+    assert timeline.read(tmp_path / "bomb.png") is None
 
 
 def test_tensorboard_has_the_same_numbers_and_forgets_what_was_undone(tmp_path: Path) -> None:

@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganvas import charts, film
-from ganvas.charts import Chart, Line, figure
-from ganvas.doctor import CAVEAT
+from ganvas.doctor.diagnosis import CAVEAT
 from ganvas.errors import RunError
-from ganvas.pages import script_data
-from ganvas.report import write_report
-from ganvas.verdict import duration, outcome, players, read_rows, roll_backs
+from ganvas.html import script_data
+from ganvas.report import charts
+from ganvas.report.charts import Chart, Line, figure
+from ganvas.report.page import write_report
+from ganvas.run import timeline
+from ganvas.run.history import duration, outcome, players, read_rows, roll_backs
 
 HOSTILE = "</script><script>alert(1)</script>\"'><img src=//evil.example onerror=alert(1)>"
 
@@ -74,7 +75,7 @@ def run_folder(folder: Path, rows: list[Any], config: Any = CONFIG, moments: int
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     for moment in range(moments):
-        Image.new("L", side, 40 * moment).save(film.picture_path(folder, 50 * moment))
+        Image.new("L", side, 40 * moment).save(timeline.picture_path(folder, 50 * moment))
     return folder
 
 
@@ -120,7 +121,7 @@ def assert_stands_alone(page: Page) -> None:
     style = re.findall(r"<style>(.*?)</style>", page.html, re.DOTALL)
     assert len(style) == 1 and "url(" not in style[0] and "@import" not in style[0]
     (script,) = [content for kind, content in page.scripts if kind == ""]
-    assert script == files("ganvas").joinpath("assets", "report.js").read_text("utf-8")
+    assert script == files("ganvas.report").joinpath("assets", "report.js").read_text("utf-8")
     assert not re.search(r"fetch|XMLHttp|import|WebSocket|innerHTML|eval|sendBeacon", script)
     for content in (script, style[0]):
         assert base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() in page.policy()
@@ -245,8 +246,8 @@ def test_values_that_are_not_finite_leave_gaps(tmp_path: Path) -> None:
 
 def test_damaged_and_foreign_pictures_are_left_out(tmp_path: Path) -> None:
     run_folder(tmp_path, GAME, moments=4)
-    film.picture_path(tmp_path, 0).write_bytes(b"GIF89a<script>")
-    Image.new("RGB", (700, 7)).save(film.picture_path(tmp_path, 50))
+    timeline.picture_path(tmp_path, 0).write_bytes(b"GIF89a<script>")
+    Image.new("RGB", (700, 7)).save(timeline.picture_path(tmp_path, 50))
     page = Page(write_report(tmp_path))
     (frames,) = [json.loads(content) for kind, content in page.scripts if '"alt"' in content]
     assert [frame["step"] for frame in frames] == [100, 150]
@@ -263,8 +264,8 @@ def test_a_page_stays_small_however_large_the_pictures_are(tmp_path: Path) -> No
     run_folder(tmp_path, GAME, moments=0)
     noise = np.random.default_rng(0).integers(0, 255, (900, 900, 3), dtype=np.uint8)
     for step in range(4):
-        Image.fromarray(np.roll(noise, step, 1)).save(film.picture_path(tmp_path, step), compress_level=1)
-    assert sum(path.stat().st_size for _, path in film.pictures(tmp_path)) > 8e6
+        Image.fromarray(np.roll(noise, step, 1)).save(timeline.picture_path(tmp_path, step), compress_level=1)
+    assert sum(path.stat().st_size for _, path in timeline.pictures(tmp_path)) > 8e6
     path = write_report(tmp_path)
     assert path.stat().st_size < 5e6
     assert Page(path).html.count("data:image/webp") == 4

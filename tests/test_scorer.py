@@ -16,13 +16,16 @@ from torch import nn
 
 import ganvas
 from games import Linear, assert_identical, made, ring, snapshot, training_of
-from ganvas import api, checkpoint
-from ganvas.data.prepare import Data
+from ganvas import api
+from ganvas.data.dataset import Data
 from ganvas.metrics import scorer as module
 from ganvas.metrics.scorer import Scorer, best_of
-from ganvas.recipe import Results, Verdict, Watcher
-from ganvas.record import Recorder
-from ganvas.report import write_report
+from ganvas.recipe import Results
+from ganvas.report.page import write_report
+from ganvas.run.recorder import Recorder
+from ganvas.training import checkpoint
+from ganvas.training.checkpointing import Checkpoints
+from ganvas.training.watcher import Verdict, Watcher
 from test_cli import ganvas as command
 
 ABOUT = {"recipe": "linear", "ganvas": "0"}
@@ -60,7 +63,7 @@ def played(
     training = training_of(made(Linear), data, **{"steps": 24, **settings})
     recorder = Recorder(run, 1000)
     scorer = Scorer(run, recorder, training, every=every, stop_when_flat=flat, about=ABOUT, progress=False)
-    checkpoints = checkpoint.Checkpoints(run / "checkpoints", every=5, keep=3, about=ABOUT)
+    checkpoints = Checkpoints(run / "checkpoints", every=5, keep=3, about=ABOUT)
     training.watchers = [*([Crash(crash)] if crash else []), scorer, recorder, checkpoints]
     state, _, _ = checkpoint.newest(run / "checkpoints")
     if state is not None:

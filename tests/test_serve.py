@@ -34,10 +34,10 @@ pytest.importorskip("fastapi")
 pytest.importorskip("prometheus_client")
 TestClient = pytest.importorskip("starlette.testclient").TestClient
 
-from ganvas.commands import serve as command  # noqa: E402
-from ganvas.serve import is_loopback, read_token  # noqa: E402
-from ganvas.serve.app import Limits, State, application  # noqa: E402
-from ganvas.serve.batching import Batcher  # noqa: E402
+from ganvas.cli import serve as command  # noqa: E402
+from ganvas.web.http import is_loopback, read_token  # noqa: E402
+from ganvas.web.http.app import Limits, State, application  # noqa: E402
+from ganvas.web.http.batching import Batcher  # noqa: E402
 
 TOKEN = "0123456789abcdef-secret"
 

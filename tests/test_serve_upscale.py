@@ -28,12 +28,12 @@ pytest.importorskip("python_multipart")
 pytest.importorskip("prometheus_client")
 TestClient = pytest.importorskip("starlette.testclient").TestClient
 
-from ganvas.commands import serve as command  # noqa: E402
-from ganvas.serve.app import Limits, application  # noqa: E402
-from ganvas.serve.enlarging import Enlarger  # noqa: E402
-from ganvas.serve.guard import Guard  # noqa: E402
-from ganvas.serve.turns import Turns  # noqa: E402
-from ganvas.upscale import Upscaler  # noqa: E402
+from ganvas.cli import serve as command  # noqa: E402
+from ganvas.upscaling.upscaler import Upscaler  # noqa: E402
+from ganvas.web.http.app import Limits, application  # noqa: E402
+from ganvas.web.http.enlarger import Enlarger  # noqa: E402
+from ganvas.web.http.fair_lock import FairLock  # noqa: E402
+from ganvas.web.http.guard import Guard  # noqa: E402
 from test_serve import TOKEN, asked, run, started, until  # noqa: E402, F401
 
 LIMITS = Limits(upload=300_000, pixels=20_000, pictures=2)
@@ -320,7 +320,7 @@ def test_samples_are_made_between_the_tiles_of_a_picture():
 
 
 def test_turns_are_had_in_the_order_in_which_they_were_asked_for():
-    turns, had, asking = Turns(), [], []
+    turns, had, asking = FairLock(), [], []
 
     def ask(name: int) -> None:
         with turns:

@@ -12,26 +12,27 @@ from torch import nn
 
 import ganvas
 from games import Linear, ring
-from ganvas import recipes, zoo
+from ganvas import recipes
 from ganvas.data.photos import open_photos
-from ganvas.enlarging import RAMP, grid_loss
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.features.content import LiteContent, VGGContent, unaligned, unit_distance
 from ganvas.features.lite import Lite
-from ganvas.fidelity import Fidelity
 from ganvas.metrics.pairs import luminance, psnr, shaved, ssim
-from ganvas.model import load
+from ganvas.metrics.reconstruction import Reconstruction
+from ganvas.model import zoo
+from ganvas.model.trained import load
 from ganvas.networks.interpolation import between, kept
 from ganvas.networks.patch import PatchDiscriminator
 from ganvas.networks.srresnet import PhotoDiscriminator, SRResNet
 from ganvas.networks.upscaling import CompactUpscaler
 from ganvas.recipe import Progress
+from ganvas.recipes._super_resolution import RAMP, grid_loss
 from ganvas.recipes.esrgan import ESRGAN
 from ganvas.recipes.srgan import SRGAN
-from ganvas.settings import Settings
 from ganvas.testing import tiny_photos
-from ganvas.train import Training
-from ganvas.upscale import Upscaler, open_model
+from ganvas.training.loop import Training
+from ganvas.training.settings import Settings
+from ganvas.upscaling.upscaler import Upscaler, open_model
 from test_cli import ganvas as command
 from test_cli import refused
 from test_upscale import smooth
@@ -357,7 +358,7 @@ def test_a_training_can_begin_with_another_ones_networks(run, photos, tmp_path, 
 
 def test_training_measures_how_near_validation_photos_are(photos):
     data = open_photos(photos, scale=2, size=(16, 16), progress=False)
-    training, watcher = training_of(made(warmup=1.0), data), Fidelity()
+    training, watcher = training_of(made(warmup=1.0), data), Reconstruction()
     watcher.started(training)
     value = watcher.measure(training)["signal/psnr"]
     split = next(split for name in ("validation", "train") if len(split := data.split(name)))
@@ -367,7 +368,7 @@ def test_training_measures_how_near_validation_photos_are(photos):
     assert value == pytest.approx((10 * torch.log10(4 / errors)).mean().item(), rel=1e-5)
     training.steps_done = 50
     assert watcher.measure(training) == {}
-    plain = Fidelity()
+    plain = Reconstruction()
     plain.started(training_of(Linear(), ring()))
     assert plain.measure(training) == {}
 

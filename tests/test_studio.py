@@ -32,14 +32,14 @@ import httpx
 
 import ganvas
 from chromium import Seen, browser_page
-from ganvas.commands import studio as command
+from ganvas.cli import studio as command
 from ganvas.errors import RunError, UsageError
-from ganvas.studio.compare_tab import comparison
-from ganvas.studio.guard import Guard
-from ganvas.studio.models import Models
-from ganvas.studio.shelf import Shelf
-from ganvas.studio.trainings import MOST
-from ganvas.studio.watch import panel
+from ganvas.web.studio.compare_tab import comparison
+from ganvas.web.studio.guard import Guard
+from ganvas.web.studio.models import Models
+from ganvas.web.studio.processes import MOST
+from ganvas.web.studio.run_list import Shelf
+from ganvas.web.studio.run_panel import panel
 from test_serve import until
 
 PATIENCE = 60_000  # milliseconds

@@ -20,13 +20,14 @@ from ganvas.recipes.cgan import CGAN
 from ganvas.recipes.dcgan import DCGAN
 from ganvas.recipes.r3gan import R3GAN
 from ganvas.recipes.vanilla import Vanilla
-from ganvas.train import HEALTH_EVERY, seed_from
+from ganvas.training.loop import HEALTH_EVERY
+from ganvas.training.randomness import seed_from
 
 ALL = [CGAN, DCGAN, R3GAN, Vanilla]
 
 
 def labelled_digits():
-    from ganvas.data.prepare import open_data
+    from ganvas.data.opening import open_data
 
     return open_data("digits", size=(8, 8), progress=False)
 

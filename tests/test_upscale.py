@@ -21,8 +21,8 @@ from ganvas.errors import DataError, RunError, UsageError
 from ganvas.networks.rrdb import RRDBNet
 from ganvas.networks.srresnet import SRResNet
 from ganvas.networks.upscaling import Bicubic, CompactUpscaler
-from ganvas.photofiles import PNG, Photo, Writer, enlarged_exif, read_photo
-from ganvas.upscale import Styled, Upscaler, check_enlarges, open_model, style_of, upscale
+from ganvas.upscaling.photo_files import PNG, Photo, Writer, enlarged_exif, read_photo
+from ganvas.upscaling.upscaler import Styled, Upscaler, check_enlarges, open_model, style_of, upscale
 from test_cli import ganvas as command
 from test_cli import refused
 

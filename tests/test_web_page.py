@@ -16,15 +16,15 @@ from PIL import Image
 
 import ganvas
 from chromium import browser_page
-from ganvas.export.graph import onnx_bytes
-from ganvas.export.inputs import inputs_of
-from ganvas.export.web import about_enlarging, directions, page
+from ganvas.exporting.graph import onnx_bytes
+from ganvas.exporting.web import about_enlarging, directions, page
+from ganvas.model.inputs import inputs_of
 from ganvas.spaces import space_to_config
 from test_export import LABELS, SPACES, enlarger_of, model_of
 
 pytest.importorskip("onnx")
 
-RUNTIME = Path(__file__).parents[1] / "src" / "ganvas" / "assets" / "onnxruntime-web"
+RUNTIME = Path(__file__).parents[1] / "src" / "ganvas" / "exporting" / "assets" / "onnxruntime-web"
 
 
 def written(folder: Path, model, name: str, title: str = "a <b>page</b>") -> Path:

@@ -11,27 +11,25 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganvas import __version__, checkpoint, hardware, recipes, zoo
+from ganvas import recipes
 from ganvas.data.batches import Photos
 from ganvas.data.builtin import known_as
-from ganvas.data.prepare import Data, open_data
-from ganvas.display import Display
+from ganvas.data.dataset import Data
+from ganvas.data.opening import open_data
+from ganvas.doctor import Healer, Looks
 from ganvas.errors import DataError, RunError, UsageError, near_miss
-from ganvas.fidelity import Fidelity
 from ganvas.files import write_json
-from ganvas.healing import Healer
+from ganvas.metrics.reconstruction import Reconstruction
 from ganvas.metrics.scorer import Scorer
-from ganvas.model import load
+from ganvas.model import load, zoo
 from ganvas.options import checked, read_options
-from ganvas.plan import environment, plan
-from ganvas.recipe import Recipe, Watcher
-from ganvas.record import Recorder
-from ganvas.report import write_report
-from ganvas.runs import FORMAT, check_out, only_trainer, read_config, recipe_of
-from ganvas.settings import Settings
-from ganvas.signals import Signals
+from ganvas.recipe import Recipe
+from ganvas.recipes import recipe_of
+from ganvas.report import Display, write_report
+from ganvas.run import FORMAT, Recorder, check_out, only_trainer, read_config
 from ganvas.spaces import space_to_config
-from ganvas.train import Training, seed_from
+from ganvas.training import Checkpoints, Settings, Training, Watcher, checkpoint, environment, hardware, plan, seed_from
+from ganvas.version import __version__
 
 DURATIONS = ("steps", "epochs", "minutes")
 
@@ -182,14 +180,14 @@ def play(job: Job, *, out: Path | None = None, watchers: Sequence[Watcher] = (),
     with only_trainer(run, training):
         about = {"recipe": job.recipe_name, "ganvas": __version__}
         recorder = Recorder(run, training.settings.sample_every)
-        checkpoints = checkpoint.Checkpoints(
+        checkpoints = Checkpoints(
             run / "checkpoints", every=training.settings.checkpoint_every, keep=training.settings.keep, about=about
         )
         config = _config(job)
         training.watchers = [
             *watchers,
-            Signals(),
-            Fidelity(),
+            Looks(),
+            Reconstruction(),
             Display(quiet=quiet, config=config),
             *_scorers(run, recorder, training, about, quiet),
             recorder,

@@ -9,8 +9,10 @@
 Anything else that escapes is a defect of Ganvas and keeps its traceback.
 """
 
+import importlib
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class GanvasError(Exception):
@@ -43,3 +45,11 @@ def near_miss(name: str, known: Iterable[str]) -> str:
     if known and len(known) <= 20:
         return f"; known: {', '.join(known)}"
     return ""
+
+
+def needed(package: str, extra: str) -> Any:
+    """A package that only some commands need, imported. Raises UsageError that names the extra it comes with."""
+    try:
+        return importlib.import_module(package)
+    except ImportError:
+        raise UsageError(f'this needs the package {package}: pip install "ganvas[{extra}]"') from None

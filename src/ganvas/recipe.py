@@ -1,7 +1,7 @@
 """The contract between a GAN and the loop that trains it.
 
 A recipe is one GAN: its networks, its optimizers, and the order of play. Everything else (devices, precision,
-accumulation, averaging, checkpoints, logging) belongs to `train.py`, which learns from each `Turn` who moves
+accumulation, averaging, checkpoints, logging) belongs to `training/loop.py`, which learns from each `Turn` who moves
 *before* the forward pass and freezes everybody else. A recipe therefore needs no `.detach()`, no `.train()` and no
 `.backward()`, and reads like the algorithm in its paper.
 
@@ -11,8 +11,7 @@ Logits are the discriminator's output before any sigmoid. High means real.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
@@ -22,7 +21,7 @@ from torch.optim import Optimizer
 from ganvas.data.batches import Batch
 
 if TYPE_CHECKING:
-    from ganvas.train import Training
+    pass
 
 
 @dataclass(frozen=True)
@@ -156,46 +155,6 @@ def alternate(
         yield "discriminator", batch
     for _ in range(g_steps):
         yield "generator", batch
-
-
-class Verdict(Enum):
-    """A watcher's answer after a step."""
-
-    CONTINUE = "continue"
-    STOP = "stop"
-    ROLL_BACK = "roll back"
-
-
-@dataclass
-class Watcher:
-    """Looks on while training runs. The loop knows nothing else of progress bars, sample pictures or scores.
-
-    `state` (anything that JSON can hold) is part of every checkpoint, so a watcher's memory survives a crash.
-    """
-
-    state: dict[str, Any] = field(default_factory=dict, init=False)
-
-    def started(self, training: Training) -> None:
-        """Training is about to begin, or to go on from a checkpoint."""
-
-    def stepped(self, training: Training, results: Mapping[str, Results]) -> Verdict:
-        """A step is over; `results` are its turns', by optimizer (the last turn of each)."""
-        return Verdict.CONTINUE
-
-    def way_back(self, training: Training) -> tuple[str, dict[str, Any] | None]:
-        """After its ROLL_BACK: why, and the state (of `Training.state`) to go on from as it is; None stands for the
-        last good state, with half the step size."""
-        return "a watcher asked for it", None
-
-    def measure(self, training: Training) -> Mapping[str, float]:
-        """Numbers of its own for the row that is about to be measured, by name."""
-        return {}
-
-    def measured(self, training: Training, row: Mapping[str, Any]) -> None:
-        """The averages of the last steps have been read from the device (what `metrics.jsonl` gets)."""
-
-    def finished(self, training: Training) -> None:
-        """Training ended or was interrupted; `training.outcome` says how."""
 
 
 def frozen_networks(recipe: Recipe) -> dict[str, nn.Module]:

@@ -22,16 +22,13 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ganvas import checkpoint
 from ganvas.data.batches import Photos, Points
-from ganvas.data.prepare import Data, open_data
-from ganvas.distributed import Processes
+from ganvas.data.dataset import Data
+from ganvas.data.opening import open_data
 from ganvas.errors import UsageError, near_miss
 from ganvas.options import checked, read_options
 from ganvas.recipe import Losses, Progress, Recipe, Turn
-from ganvas.settings import Settings
-from ganvas.train import Training, gradient_norm, seed_from
-from ganvas.two_processes import two_processes
+from ganvas.training import Processes, Settings, Training, checkpoint, gradient_norm, seed_from, two_processes
 
 FITTED = 0.35
 """A tiny set counts as fitted when the energy distance to it has fallen to this part of the untrained recipe's."""

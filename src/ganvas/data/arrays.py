@@ -17,20 +17,10 @@ import numpy as np
 from PIL import Image
 
 from ganvas.data.decode import fit, on_white
-from ganvas.data.rows import (
-    Reading,
-    Row,
-    Wish,
-    check_points,
-    choose_size,
-    counted,
-    listed,
-    resizing_notes,
-    shown,
-    too_few,
-)
+from ganvas.data.rows import Reading, Row, Wish, check_points, choose_size, resizing_notes, too_few
 from ganvas.errors import DataError
 from ganvas.spaces import ImageSpace, PointSpace
+from ganvas.text import counted, listed, shown
 
 _CHUNK = 1024  # rows converted at a time
 _VALUES = frozenset({"image", "images", "x", "data", "sample", "samples", "point", "points", "arr 0"})

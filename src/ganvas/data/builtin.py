@@ -19,8 +19,8 @@ from typing import IO, Any
 import numpy as np
 
 from ganvas.data.arrays import Arrays, Part
-from ganvas.data.rows import shown
 from ganvas.errors import DataError
+from ganvas.text import shown
 
 _POINTS = 50_000
 _TIMEOUT = 30.0  # seconds without an answer before a download is given up

@@ -29,8 +29,8 @@ from typing import IO, Any, Self
 
 import numpy as np
 
-from ganvas.data.rows import shown
 from ganvas.errors import DataError
+from ganvas.text import shown
 
 FORMAT = 1
 _STALE = 24 * 3600.0  # seconds after which a temporary folder belongs to nobody any more

@@ -18,8 +18,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from ganvas.data.decode import MAX_BYTES, Damaged
-from ganvas.data.rows import counted, listed, shown
 from ganvas.errors import DataError
+from ganvas.text import counted, listed, shown
 
 _ENDINGS = frozenset(
     {

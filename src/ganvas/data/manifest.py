@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from ganvas.data.cache import FORMAT
-from ganvas.data.rows import SPLITS, Origin, Reading, Row, counted, listed, natural, shown, split_of, too_few
+from ganvas.data.rows import SPLITS, Origin, Reading, Row, split_of, too_few
 from ganvas.errors import DataError, GanvasError
 from ganvas.spaces import space_to_config
+from ganvas.text import counted, listed, natural, shown
 
 
 def contents(

@@ -22,14 +22,16 @@ import torch
 from ganvas.data.batches import Photos
 from ganvas.data.bicubic import shrunk
 from ganvas.data.cache import Entry, Writer, cache_folder, only_one, open_entry
+from ganvas.data.dataset import Data, Split
 from ganvas.data.decode import Damaged, Picture, decode, fit, quiet
+from ganvas.data.image_files import ImageFiles
 from ganvas.data.manifest import contents, nothing_left
-from ganvas.data.pictures import ImageFiles
-from ganvas.data.prepare import Data, Split, bar
-from ganvas.data.rows import Reading, Row, shown, sized, stem_of
+from ganvas.data.rows import Reading, Row, stem_of
 from ganvas.data.sources import find
 from ganvas.errors import DataError, UsageError
+from ganvas.progress_bar import steps
 from ganvas.spaces import ImageSpace
+from ganvas.text import shown, sized
 
 SCALES = (2, 3, 4)
 FORMAT = "photos 1"
@@ -239,7 +241,9 @@ def _prepare(
     damaged: dict[str, str] = {}
     start = 0
     with Writer(folder, (), np.dtype(np.uint8)) as writer:
-        for name, content in bar(photos.contents(names), len(names), f"preparing {photos.name}", progress):
+        for name, content in steps(
+            photos.contents(names), len(names), f"preparing {photos.name}", progress, line=False
+        ):
             try:
                 if isinstance(content, Damaged):
                     raise content

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Protocol
@@ -13,6 +12,7 @@ import numpy as np
 
 from ganvas.errors import DataError, UsageError
 from ganvas.spaces import ImageSpace, Space
+from ganvas.text import counted, shown, sized
 
 SPLITS = ("train", "validation", "test")
 _SHARES = (0.90, 0.95, 1.0)  # cumulative
@@ -78,31 +78,9 @@ def split_of(name: str) -> str:
     return next(split for split, share in zip(SPLITS, _SHARES, strict=True) if place < share)
 
 
-def natural(text: str) -> tuple[object, ...]:
-    """A sorting key that puts 2 before 10."""
-    parts = re.split(r"([0-9]{1,18})", text)
-    return (*(int(part) if place % 2 else part for place, part in enumerate(parts)), text)
-
-
-def shown(name: str) -> str:
-    """A name fit for one line of text, whatever bytes it came from."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)
-
-
 def stem_of(name: str) -> str:
     """The name without its ending, by which files of two folders go together."""
     return str(PurePosixPath(name).with_suffix(""))
-
-
-def listed(words: Iterable[str], few: int = 3) -> str:
-    """`a, b, c and 4 more`."""
-    words = list(words)
-    rest = f" and {len(words) - few:,} more" if len(words) > few else ""
-    return ", ".join(words[:few]) + rest
-
-
-def counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def choose_size(sizes: list[tuple[int, int]]) -> tuple[int, int]:
@@ -137,10 +115,6 @@ def check_wish(wish: Wish) -> None:
 def check_points(wish: Wish, name: str) -> None:
     if wish.size is not None or wish.channels is not None:
         raise UsageError(f"{name} holds points, which have neither a size nor channels: leave them out")
-
-
-def sized(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
 
 
 def resizing_notes(sizes: dict[tuple[int, int], int], space: ImageSpace) -> list[str]:

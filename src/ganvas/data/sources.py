@@ -12,9 +12,10 @@ from ganvas.data.builtin import MADE, NAMES, known_as, open_builtin
 from ganvas.data.cache import cache_folder
 from ganvas.data.containers import Container, Folder, is_archive
 from ganvas.data.decode import Damaged, header, quiet
-from ganvas.data.pictures import ImageFiles
-from ganvas.data.rows import Origin, shown
+from ganvas.data.image_files import ImageFiles
+from ganvas.data.rows import Origin
 from ganvas.errors import DataError, near_miss
+from ganvas.text import shown
 
 _KINDS = "a folder or a zip or tar archive of images, or a .npy or .npz file"
 

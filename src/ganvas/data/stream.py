@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ganvas.data.batches import Batch
-from ganvas.data.prepare import Split
+from ganvas.data.dataset import Split
 from ganvas.errors import DataError, UsageError
 
 

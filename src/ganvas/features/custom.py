@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ganvas.errors import UsageError, near_miss
 from ganvas.features.base import Features, ImageExtractor
 from ganvas.features.weights import weights_hash
-from ganvas.usercode import module_from
+from ganvas.user_file import module_from
 
 
 class Custom(ImageExtractor):

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ganvas.data.rows import shown
 from ganvas.errors import UsageError
+from ganvas.metrics.judgement import aligned
 from ganvas.metrics.passport import number, read_passport, text
+from ganvas.text import shown
 
 # Facts that must agree, by the passport's section: (name there, in words).
 _OF_DATA = (
@@ -92,16 +93,6 @@ def differences(mine: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
             if a != b and not reasons:
                 reasons.append(f"{text(key)} has {words} ({text(a)} and {text(b)})")
     return reasons
-
-
-def aligned(rows: list[tuple[str, ...]]) -> list[str]:
-    """Columns: the first to the left, the others to the right, the last as it is."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-    lines = []
-    for row in rows:
-        cells = [row[0].ljust(widths[0]), *(row[c].rjust(widths[c]) for c in range(1, len(widths)))]
-        lines.append("  ".join([*cells, row[-1]]).rstrip())
-    return lines
 
 
 def _row(key: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[str, ...]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,69 +10,29 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ganvas import zoo
 from ganvas.data.batches import Photos
-from ganvas.data.prepare import Data, open_data
-from ganvas.data.rows import shown
+from ganvas.data.dataset import Data
+from ganvas.data.opening import open_data
 from ganvas.errors import DataError, RunError, UsageError, near_miss
 from ganvas.features import NAMES, Extractor, default_extractor
 from ganvas.features import extractor as extractor_named
-from ganvas.metrics.compare import aligned
+from ganvas.metrics.judgement import Report
+from ganvas.metrics.leakage import trained_on
 from ganvas.metrics.native import native
-from ganvas.metrics.passport import Score, about_extractor, number, passport, write_passport
+from ganvas.metrics.passport import Score, about_extractor, passport
 from ganvas.metrics.samples import check_same_space, count_of, of_data, of_model, of_source
 from ganvas.metrics.scores import ALIASES, DIGIT_READER, METRICS, Case
-from ganvas.metrics.trained_on import trained_on
-from ganvas.model import Model, load
+from ganvas.model import Model, load, zoo
 from ganvas.recipe import Recipe
-from ganvas.runs import read_config
-from ganvas.spaces import ImageSpace, PointSpace, save_picture
+from ganvas.run import read_config
+from ganvas.spaces import ImageSpace, PointSpace
+from ganvas.text import shown
 
 COUNT = 2_000
 """Samples that are judged unless `n` says otherwise, and items of the data that they are compared with at most."""
 
 SHOWN = 10
 """Samples in the picture of nearest training items."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """What `evaluate` found. scores: by key, such as `FID[lite0]`. passport: everything, as JSON holds it.
-    nearest: the samples that are nearest to a training item beside any held-out one, each above its item, or None."""
-
-    scores: dict[str, Score]
-    passport: dict[str, Any]
-    nearest: Image.Image | None = None
-
-    @property
-    def notes(self) -> list[str]:
-        return list(self.passport["notes"])
-
-    @property
-    def warnings(self) -> list[str]:
-        return list(self.passport["warnings"])
-
-    def to_json(self) -> str:
-        return json.dumps(self.passport, indent=2)
-
-    def save(self, path: str | Path) -> None:
-        """Writes the passport, which `ganvas evaluate --compare` reads."""
-        write_passport(Path(path), self.passport)
-
-    def save_nearest(self, path: str | Path) -> None:
-        """Writes the picture of nearest training items. Raises UsageError where there is none."""
-        if self.nearest is None:
-            raise UsageError(
-                "there is no picture of nearest training items: the metric memorisation makes it, of images"
-            )
-        save_picture(self.nearest, Path(path))
-
-    def __str__(self) -> str:
-        rows: list[tuple[str, ...]] = [("score", "value", "95% interval", "")]
-        for key, score in self.scores.items():
-            bounds = "" if score.interval is None else f"{number(score.interval.low)} to {number(score.interval.high)}"
-            rows.append((key, number(score.value), bounds, _told(score)))
-        return "\n".join([*aligned(rows), *(f"note: {note}" for note in self.notes)])
 
 
 def evaluate(
@@ -176,8 +134,8 @@ def _enlarging(
     seed: int,
     progress: bool,
 ) -> Report:
-    from ganvas.metrics.enlarged import evaluate_enlarging
-    from ganvas.upscale import Upscaler, open_model
+    from ganvas.metrics.super_resolution import evaluate_enlarging
+    from ganvas.upscaling import Upscaler, open_model
 
     if isinstance(source, Model):
         raise UsageError("give a model that enlarges photos by its run or as zoo:NAME")
@@ -352,17 +310,3 @@ def _nearest(case: Case) -> Image.Image | None:
     items, _ = of_data(case.data, "train", case.count, case.seed)
     pairs = torch.cat([case.samples.values[closest], items.values[found.place[closest]]])
     return space.grid(pairs / 127.5 - 1, columns=len(closest), gap=2)
-
-
-def _told(score: Score) -> str:
-    better = "" if score.better == "neither" else f"{score.better} is better"
-    more = score.more
-    if "spread" in more:
-        return f"{better}; {number(more['spread'])} between {'subsets' if 'subsets' in more else 'splits'}"
-    if "total" in more:
-        return f"of {more['total']}"
-    if more.get("reads_real") is not None:
-        return f"{better}; the reader is right on {100 * more['reads_real']:.1f}% of held-out data"
-    if "p" in more:
-        return f"{better}; 0 is none, 1 is all; p = {more['p']:.2g}"
-    return better

@@ -21,15 +21,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganvas.data.cache import cache_folder, only_one
-from ganvas.data.prepare import Data, Split
-from ganvas.data.rows import shown
+from ganvas.data.dataset import Data, Split
 from ganvas.errors import DataError, TrainingError, UsageError
 from ganvas.features.base import Features, ImageExtractor
 from ganvas.features.weights import check_shapes, read_weights, weights_hash
 from ganvas.files import write_atomically, write_json
-from ganvas.hardware import has_native_bf16
-from ganvas.metrics.progress import steps as steps_shown
+from ganvas.progress_bar import steps as steps_shown
 from ganvas.spaces import ImageSpace
+from ganvas.text import shown
+from ganvas.training import has_native_bf16
 
 VERSION = 1
 """Of the network and its training; another one makes other scores."""

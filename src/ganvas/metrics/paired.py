@@ -15,14 +15,14 @@ from torch import Tensor
 
 from ganvas.data.containers import Container, Folder, is_archive
 from ganvas.data.decode import Damaged, decode, quiet
-from ganvas.data.rows import counted, listed, natural, shown, sized
 from ganvas.errors import DataError, UsageError, near_miss
 from ganvas.features import Extractor, ImageExtractor, default_extractor, extractor
 from ganvas.metrics import pairs
 from ganvas.metrics.bootstrap import mean_interval
-from ganvas.metrics.evaluate import Report
+from ganvas.metrics.judgement import Report
 from ganvas.metrics.passport import Score, about_extractor, passport
-from ganvas.metrics.progress import steps
+from ganvas.progress_bar import steps
+from ganvas.text import counted, listed, natural, shown, sized
 
 _Measure = Callable[[Tensor, Tensor], Tensor]
 

@@ -21,12 +21,12 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from ganvas import __version__
-from ganvas.data.rows import shown
 from ganvas.errors import RunError, UsageError
 from ganvas.features import Extractor
 from ganvas.files import write_json
 from ganvas.metrics.bootstrap import Interval
+from ganvas.text import shown
+from ganvas.version import __version__
 
 FORMAT = 1
 MARK = "ganvas passport"

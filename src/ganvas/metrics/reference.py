@@ -19,13 +19,13 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ganvas.data.cache import cache_folder
-from ganvas.data.prepare import Data
+from ganvas.data.dataset import Data
 from ganvas.errors import TrainingError
 from ganvas.features import Extractor, Features
 from ganvas.files import write_atomically, write_json
 from ganvas.metrics.distributions import check_finite
-from ganvas.metrics.progress import steps
 from ganvas.metrics.samples import Samples, count_of, of_data
+from ganvas.progress_bar import steps
 
 FORMAT = 1
 BLOCK = 64

@@ -13,13 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganvas.data.prepare import Data, Split
-from ganvas.data.rows import SPLITS, shown
+from ganvas.data.dataset import Data, Split
+from ganvas.data.rows import SPLITS
 from ganvas.errors import DataError, RunError, UsageError, near_miss
 from ganvas.features.weights import weights_hash
-from ganvas.metrics.progress import steps
 from ganvas.model import BLOCK, Model
+from ganvas.progress_bar import steps
 from ganvas.spaces import ImageSpace
+from ganvas.text import shown
 
 HELD_OUT = "validation+test"
 ALL = "+".join(SPLITS)

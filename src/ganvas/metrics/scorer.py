@@ -20,23 +20,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ganvas import checkpoint
-from ganvas.data.prepare import Data
+from ganvas.data.dataset import Data
 from ganvas.features import Extractor, extractor
 from ganvas.metrics import bootstrap
 from ganvas.metrics import distributions as d
+from ganvas.metrics.leakage import trained_on
 from ganvas.metrics.native import native
 from ganvas.metrics.reference import features_of, reference
 from ganvas.metrics.samples import Samples
-from ganvas.metrics.trained_on import trained_on
-from ganvas.recipe import Recipe, Results, Verdict, Watcher
-from ganvas.record import fraction_here
+from ganvas.recipe import Recipe, Results
 from ganvas.spaces import ImageSpace
-from ganvas.train import seed_from
+from ganvas.training import Game, Verdict, Watcher, checkpoint, fraction_here, seed_from
 
 if TYPE_CHECKING:
-    from ganvas.record import Recorder
-    from ganvas.train import Training
+    from ganvas.run import Recorder
 
 SAMPLES, SAMPLES_WHEN_SLOW, REFERENCES = 1000, 500, 5000
 MOMENTS = 20
@@ -56,16 +53,15 @@ class Best(NamedTuple):
 class Scorer(Watcher):
     """Scores every `every` steps, and at the end; spread over the run where `every` is None.
 
-    stop_when_flat: stop after so many scores without one that is better beyond noise (half the 95% interval). Put it
-    before the recorder, which writes the rows, and the checkpoints, which keep what it remembers. about: what the
-    manifest of `best/` says, as in every checkpoint. Only the first process scores.
+    stop_when_flat: stop after so many scores without one that is better beyond noise (half the 95% interval). about:
+    what the manifest of `best/` says, as in every checkpoint. Only the first process scores.
     """
 
     def __init__(
         self,
         run: Path,
         recorder: Recorder,
-        training: Training,
+        training: Game,
         *,
         every: int | None,
         stop_when_flat: int | None,
@@ -85,12 +81,12 @@ class Scorer(Watcher):
             self.name = "FID" if min(self.count, len(self.real)) > self.real.shape[1] else "KID"
             self.key = f"{self.name}[{self.judge.name}]"
 
-    def started(self, training: Training) -> None:
+    def started(self, training: Game) -> None:
         self._reached = self._moments(training)
         if training.processes.first:
             self._settle()
 
-    def stepped(self, training: Training, results: Mapping[str, Results]) -> Verdict:
+    def stepped(self, training: Game, results: Mapping[str, Results]) -> Verdict:
         if not training.processes.first:
             return Verdict.CONTINUE
         reached = self._moments(training)
@@ -109,18 +105,18 @@ class Scorer(Watcher):
             self._keep(training, value)
         return self._verdict(value, noise)
 
-    def measured(self, training: Training, row: Mapping[str, Any]) -> None:
+    def measured(self, training: Game, row: Mapping[str, Any]) -> None:
         if "event" in row and training.processes.first:  # training is back at an earlier step
             self._reached = self._moments(training)
             self._settle()
 
     # -- the score ----------------------------------------------------------------------------------------------
 
-    def _moments(self, training: Training) -> int:
+    def _moments(self, training: Game) -> int:
         """How many scores are due by now: a function of where training is, so that a resumed one scores alike."""
         return training.steps_done // self.every if self.every else int(MOMENTS * fraction_here(training))
 
-    def _features(self, training: Training) -> Tensor | None:
+    def _features(self, training: Game) -> Tensor | None:
         """Of fresh samples from averaged weights, always of the same latents; None where one is not finite."""
         recipe, space = training.recipe, training.data.space
         pieces = []
@@ -160,7 +156,7 @@ class Scorer(Watcher):
 
     # -- best/ --------------------------------------------------------------------------------------------------
 
-    def _keep(self, training: Training, value: float) -> None:
+    def _keep(self, training: Game, value: float) -> None:
         beside = self.run / ".best"
         written = checkpoint.write(beside, training.state(), {**self.about, "score": {self.key: value}})
         self._take_away()

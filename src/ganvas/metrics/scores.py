@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from ganvas.data.builtin import MIXTURES, STACKED, known_as
-from ganvas.data.prepare import Data, open_data
-from ganvas.data.rows import counted
+from ganvas.data.dataset import Data
+from ganvas.data.opening import open_data
 from ganvas.features import Extractor, Features
 from ganvas.metrics import bootstrap
 from ganvas.metrics import distributions as d
@@ -27,6 +27,7 @@ from ganvas.metrics.passport import Score, finite
 from ganvas.metrics.reference import Reference, features_of, reference
 from ganvas.metrics.samples import HELD_OUT, Samples, count_of, of_data
 from ganvas.spaces import ImageSpace
+from ganvas.text import counted
 
 FEW = 50
 """Samples on each side that a score of distributions needs; fewer say nothing."""

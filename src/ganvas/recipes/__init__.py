@@ -8,12 +8,13 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ganvas.errors import UsageError, near_miss
-from ganvas.usercode import module_from
+from ganvas.errors import RunError, UsageError, near_miss
+from ganvas.user_file import module_from
 
 if TYPE_CHECKING:
     from ganvas.recipe import Recipe
@@ -55,6 +56,28 @@ def find(name: str) -> type[Recipe]:
         raise UsageError(f"there is no recipe {name!r}{near_miss(name, names())}")
     module = importlib.import_module(f"ganvas.recipes.{name.replace('-', '_')}")
     return _defined_in(module)[0]
+
+
+def recipe_of(run: Path, config: Mapping[str, Any], given: str | type[Recipe] | None) -> tuple[str, type[Recipe]]:
+    """The recipe that a run names. A run folder may come from anywhere, so a file that it names is never run unless
+    the user names the same file too."""
+    name = config.get("recipe")
+    if not isinstance(name, str):
+        raise RunError(f"{run}/config.json names no recipe")
+    if isinstance(given, type):
+        if name_of(given) != name:
+            raise RunError(f"{run} was trained with the recipe {name}, not {name_of(given)}")
+        return name, given
+    if given is not None and not is_path(given) and given != name:
+        raise RunError(f"{run} was trained with the recipe {name}, not {given}")
+    if name in names():
+        return name, find(name)
+    if given is None:
+        raise RunError(
+            f"{run} was trained with a recipe of your own, {name}; using the run executes that file, so name it "
+            f"again, as in: ganvas train {name} --resume {run}, or: ganvas sample {run} --recipe {name}"
+        )
+    return name, find(given)
 
 
 def _from_file(name: str) -> type[Recipe]:

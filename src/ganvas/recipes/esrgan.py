@@ -15,13 +15,13 @@ from __future__ import annotations
 from typing import Annotated
 
 from ganvas import arguments as arg
-from ganvas.enlarging import Enlarging
 from ganvas.features.content import content as content_loss
 from ganvas.networks.rrdb import RRDBNet
 from ganvas.options import Range
+from ganvas.recipes._super_resolution import SuperResolution
 
 
-class ESRGAN(Enlarging):
+class ESRGAN(SuperResolution):
     """A generator of dense blocks that enlarges photos, trained on pixels and then against a relativistic judge."""
 
     presets = {

@@ -19,13 +19,13 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from ganvas import arguments as arg
-from ganvas.enlarging import Enlarging
 from ganvas.features.content import content as content_loss
 from ganvas.networks.srresnet import SRResNet
 from ganvas.networks.upscaling import CompactUpscaler
+from ganvas.recipes._super_resolution import SuperResolution
 
 
-class SRGAN(Enlarging):
+class SRGAN(SuperResolution):
     """A generator that enlarges photos, trained on pixels and then against a discriminator."""
 
     presets = {

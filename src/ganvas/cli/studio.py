@@ -1,0 +1,33 @@
+"""`ganvas studio`: a web page over a folder of runs."""
+
+from __future__ import annotations
+
+from ganvas.cli.parsing import Parser, number_of
+from ganvas.errors import needed
+
+EXAMPLES = """examples:
+  ganvas studio
+  ganvas studio --runs experiments --port 8080
+  ganvas studio --host 0.0.0.0 --token-file token.txt"""
+
+
+def run(words: list[str]) -> int:
+    parser = Parser(
+        prog="ganvas studio",
+        usage="ganvas studio [--runs FOLDER] [--host H] [--port P] [--token-file F]",
+        description="A web page to train, watch, sample, walk, enlarge and compare.\n"
+        'It needs: pip install "ganvas[studio]"',
+        epilog=EXAMPLES,
+    )
+    parser.add_argument("--runs", metavar="FOLDER", default="runs", help="the folder of runs (default: runs)")
+    parser.add_argument("--host", metavar="H", default="127.0.0.1", help="the address (default: this machine only)")
+    parser.add_argument("--port", metavar="P", default="7860", help="0 takes a free one (default: 7860)")
+    parser.add_argument("--token-file", metavar="F", help="its first line is the token that visitors are asked for")
+    parsed = parser.parse_strictly(words)
+    port = number_of("--port", parsed.port, int)
+    for package in ("fastapi", "uvicorn", "prometheus_client"):
+        needed(package, "studio")
+    from ganvas.web.studio import studio
+
+    studio(parsed.runs, host=parsed.host, port=port, token_file=parsed.token_file)
+    return 0

@@ -1,0 +1,129 @@
+"""`ganvas train`. It parses in two stages: the flags that all recipes share without importing torch, then the flags of
+the recipe that was named, read from its constructor."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ganvas import recipes
+from ganvas.cli.parsing import Parser, add_options, channels_of, own_options, size_of
+from ganvas.errors import UsageError, near_miss
+from ganvas.options import Option, read_options
+from ganvas.training import Settings
+
+EXAMPLES = """examples:
+  ganvas train --data digits
+  ganvas train dcgan --data photos.zip --size 64 --minutes 30 --out runs/photos
+  ganvas train dcgan --help                      with the recipe's own flags
+  ganvas train my_gan.py:MyGAN --data photos/
+  ganvas train --resume runs/photos --minutes 60"""
+
+
+def run(words: list[str]) -> int:
+    named = words[0] if words and not words[0].startswith("-") else None
+    resuming = any(word == "--resume" or word.startswith("--resume=") for word in words)
+    if named is not None and not recipes.is_path(named) and named not in recipes.names():
+        raise UsageError(f"there is no recipe {named!r}{near_miss(named, recipes.names())}")
+    helping = "-h" in words or "--help" in words
+    # Help without a recipe shows what all recipes share, and needs no torch.
+    options = [] if resuming or (helping and named is None) else own_options(recipes.find(named or recipes.DEFAULT))
+    parser = _train_parser(named, options)
+    try:
+        parsed = vars(parser.parse_strictly(words[1:] if named else words))
+    except UsageError as error:
+        if resuming and "has no flag" in str(error):
+            raise UsageError(
+                "--resume takes a new --steps, --epochs or --minutes and no other flag; "
+                "the run keeps what it was begun with"
+            ) from None
+        raise
+    chosen = {
+        option.name: option.check(parsed[option.name])
+        for option in [*options, *read_options(Settings)]
+        if parsed.get(option.name) is not None
+    }
+    from ganvas import api
+    from ganvas.data.opening import open_data
+    from ganvas.run import check_out
+
+    quiet = parsed["quiet"]
+    if parsed["resume"]:
+        durations = {key: value for key, value in chosen.items() if key in api.DURATIONS}
+        extra = [key for key in chosen if key not in durations]
+        if extra or any(parsed[each] for each in ("out", "data", "preset", "start", "low")):
+            flag = Option(extra[0], str, None).flag if extra else "--data, --out, --preset, --start or --low"
+            raise UsageError(f"--resume keeps what the run was begun with, so it does not take {flag}")
+        job = api.prepare_resume(Path(parsed["resume"]), recipe=named, changes=durations, quiet=quiet)
+        out = None
+    else:
+        if parsed["data"] is None:
+            raise UsageError("say what to train on: --data digits, or a folder, an archive or an array file")
+        out = Path(parsed["out"]) if parsed["out"] else None
+        if out is not None:
+            check_out(out)
+        data = open_data(
+            parsed["data"],
+            size=size_of(parsed["size"]),
+            channels=channels_of(parsed["channels"]),
+            data_root=parsed["data_root"],
+            progress=not quiet,
+            **api.photo_options(named, chosen, parsed["preset"], parsed["low"]),
+        )
+        job = api.prepare(named, data, chosen, preset=parsed["preset"], start=parsed["start"])
+    training = job.training
+    first = training.processes.first
+    for line in (*job.messages, *job.plan) if first and not quiet else ():
+        print(line)
+    if parsed["dry_run"]:
+        return 0
+    sys.stdout.flush()
+    before = training.steps_done
+    run = api.play(job, out=out, quiet=quiet)
+    if first:
+        _say_how_it_ended(run, training.outcome, training.steps_done, training.steps_done == before, named)
+    return 130 if training.outcome == "interrupted" else 0
+
+
+def _say_how_it_ended(run: Path, outcome: str, steps: int, nothing_done: bool, named: str | None) -> None:
+    if outcome == "interrupted":
+        own = f"{named} " if named and recipes.is_path(named) else ""
+        print(f"interrupted after {steps:,} steps, and saved; go on with: ganvas train {own}--resume {run}")
+    elif nothing_done:
+        print(f"{run} is finished already, after {steps:,} steps; give a larger --steps to train on")
+    else:
+        print(f"{outcome} after {steps:,} steps: open {run / 'report.html'}")
+        from ganvas.metrics.scorer import best_of
+
+        best = best_of(run)
+        if best is not None:
+            print(f"best: step {best.step:,}, with {best.key} {best.value:.4g}; its weights are those that are used")
+        print(f"make pictures with: ganvas sample {run} -n 64 --out grid.png")
+
+
+def _train_parser(named: str | None, options: list[Option]) -> Parser:
+    parser = Parser(
+        prog="ganvas train" + (f" {named}" if named else ""),
+        usage="ganvas train [RECIPE] --data SOURCE [flags]\n       ganvas train [RECIPE] --resume RUN [--steps N]",
+        description=f"Train a GAN. Without a RECIPE it is {recipes.DEFAULT}, conditional where the data has labels.\n"
+        f"Recipes: {', '.join(recipes.names())}, or path/to/file.py:Class.",
+        epilog=EXAMPLES,
+    )
+    general = parser.add_argument_group("what, and where to")
+    general.add_argument("--data", metavar="SOURCE", help="a built-in name, a folder, an archive, a .npy or .npz file")
+    general.add_argument("--out", metavar="RUN", help="the run folder (default: a new one under runs/)")
+    general.add_argument("--resume", metavar="RUN", help="go on with this run; --steps is then the new total")
+    general.add_argument("--preset", metavar="NAME", help="a named set of the recipe's flags: paper, tutorial")
+    general.add_argument("--size", metavar="N|HxW", help="resize images to this (default: the data decides)")
+    general.add_argument("--channels", metavar="N", help="1 for gray, 3 for colour (default: the data decides)")
+    general.add_argument("--data-root", metavar="FOLDER", help="where torchvision's data sets lie")
+    general.add_argument("--low", metavar="SOURCE", help="low-resolution versions of photos, for srgan and esrgan")
+    general.add_argument("--start", metavar="RUN", help="begin with the averaged networks of a run, or of zoo:NAME")
+    general.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    general.add_argument("--quiet", action="store_true", help="print no plan and no progress")
+    add_options(parser.add_argument_group("how to train"), read_options(Settings))
+    if options:
+        add_options(parser.add_argument_group(f"flags of {named or recipes.DEFAULT}"), options)
+    elif named is None:
+        parser.add_argument_group("flags of the recipe", "see: ganvas train RECIPE --help, ganvas recipes NAME")
+    return parser

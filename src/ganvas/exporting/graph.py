@@ -1,0 +1,134 @@
+"""A model's `generate` as an ONNX graph, and how far ONNX Runtime's samples are from PyTorch's.
+
+The random draw stays outside: the graph's inputs are what `draw` gives, each with the batch as its first, free
+dimension, so the same inputs give the same samples everywhere. A model that enlarges has one input, a picture whose
+height and width are free too. PyTorch's tracing exporter is used and not the newer one that goes by torch.export;
+docs/decisions/0013-export.md says why. What tracing would freeze (a size that was read in Python) comes to light,
+because the check uses other sizes than the trace.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganvas.errors import RunError, needed
+from ganvas.model import Input, Model, compared, traced
+from ganvas.spaces import ImageSpace, space_to_config
+from ganvas.version import __version__
+
+OPSET = 17
+OUTPUT = "samples"
+ENLARGED = "enlarged"
+"""The graph's output: of a model that samples, and of one that enlarges."""
+
+
+def onnx_bytes(model: Model, inputs: list[Input], recipe_name: str) -> bytes:
+    """The graph as an .onnx file holds it, with what a user of it must know as metadata. Raises RunError."""
+    onnx = needed("onnx", "export")
+    drawn = traced(model)
+    output = ENLARGED if model.enlarges else OUTPUT
+    generator = _Generator(model.recipe, list(drawn)).eval()
+    buffer = io.BytesIO()
+    try:
+        with warnings.catch_warnings():  # of the exporter about itself, and of the tracer about what the check decides
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                generator,
+                tuple(drawn.values()),
+                buffer,  # type: ignore[arg-type]  # which the tracing exporter takes
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=list(drawn),
+                output_names=[output],
+                dynamic_axes=_free(inputs, output),
+            )
+    except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise RunError(f"PyTorch cannot export the recipe {recipe_name} to ONNX: {reason}") from error
+    graph = onnx.load_from_string(buffer.getvalue())
+    onnx.helper.set_model_props(graph, metadata(model, inputs, recipe_name))
+    onnx.checker.check_model(graph)
+    return bytes(graph.SerializeToString())
+
+
+def metadata(model: Model, inputs: list[Input], recipe_name: str) -> dict[str, str]:
+    """The metadata of the file, JSON where it is more than a word: what each input is drawn from, the labels' names in
+    the order of their numbers, the space and the range of its values, the recipe, and the step of the weights.
+
+    Of a model that enlarges: its scale, its channels, and its reach, which is how many pixels of the input away an
+    output pixel can see, and so how much tiles must overlap to have no seam.
+    """
+    told: dict[str, Any] = {
+        "inputs": [each.to_json() for each in inputs],
+        "range": [-1, 1] if isinstance(model.space, ImageSpace) else None,
+    }
+    if model.enlarges:
+        generator: Any = model.recipe.generator
+        told |= {"scale": generator.scale, "channels": generator.channels, "reach": generator.reach}
+    else:
+        told |= {
+            "latent": {each.name: list(each.shape) for each in inputs if each.kind == "normal"},
+            "labels": list(model.labels),
+            "space": space_to_config(model.space),
+        }
+    words = {"version": __version__, "recipe": recipe_name, "step": str(model.step)}
+    return {f"ganvas.{key}": value for key, value in (words | {k: json.dumps(v) for k, v in told.items()}).items()}
+
+
+def _free(inputs: list[Input], output: str) -> dict[str, dict[int, str]]:
+    """The dimensions that may have any size, by input and output."""
+    sides = {2: "height", 3: "width"}
+    pictures = {each.name: sides for each in inputs if each.kind == "image"}
+    if pictures:
+        pictures[output] = {place: f"enlarged_{side}" for place, side in sides.items()}
+    return {name: {0: "batch", **pictures.get(name, {})} for name in (*(each.name for each in inputs), output)}
+
+
+def session_of(graph: bytes) -> Any:
+    """An ONNX Runtime session on the CPU with as many threads as PyTorch has."""
+    runtime = needed("onnxruntime", "export")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    return runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+def largest_difference(model: Model, graph: bytes) -> float:
+    """Between what ONNX Runtime and PyTorch make of the same inputs, over several sizes of them; infinite where there
+    is no number to compare, or a shape differs."""
+    session = session_of(graph)
+    taken = {each.name for each in session.get_inputs()}
+    worst = 0.0
+    for drawn in compared(model):
+        with torch.no_grad():
+            wanted = model.recipe.generate(**{k: v.to(model.recipe.device) for k, v in drawn.items()}).cpu().numpy()
+        try:
+            (made,) = session.run(None, {name: each.numpy() for name, each in drawn.items() if name in taken})
+        except Exception as error:  # its classes are not part of its interface
+            reason = str(error).strip().splitlines()[0]
+            sizes = ", ".join(f"{name} {tuple(each.shape)}" for name, each in drawn.items())
+            raise RunError(f"ONNX Runtime cannot run the exported graph for {sizes}: {reason}") from error
+        if made.shape != wanted.shape:
+            return float("inf")
+        difference = float(np.abs(made - wanted).max())
+        worst = max(worst, difference if np.isfinite(difference) else float("inf"))
+    return worst
+
+
+class _Generator(nn.Module):
+    """`recipe.generate` with inputs by position, which is how the exporter passes them."""
+
+    def __init__(self, recipe: nn.Module, names: list[str]) -> None:
+        super().__init__()
+        self.recipe, self.names = recipe, names
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        samples: Tensor = self.recipe.generate(**dict(zip(self.names, inputs, strict=True)))  # type: ignore[operator]
+        return samples

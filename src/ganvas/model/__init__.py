@@ -1,0 +1,32 @@
+"""A trained GAN: load it, sample it, walk through its latent space.
+
+trained         `Model`, and `load` that makes it
+files           samples as files
+latent          ways through a latent space
+zoo             the small networks that ship
+about           what of a run may leave this machine
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganvas.lazy import lazily
+
+if TYPE_CHECKING:
+    from ganvas.model.about import shared_config
+    from ganvas.model.files import folder_of
+    from ganvas.model.inputs import Input, compared, draws, inputs_of, traced
+    from ganvas.model.latent import (
+        Directions,
+        closed_form_directions,
+        decode,
+        drawn,
+        interpolate,
+        moved,
+        principal_directions,
+        walk,
+    )
+    from ganvas.model.trained import BLOCK, Model, load
+
+__getattr__, __dir__ = lazily(__name__, __file__)

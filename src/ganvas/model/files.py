@@ -1,0 +1,122 @@
+"""Samples of a run as files: one grid, a folder of single pictures, or a labelled folder with its passport."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from ganvas.errors import UsageError
+from ganvas.files import write_json
+from ganvas.model.about import shared_config
+from ganvas.model.trained import Model, load
+from ganvas.spaces import save_picture
+from ganvas.version import __version__
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+MOST_IN_A_GRID = 10_000
+
+
+def sample_to(
+    run: Path,
+    out: Path,
+    *,
+    n: int,
+    label: str | None = None,
+    seed: int | None = None,
+    truncation: float | None = None,
+    recipe: str | None = None,
+    overwrite: bool = False,
+) -> str:
+    """Writes `n` samples of the run and returns a sentence that says where, and with which seed.
+
+    A path that ends in .png, .jpg or .webp becomes one grid; any other a folder of `00000.png`, ..., with a sub-folder
+    for each label where the model is conditional, which is how Ganvas and others read labelled data.
+    Raises UsageError for an output that exists, unless `overwrite`, and for a grid of more than 10,000.
+    """
+    model = load(run, recipe=recipe)
+    seed = int.from_bytes(os.urandom(4), "little") if seed is None else seed
+    model.label_numbers(1, label)  # a wrong label is reported before anything is made
+    grid = out.suffix.lower() in PICTURES
+    if out.suffix and not grid:
+        raise UsageError(f"--out {out}: pictures are written as {', '.join(PICTURES)}, or into a folder")
+    if grid and n > MOST_IN_A_GRID:
+        raise UsageError(f"a grid holds at most {MOST_IN_A_GRID:,} samples, not {n:,}; give a folder as --out instead")
+    exists = out.exists() if grid else out.is_file() or (out.is_dir() and any(out.iterdir()))
+    if exists and not overwrite:
+        raise UsageError(f"{out} exists; add --overwrite to replace it, or choose another --out")
+    if grid:
+        samples = model.sample(n, label, seed, truncation)
+        save_picture(model.space.grid(samples, columns=model.columns if label is None else None), out)
+        return f"{n:,} samples in {out} (step {model.step:,}, seed {seed})"
+    done = 0
+    numbers = model.label_numbers(n, label)
+    for block in model.blocks(n, label, seed, truncation):
+        _write_block(model, out, block, done, None if numbers is None else numbers[done : done + len(block)])
+        done += len(block)
+    return f"{n:,} samples in the folder {out} (step {model.step:,}, seed {seed})"
+
+
+def balanced_to(
+    run: Path,
+    out: Path,
+    *,
+    each: int,
+    seed: int | None = None,
+    truncation: float | None = None,
+    recipe: str | None = None,
+) -> str:
+    """Writes `each` samples of every label into `out`/LABEL/00000.png, ..., for whatever reads labelled folders, and
+    returns a sentence that says so. Beside the folder, in `out`.json, stands what the pictures are: from which run,
+    weights, data and seed. Raises UsageError for a model without labels, and where either exists: what an older folder
+    holds beside would upset the balance.
+    """
+    model = load(run, recipe=recipe)
+    labels = model.labels
+    if not labels:
+        raise UsageError(f"{run} is not conditional, so it has no labels to balance; leave --balanced away")
+    if each < 1:
+        raise UsageError(f"--balanced must be 1 or more, not {each}")
+    if out.suffix:
+        raise UsageError(f"--balanced writes a folder, and --out {out} has the name of a file")
+    seed = int.from_bytes(os.urandom(4), "little") if seed is None else seed
+    passport = out.with_name(f"{out.name}.json")
+    for path in (out, passport):
+        if path.exists():
+            raise UsageError(f"{path} exists, and --balanced writes a new folder; choose another --out")
+    said = sample_to(run, out, n=each * len(labels), seed=seed, truncation=truncation, recipe=recipe)
+    about = shared_config(run)
+    write_json(
+        passport,
+        {
+            "ganvas synthetic": 1,
+            "folder": out.name,
+            "labels": {label: {"folder": folder_of(label), "samples": each} for label in labels},
+            "seed": seed,
+            "truncation": truncation,
+            "run": run.resolve().name,
+            "recipe": about["recipe"],
+            "arguments": about["arguments"],
+            "step": model.step,
+            "trained on": about["data"],
+            "versions": {"ganvas": __version__, "torch": torch.__version__},
+            "date": datetime.now().astimezone().isoformat(timespec="seconds"),
+        },
+    )
+    return f"{said}, {each:,} of each of {len(labels)} labels; what they are: {passport}"
+
+
+def _write_block(model: Model, out: Path, block: torch.Tensor, first: int, numbers: torch.Tensor | None) -> None:
+    pictures: list[Image.Image] = model.space.pictures(block)
+    for index, picture in enumerate(pictures):
+        folder = out if numbers is None else out / folder_of(model.labels[int(numbers[index])])
+        save_picture(picture, folder / f"{first + index:05d}.png")
+
+
+def folder_of(label: str) -> str:
+    """A label as a folder's name: a run may come from anywhere, and its labels must not lead out of the folder."""
+    name = "".join(letter if letter.isalnum() or letter in "-_. " else "_" for letter in label)
+    return name if name.strip(". ") else f"label-{name.replace('.', '_')}"

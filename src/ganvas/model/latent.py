@@ -1,0 +1,267 @@
+"""Ways through a latent space: between two samples, and along the directions that matter most.
+
+    model = ganvas.load("runs/digits")
+    first, second = drawn(model, seed=1, label="3"), drawn(model, seed=2, label="8")
+    film = walk(model, first, second, torch.linspace(0, 1, 24))  # (24, C, H, W)
+
+    directions = closed_form_directions(model, count=5)
+    picture = decode(model, moved(first, directions, [2.0, 0, 0, 0, 0]))
+
+A model is known by its recipe's `draw` and `generate` alone. What `draw` gives is looked at, so any recipe that draws a
+latent vector can be walked, whatever its other inputs; one that draws none, such as those that enlarge images, is
+refused. Directions belong to the first latent vector: a recipe's noise at finer sizes is walked but has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganvas.errors import UsageError
+from ganvas.model.inputs import Input, inputs_of
+from ganvas.model.trained import BLOCK, Model
+from ganvas.training import seed_from
+
+_PARALLEL = 0.999
+"""Cosine between two vectors that are taken to have one direction, but for rounding."""
+
+
+@dataclass(frozen=True)
+class Directions:
+    """Directions in a latent space, those that matter most first.
+
+    input: which of `draw`'s inputs they move. vectors: (count, size), each of length 1, so that a sample's place along
+    each is from N(0, 1), and about -3 to 3 is where samples are. shares: (count,), of all that changes, what each
+    accounts for.
+    """
+
+    input: str
+    vectors: Tensor
+    shares: Tensor
+
+
+def drawn(model: Model, seed: int, *, label: str | None = None, truncation: float | None = None) -> dict[str, Tensor]:
+    """What `generate` makes the first sample of `model.sample(n, label, seed, truncation)` from: each input, as a batch
+    of 1. Raises UsageError for a label that does not exist, and for a recipe that draws nothing."""
+    given: dict[str, Tensor | float | None] = {"truncation": truncation}
+    numbers = model.label_numbers(BLOCK, label)
+    if numbers is not None:
+        given["label"] = numbers.to(model.recipe.device)
+    with torch.random.fork_rng():
+        seed_from(seed, 0)
+        return {name: each[:1] for name, each in model.recipe.draw(BLOCK, given).items()}
+
+
+def decode(model: Model, inputs: dict[str, Tensor]) -> Tensor:
+    """The samples of these inputs: (n, C, H, W) float32 in [-1, 1] for images, (n, D) for points."""
+    model.recipe.eval()
+    device = model.recipe.device
+    with torch.no_grad():
+        made = model.recipe.generate(**{name: each.to(device) for name, each in inputs.items()})
+    return made.float().cpu()
+
+
+# -- between two samples ----------------------------------------------------------------------------------------
+
+
+def interpolate(first: Tensor, second: Tensor, shares: Tensor) -> Tensor:
+    """Normal latents on the way from one to another: (1, ...), (1, ...) and shares (n,) in [0, 1] to (n, ...).
+
+    Spherical interpolation (Shoemake 1985; White 2016, section 2.1): in many dimensions nearly all of N(0, 1) lies on a
+    sphere, which a straight line would leave. Where the two have one direction the line is taken.
+    """
+    a, b = first.flatten(1).double(), second.flatten(1).double()
+    share = shares.to(a).unsqueeze(1)
+    angle = torch.arccos((nn.functional.cosine_similarity(a, b, eps=1e-12)).clamp(-1, 1))
+    if float(angle.sin()) < 1e-6:
+        mixed = torch.lerp(a, b, share)
+    else:
+        mixed = (((1 - share) * angle).sin() * a + (share * angle).sin() * b) / angle.sin()
+    result: Tensor = mixed.to(first.dtype).unflatten(1, first.shape[1:])
+    return result
+
+
+def walk(model: Model, first: dict[str, Tensor], second: dict[str, Tensor], shares: Tensor) -> Tensor:
+    """Samples on the way from `first` to `second`, both as `drawn` gives them: (n, C, H, W) for shares (n,) in [0, 1].
+
+    Normal inputs go on spheres, others straight. Labels fade into each other where the networks embed them; elsewhere
+    they change half-way.
+    """
+    count = len(shares)
+    inputs, labels = {}, []
+    for each in inputs_of(model):
+        a, b = first[each.name], second[each.name]
+        if each.kind == "normal":
+            inputs[each.name] = interpolate(a, b, shares)
+        elif a.is_floating_point():
+            inputs[each.name] = torch.stack([torch.lerp(a[0], b[0], float(share)) for share in shares])
+        else:
+            inputs[each.name] = a.expand(count, *a.shape[1:])
+            labels += [] if torch.equal(a, b) else [each.name]
+    if not labels:
+        return decode(model, inputs)
+    with _fading(model, {name: (first[name], second[name]) for name in labels}, shares) as faded:
+        samples = decode(model, inputs)
+    if faded:
+        return samples
+    late = shares.to(model.recipe.device) >= 0.5
+    return decode(model, inputs | {name: torch.where(late, second[name], first[name]) for name in labels})
+
+
+@contextmanager
+def _fading(model: Model, labels: dict[str, tuple[Tensor, Tensor]], shares: Tensor) -> Iterator[list[str]]:
+    """Inside, embeddings of a first label become mixtures with the second one's; the list names those that did."""
+    faded: list[str] = []
+
+    def mix(module: nn.Embedding, given: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        for name, (a, b) in labels.items():
+            if given[0].shape == shares.shape and bool((given[0] == a).all()):
+                faded.append(name)
+                other = nn.functional.embedding(b.to(given[0].device), module.weight)
+                return torch.lerp(output, other.expand_as(output), shares.to(output).unsqueeze(1))
+        return output
+
+    hooks = [m.register_forward_hook(mix) for m in model.recipe.modules() if isinstance(m, nn.Embedding)]
+    try:
+        yield faded
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+# -- directions -------------------------------------------------------------------------------------------------
+
+
+def moved(inputs: dict[str, Tensor], directions: Directions, amounts: Sequence[float]) -> dict[str, Tensor]:
+    """The inputs, moved along each direction by its amount, in standard deviations of the latents."""
+    latent = inputs[directions.input]
+    way = torch.tensor(list(amounts), dtype=latent.dtype) @ directions.vectors[: len(amounts)].to(latent.dtype)
+    return inputs | {directions.input: latent + way.to(latent.device)}
+
+
+def closed_form_directions(model: Model, count: int = 5) -> Directions:
+    """The directions along which the first layer's output changes most: the eigenvectors of W^T W, W being the weight
+    with which it sees the latent vector, by the size of their eigenvalues (SeFa: Shen and Zhou 2021, eq. 6 and 7).
+
+    No samples are drawn. Raises UsageError where the recipe draws no latent vector, or layers have bent it before that
+    weight sees it.
+    """
+    latent = _latent(model)
+    layer, seen, vectors, _ = _layers(model, latent, 32, 0, None)
+    flat = seen.flatten(1)
+    places = (flat != flat[:1]).any(0).nonzero().flatten()
+    size = latent.shape[0]
+    if len(places) != size or not _parallel(flat[:, places], vectors):
+        raise UsageError(
+            "the first weights of this model do not see its latent vector as it was drawn, so there is no closed form; "
+            "take principal directions"
+        )
+    basis = torch.zeros(size + 1, flat.shape[1], device=flat.device)  # the last one is zero: for the bias
+    basis[torch.arange(size), places] = 1
+    with torch.no_grad():
+        made = layer(basis.unflatten(1, seen.shape[1:])).flatten(1).double()
+    weight = made[:-1] - made[-1:]
+    values, found = torch.linalg.eigh(weight @ weight.t())
+    return _sorted(latent.name, found.t(), values, count)
+
+
+def principal_directions(
+    model: Model, count: int = 5, *, label: str | None = None, samples: int = 1024, seed: int = 0
+) -> Directions:
+    """The latent directions of the principal components of the first layer's activations (GANSpace: Härkönen et al.
+    2020, section 2.1): of `samples` draws, each component's scores are regressed on the latent vectors.
+
+    Activations are what the second layer with weights is given, the first layer's output where there is no second.
+    label: the label that all draws have; by default the first one. Raises UsageError where the recipe draws no latent
+    vector.
+    """
+    latent = _latent(model)
+    _, _, vectors, activations = _layers(model, latent, samples, seed, label)
+    centred = activations.flatten(1).double()
+    centred = centred - centred.mean(0)
+    # The smaller of the two products has the same eigenvalues, and gives the scores at once but for their sizes.
+    if centred.shape[1] > len(centred):
+        values, scores = torch.linalg.eigh(centred @ centred.t())
+    else:
+        values, components = torch.linalg.eigh(centred.t() @ centred)
+        scores = centred @ components
+    # The scores' columns are orthogonal, so the regression is one product each; only its direction counts.
+    ways = scores.t() @ vectors.double()
+    return _sorted(latent.name, ways, values, count)
+
+
+def _latent(model: Model) -> Input:
+    """The input that directions move. Raises UsageError where there is none."""
+    found = next((each for each in inputs_of(model) if each.kind == "normal" and len(each.shape) == 1), None)
+    if found is None:
+        raise UsageError(f"{type(model.recipe).__name__} draws no normal latent vector, so it has no directions")
+    return found
+
+
+class _Enough(Exception):
+    """What was looked for has been seen."""
+
+
+def _layers(
+    model: Model, latent: Input, count: int, seed: int, label: str | None
+) -> tuple[nn.Module, Tensor, Tensor, Tensor]:
+    """The first layer with weights whose input depends on the latent vector, its input (count, ...), the latents
+    (count, size), and the activations (count, ...) that go on from there. All other inputs are those of one draw."""
+    base = drawn(model, seed, label=label)
+    with torch.random.fork_rng():
+        seed_from(seed, 1)
+        vectors = model.recipe.draw(count)[latent.name]
+    inputs = {name: each.expand(count, *each.shape[1:]) for name, each in base.items()} | {latent.name: vectors}
+    met: list[tuple[nn.Module, Tensor]] = []
+    output: list[Tensor] = []
+
+    def look(module: nn.Module, given: tuple[Tensor, ...]) -> None:
+        value = given[0]
+        if bool((value != value[:1]).any()):
+            met.append((module, value.detach().clone()))
+            if len(met) == 2:
+                raise _Enough
+
+    def keep(module: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
+        if met and module is met[0][0]:
+            output.append(made.detach().clone())
+
+    layers = [m for m in model.recipe.modules() if _weighs(m)]
+    hooks = [m.register_forward_pre_hook(look) for m in layers] + [m.register_forward_hook(keep) for m in layers]
+    try:
+        decode(model, inputs)
+    except _Enough:
+        pass
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if not met:
+        raise UsageError(f"no layer of {type(model.recipe).__name__} sees its latent vector, so it has no directions")
+    layer, seen = met[0]
+    return layer, seen, vectors, met[1][1] if len(met) == 2 else output[0]
+
+
+def _weighs(module: nn.Module) -> bool:
+    weight = getattr(module, "weight", None)
+    return isinstance(weight, Tensor) and weight.dim() >= 2 and not isinstance(module, nn.Embedding)
+
+
+def _parallel(seen: Tensor, vectors: Tensor) -> bool:
+    return bool((nn.functional.cosine_similarity(seen.double(), vectors.double()) > _PARALLEL).all())
+
+
+def _sorted(name: str, ways: Tensor, values: Tensor, count: int) -> Directions:
+    """The `count` directions with the largest values; each points to where its largest number is positive."""
+    if count < 1:
+        raise UsageError(f"at least one direction must be asked for, not {count}")
+    values = values.clamp(min=0)
+    order = values.argsort(descending=True)[: min(count, ways.shape[1])]
+    chosen = nn.functional.normalize(ways[order])
+    signs = chosen.gather(1, chosen.abs().argmax(1, keepdim=True)).sign()
+    return Directions(
+        name, (chosen * signs).float().cpu(), (values[order] / values.sum().clamp(min=1e-12)).float().cpu()
+    )

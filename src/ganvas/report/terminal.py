@@ -1,0 +1,188 @@
+"""What a person sees while a GAN trains: one live panel on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from ganvas.doctor import Finding, diagnose
+from ganvas.recipe import Results
+from ganvas.run import OUTCOMES, judge, loss, measurements, number, players
+from ganvas.training import Game, Verdict, Watcher, fraction_here
+
+REFRESH = 0.25
+"""Seconds between two looks of the panel."""
+
+PLAIN_EVERY = 10.0
+"""Seconds between two plain lines."""
+
+_MOODS = {"good": "green", "note": "yellow", "bad": "red"}
+
+
+class Display(Watcher):
+    """Progress on stderr, made from numbers that the loop has read from the device anyway.
+
+    quiet: show nothing. console: where to write instead. config: the run's, for a better reading of the numbers.
+    """
+
+    def __init__(
+        self, quiet: bool = False, console: Console | None = None, config: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__()
+        self.quiet, self.config = quiet, config
+        self.console = console or Console(stderr=True)
+        terminal = self.console.file.isatty() and os.environ.get("TERM") != "dumb"
+        self.plain = not terminal
+        self._live: Live | None = None
+        self._rows: deque[dict[str, Any]] = deque(maxlen=200)
+        self._main: Finding | None = None
+        self._event = ""
+        self._speed: float | None = None
+        self._start = self._mark = (0, 0.0)  # step and seconds: of this session, of the last measurement
+        self._started_at = 0.0  # fraction
+        self._next = 0.0
+
+    def started(self, training: Game) -> None:
+        self.quiet = self.quiet or not training.processes.first
+        if self.quiet:
+            return
+        self._start = self._mark = (training.steps_done, training.elapsed())
+        self._started_at = fraction_here(training)
+        self._next = time.monotonic() + (PLAIN_EVERY if self.plain else 0)
+
+    def stepped(self, training: Game, results: Mapping[str, Results]) -> Verdict:
+        now = time.monotonic()
+        if not self.quiet and now >= self._next:
+            self._next = now + (PLAIN_EVERY if self.plain else REFRESH)
+            self._show(training)
+        return Verdict.CONTINUE
+
+    def measured(self, training: Game, row: Mapping[str, Any]) -> None:
+        if self.quiet:
+            return
+        here = (training.steps_done, training.elapsed())
+        if "event" in row:
+            self._event = str(row["event"])
+            kept = [each for each in self._rows if each["step"] <= training.steps_done]
+            self._rows = deque([*kept, dict(row)], maxlen=self._rows.maxlen)
+            if self.plain:
+                self._print(f"step {training.steps_done:,}: {self._event}")
+        else:
+            self._rows.append(dict(row))
+            self._main = diagnose(self._rows, self.config)[0]
+            self._speed = _speed(self._mark, here, training.batch_size)
+        self._mark = here
+
+    def finished(self, training: Game) -> None:
+        if self.quiet:
+            return
+        try:
+            self._show(training)
+        finally:
+            if self._live is not None:
+                self._live.stop()
+                self._live = None
+        self._print(f"{OUTCOMES.get(training.outcome, training.outcome)} after {training.steps_done:,} steps.")
+
+    # -- looks --------------------------------------------------------------------------------------------------
+
+    def _show(self, training: Game) -> None:
+        if self.plain:
+            self._print(self._line(training))
+            return
+        if self._live is None:
+            # No thread of its own: nothing to hurry the loop, nothing to outlive it. It starts with the first step,
+            # so that a training which cannot begin leaves the terminal as it was.
+            # What is printed meanwhile goes above the panel, but never from a pipe into the terminal.
+            self._live = Live(console=self.console, auto_refresh=False, redirect_stdout=sys.stdout.isatty())
+            self._live.start()
+        self._live.update(self._panel(training), refresh=True)
+
+    def _print(self, line: str) -> None:
+        self.console.print(Text(line), soft_wrap=True)
+
+    def _progress(self, training: Game) -> list[str]:
+        """1,250 of 2,500 steps, 50%, 640 images/s, 2:05 elapsed, 2:05 left."""
+        settings, fraction, seconds = training.settings, fraction_here(training), training.elapsed()
+        steps = f"{training.steps_done:,}" + (f" of {settings.steps:,}" if settings.steps else "") + " steps"
+        parts = [steps]
+        if settings.epochs:
+            parts.append(
+                f"epoch {min(training.batches.epoch + 1, max(1, round(settings.epochs)))} of {settings.epochs:g}"
+            )
+        parts.append(f"{int(100 * fraction + 1e-9)}%")  # 100% is for the end
+        speed = self._speed or _speed(self._start, (training.steps_done, seconds), training.batch_size)
+        parts.append(f"{speed:,.3g} images/s" if speed < 100 else f"{speed:,.0f} images/s")
+        parts.append(f"{_clock(seconds)} elapsed")
+        done = fraction - self._started_at
+        if done > 0 and fraction < 1:
+            parts.append(f"{_clock((seconds - self._start[1]) * (1 - fraction) / done)} left")
+        return parts
+
+    def _players(self) -> list[tuple[str, list[tuple[str, str]]]]:
+        """Each player with (what, value) from its last measurement."""
+        measured = measurements(self._rows)
+        first = judge(measured)
+        paired = any(f"{first}/pair" in row for row in measured)
+        kinds = [("real", "of pairs")] if paired else [("real", "of real"), ("fake", "of generated")]
+        found = []
+        for player, terms in players(measured).items():
+            row = next(row for row in reversed(measured) if any(key.startswith(f"{player}/") for key in row))
+            value = loss(row, player, terms)
+            told = [] if value is None else [("loss", f"{value:.3g}")]
+            if player == first:
+                for name, title in (("accuracy", "right on"), ("probability", "mean probability")):
+                    shares = ((number(row.get(f"{player}/{name}_{kind}")), what) for kind, what in kinds)
+                    shown = ", ".join(f"{100 * share:.0f}% {what}" for share, what in shares if share is not None)
+                    told += [(title, shown)] if shown else []
+            found.append((player, told))
+        return found
+
+    def _line(self, training: Game) -> str:
+        told = [f"{player}: " + ", ".join(f"{what} {value}" for what, value in v) for player, v in self._players()]
+        told += [f"doctor: {self._main.sentence}"] if self._main else []
+        return "; ".join([", ".join(self._progress(training)), *told])
+
+    def _panel(self, training: Game) -> Group:
+        title = Text.assemble((type(training.recipe).__name__, "bold"), " on ", (training.data.name, "bold"))
+        bar = Table.grid()  # a bar alone does not end its line
+        bar.add_row(
+            ProgressBar(
+                total=1.0,
+                completed=fraction_here(training),
+                width=min(100, self.console.width),
+                complete_style="cyan",
+                finished_style="green",
+            )
+        )
+        numbers = Table.grid(padding=(0, 2))
+        for player, told in self._players():
+            cells = (Text.assemble((f"{what} ", "dim"), value) for what, value in told)
+            numbers.add_row(Text(player, style="bold"), *cells)
+        main = self._main or diagnose(self._rows, self.config)[0]
+        parts: list[Any] = [title, bar, Text(" · ".join(self._progress(training))), numbers]
+        parts.append(Text(main.sentence, style=_MOODS[main.mood]))
+        if self._event:
+            parts.append(Text(f"Last event: {self._event}", style="red"))
+        return Group(*parts)
+
+
+def _speed(since: tuple[int, float], now: tuple[int, float], batch_size: int) -> float:
+    """Images a second between two (step, seconds)."""
+    return max(0, now[0] - since[0]) * batch_size / max(now[1] - since[1], 1e-9)
+
+
+def _clock(seconds: float) -> str:
+    whole = max(0, round(seconds))
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"

@@ -1,0 +1,36 @@
+"""The run folder: what a training writes into it, and what reads it again, without torch where it can.
+
+folder          `config.json`
+history         the rows of `metrics.jsonl`, and what can be read off them without judging
+timeline        the pictures in `samples/` over time
+recorder        the watcher that writes both
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganvas.lazy import lazily
+
+if TYPE_CHECKING:
+    from ganvas.run.folder import FORMAT, check_out, is_trained, locked, only_trainer, read_config
+    from ganvas.run.history import (
+        GAME,
+        OUTCOMES,
+        Row,
+        duration,
+        judge,
+        loss,
+        measurements,
+        number,
+        outcome,
+        players,
+        read_rows,
+        roll_backs,
+        scores,
+        series,
+        went_back,
+    )
+    from ganvas.run.recorder import Recorder
+
+__getattr__, __dir__ = lazily(__name__, __file__)

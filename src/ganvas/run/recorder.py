@@ -1,0 +1,229 @@
+"""The record of a run: numbers, TensorBoard events, and pictures of what the generator makes.
+
+    metrics.jsonl     one JSON object a line: the averages of the last steps, or an `event`
+    tensorboard/      the same numbers and pictures, for TensorBoard
+    samples/          see `timeline.py`
+
+A record says what happened to the weights that exist. So training that goes on from a checkpoint, or rolls back,
+first forgets what was recorded of later steps.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ganvas.errors import TrainingError
+from ganvas.files import write_atomically
+from ganvas.recipe import Results
+from ganvas.run import timeline
+from ganvas.spaces import save_picture
+from ganvas.training import Game, Verdict, Watcher, fraction_here, seed_from
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+
+METRICS = "metrics.jsonl"
+_LATENTS = 1_000_003
+"""Seeds the latents of the pictures, together with the run's seed."""
+
+
+class Recorder(Watcher):
+    """Writes the record into the folder `run`. Of several processes only the first one does.
+
+    sample_every: steps between two pictures; None spreads 24 over the planned length, denser at the start.
+    A picture always shows the same latents, through the averaged weights, and costs training none of its randomness.
+    Raises TrainingError where the disk refuses.
+    """
+
+    phase = "record"
+
+    def __init__(self, run: Path, sample_every: int | None = None) -> None:
+        super().__init__()
+        self.run, self.sample_every = run, sample_every
+        self._metrics = run / METRICS
+        self._events: SummaryWriter | None = None
+        self._reached = 0
+        self._mark = (0, 0.0)  # images and seconds at the last row
+
+    def started(self, training: Game) -> None:
+        if not training.processes.first:
+            return
+        step = training.steps_done
+        cut_metrics(self._metrics, step)
+        # A picture taken because training was interrupted here is not one that an uninterrupted training takes.
+        self._forget_pictures(training, step if self.state.get("picture") == step else step - 1)
+        self._open_events(step)
+        self._reached = self._moments(training)
+        if step == 0:
+            self._draw(training)
+        else:
+            self._append({"step": step, "event": "resumed", "seconds": round(training.elapsed(), 3)})
+        self._mark = (step * training.batch_size, training.elapsed())
+
+    def stepped(self, training: Game, results: Mapping[str, Results]) -> Verdict:
+        if training.processes.first:
+            reached = self._moments(training)
+            if reached > self._reached:
+                self._draw(training)
+            self._reached = reached
+        return Verdict.CONTINUE
+
+    def measured(self, training: Game, row: Mapping[str, Any]) -> None:
+        if not training.processes.first:
+            return
+        seconds = training.elapsed()
+        if "event" in row:  # training is back at an earlier step
+            cut_metrics(self._metrics, training.steps_done)
+            self._append({**row, "seconds": round(seconds, 3)})
+            self._forget_pictures(training, training.steps_done)
+            self._reached = self._moments(training)
+            self._mark = (training.steps_done * training.batch_size, seconds)
+            return
+        images, since = self._mark
+        rates = {f"learning_rate/{name}": o.param_groups[0]["lr"] for name, o in training.optimizers.items()}
+        speed = (row["images"] - images) / max(seconds - since, 1e-9)
+        full = {
+            **row,
+            "epoch": training.batches.epoch,
+            "seconds": round(seconds, 3),
+            "images_per_second": round(speed, 3),
+            **rates,
+        }
+        self._append(full)
+        self._mark = (row["images"], seconds)
+        self._add_scalars(full)
+
+    def add(self, training: Game, values: Mapping[str, float], seconds: float) -> None:
+        """A row between two measurements: what another watcher found out at this step, in so many seconds, which do
+        not count in the speed of training."""
+        row = {"step": training.steps_done, "images": training.steps_done * training.batch_size, **values}
+        self._append({**row, "seconds": round(training.elapsed(), 3)})
+        self._add_scalars(row)
+        images, since = self._mark
+        self._mark = (images, since + seconds)
+
+    def finished(self, training: Game) -> None:
+        if not training.processes.first:
+            return
+        orderly = training.outcome in ("finished", "stopped early", "interrupted")
+        try:
+            if orderly and not timeline.picture_path(self.run, training.steps_done).exists():
+                self._draw(training, scheduled=training.outcome != "interrupted")
+            seconds = round(training.elapsed(), 3)
+            self._append({"step": training.steps_done, "event": training.outcome, "seconds": seconds})
+        except TrainingError:
+            if orderly:  # otherwise the reason is on its way to the user already
+                raise
+        finally:
+            if self._events is not None:
+                with _disk(self.run / "tensorboard"):
+                    self._events.close()
+                self._events = None
+
+    # -- numbers ------------------------------------------------------------------------------------------------
+
+    def _add_scalars(self, row: Mapping[str, Any]) -> None:
+        if self._events is not None:
+            with _disk(self.run / "tensorboard"):
+                for name, value in row.items():
+                    if name not in ("step", "images"):
+                        self._events.add_scalar(name, value, row["step"])
+
+    def _append(self, row: Mapping[str, Any]) -> None:
+        with _disk(self._metrics), self._metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def _open_events(self, step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter  # here, as only a training needs it
+
+        folder = self.run / "tensorboard"
+        # TensorBoard then hides what earlier files have of this step and later ones.
+        purge = (step + 1 if step else 0) if folder.exists() else None
+        with _disk(folder):
+            self._events = SummaryWriter(str(folder), purge_step=purge, flush_secs=30)
+
+    # -- pictures -----------------------------------------------------------------------------------------------
+
+    def _moments(self, training: Game) -> int:
+        """How many pictures are due by now, beside the one at step 0.
+
+        A function of where training is and of nothing else, so that a resumed training draws at the same steps.
+        """
+        if self.sample_every:
+            return training.steps_done // self.sample_every
+        return int((timeline.MOMENTS - 1) * math.sqrt(fraction_here(training)))
+
+    def _draw(self, training: Game, scheduled: bool = True) -> None:
+        began = time.monotonic()
+        recipe, space = training.recipe, training.data.space
+        rows, columns = timeline.layout(space, recipe.classes)
+        given: dict[str, Any] = training.data.given(rows * columns, training.device)
+        if recipe.classes:
+            shown = torch.tensor(timeline.labels_shown(recipe.classes, columns), device=recipe.device)
+            given["label"] = shown.repeat(rows)
+        with training.averaged_weights():
+            seed_from(training.settings.seed, _LATENTS)
+            samples = recipe.generate(**recipe.draw(rows * columns, given))
+        picture = space.grid(samples, columns=columns, gap=timeline.GAP)
+        save_picture(picture, timeline.picture_path(self.run, training.steps_done))
+        self._draw_strip(training)
+        if self._events is not None:
+            with _disk(self.run / "tensorboard"):
+                pixels = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8)
+                pixels = pixels.reshape(picture.height, picture.width, -1)
+                self._events.add_image("samples", pixels, training.steps_done, dataformats="HWC")
+        if scheduled:
+            self.state["picture"] = training.steps_done
+        images, since = self._mark
+        self._mark = (images, since + time.monotonic() - began)  # speed is of training, not of drawing
+
+    def _draw_strip(self, training: Game) -> None:
+        frames = [timeline.read(path) for _, path in timeline.spread(timeline.pictures(self.run))]
+        columns = timeline.layout(training.data.space, training.recipe.classes)[1]
+        strip = timeline.strip([frame for frame in frames if frame is not None], training.data.space, columns)
+        if strip is not None:
+            save_picture(strip, self.run / timeline.FOLDER / timeline.STRIP)
+
+    def _forget_pictures(self, training: Game, last: int) -> None:
+        later = [path for step, path in timeline.pictures(self.run) if step > last]
+        for path in later:
+            path.unlink(missing_ok=True)
+        if later:
+            (self.run / timeline.FOLDER / timeline.STRIP).unlink(missing_ok=True)
+            self._draw_strip(training)
+
+
+def cut_metrics(path: Path, step: int) -> None:
+    """Leaves the rows up to this step; a line that was cut short by a crash goes too. Raises TrainingError."""
+    if not path.exists():
+        return
+    with _disk(path):
+        lines = path.read_bytes().splitlines(keepends=True)
+    kept = [line for line in lines if line.endswith(b"\n") and _step(line) <= step]
+    if kept != lines:
+        write_atomically(path, b"".join(kept))
+
+
+def _step(line: bytes) -> float:
+    try:
+        step = json.loads(line)["step"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return math.inf
+    return step if isinstance(step, (int, float)) else math.inf
+
+
+@contextmanager
+def _disk(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TrainingError(f"cannot write {path}: {error.strerror or error}") from error

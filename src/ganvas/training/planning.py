@@ -1,0 +1,72 @@
+"""The plan: everything that training will do, said before it does it (`ganvas train --dry-run` stops there)."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from ganvas.data.dataset import Data, describe
+from ganvas.options import read_options
+from ganvas.training import hardware
+from ganvas.training.loop import Training
+from ganvas.version import __version__
+
+
+def plan(training: Training, data: Data, name: str, arguments: Mapping[str, Any]) -> list[str]:
+    """The lines of the plan, without a trailing newline each."""
+    recipe, settings = training.recipe, training.settings
+    lines = describe(data)
+    changed = [
+        f"{option.flag} {arguments[option.name]}"
+        for option in read_options(type(recipe))
+        if not option.from_data and arguments[option.name] != option.default
+    ]
+    lines.append(f"recipe: {name}{' with ' + ' '.join(changed) if changed else ''}")
+    if data.labels:
+        lines.append("condition: " + (f"{recipe.classes} labels" if recipe.classes else "none (labels are not used)"))
+    sizes = ", ".join(
+        f"{child} {sum(p.numel() for p in module.parameters()):,}" for child, module in recipe.named_children()
+    )
+    lines.append(f"parameters: {sizes}")
+    lines += [f"note: {note}" for note in recipe.notes()]
+    parts = f" in {training.parts} parts" if training.parts > 1 else ""
+    lines.append(f"batch: {training.batch_size} of {len(data.split('train')):,} training items{parts}")
+    if training.batch_size < settings.batch_size:
+        lines.append(
+            f"warning: fewer training items than --batch-size {settings.batch_size}, so batches shrink to "
+            f"{training.batch_size}; expect little variety from so few"
+        )
+    lines.append(f"length: {_length(training)}")
+    lines.append(f"hardware: {hardware.describe(training.device)}, {training.precision}")
+    averaging = f"half-life {settings.ema:g} images" if settings.ema else "off"
+    lines.append(f"averaged weights: {averaging}; seed {settings.seed}")
+    return lines
+
+
+def environment(training: Training) -> dict[str, str]:
+    """The hardware and versions that a run was made with, for `config.json` and the report."""
+    return {
+        "device": hardware.describe(training.device),
+        "precision": training.precision,
+        "processes": str(training.processes.world),
+        "ganvas": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(terse=True),
+    }
+
+
+def _length(training: Training) -> str:
+    settings, items = training.settings, len(training.data.split("train"))
+    limits = []
+    if settings.steps:
+        epochs = settings.steps * training.batch_size / items
+        limits.append(f"{settings.steps:,} steps ({epochs:.3g} passes of the data at a batch a step)")
+    if settings.epochs:
+        limits.append(f"{settings.epochs:g} passes of the data ({settings.epochs * items:,.0f} items)")
+    if settings.minutes:
+        limits.append(f"{settings.minutes:g} minutes")
+    return ", or ".join(limits)

@@ -1,0 +1,205 @@
+"""Files and folders of photos enlarged into files: names, what is in the way, what failed, and a page to compare on."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganvas.data.bicubic import resized
+from ganvas.data.containers import Folder
+from ganvas.errors import DataError, GanvasError, UsageError, near_miss
+from ganvas.text import natural, shown
+from ganvas.upscaling.before_after import Comparison, write_comparison
+from ganvas.upscaling.photo_files import ENDINGS, Photo, Writer, read_photo
+from ganvas.upscaling.upscaler import Upscaler, check_size
+
+SHOWN = 768
+"""Side, in pixels of the result, of the piece of each picture that the page shows."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to enlarge."""
+
+    source: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a picture: the size of the result and the seconds that enlarging took, or the error."""
+
+    source: str
+    target: str
+    width: int = 0
+    height: int = 0
+    seconds: float = 0.0
+    error: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        speed = self.width * self.height / 1e6 / self.seconds if self.seconds else 0.0
+        return asdict(self) | {"megapixels_per_second": round(speed, 3)}
+
+
+def jobs(sources: Sequence[str | Path], out: str | Path, *, overwrite: bool = False) -> list[Job]:
+    """What is to be written where: a file to `out` itself where that ends like a picture, all else into the folder
+    `out`, by the source's stem and ending (.png where it is no ending that can be written), sub-folders kept.
+
+    Raises UsageError where there is no such source, no picture, two for one result, or a result exists.
+    """
+    out = Path(out)
+    paths = [Path(source).expanduser() for source in sources]
+    for path in paths:
+        if not path.exists():
+            beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+            close = near_miss(path.name, beside)
+            raise UsageError(f"there is no {shown(str(path))}{close if close.startswith('; did') else ''}")
+    single = len(paths) == 1 and paths[0].is_file() and out.suffix != "" and not out.is_dir()
+    if single:
+        if out.suffix.lower() not in ENDINGS:
+            raise UsageError(f"--out {out}: pictures are written as {', '.join(ENDINGS)}, or into a folder")
+        found = [Job(paths[0], out)]
+    else:
+        if out.is_file() or out.suffix.lower() in ENDINGS:
+            raise UsageError(f"--out {out}: several pictures need a folder to be written into")
+        found = [job for path in paths for job in _of(path, out)]
+    _check(found, overwrite)
+    return found
+
+
+def upscale_files(
+    found: Sequence[Job], upscaler: Upscaler, *, report: Path | None = None, progress: bool = True
+) -> Iterator[Outcome]:
+    """Enlarges the pictures one after the other. Of several, one that fails is told by its outcome, and the others go
+    on; a single one raises. report: where to write the page that compares them."""
+    comparisons: list[Comparison] = []
+    with _bar(progress) as advance:
+        for number, job in enumerate(found):
+            name = f"{job.source.name} ({number + 1} of {len(found)})" if len(found) > 1 else job.source.name
+            try:
+                outcome, comparison = _enlarge(job, upscaler, report is not None, partial(advance, name))
+            except GanvasError as error:
+                if len(found) == 1:
+                    raise
+                yield Outcome(str(job.source), str(job.target), error=str(error))
+                continue
+            if comparison is not None:
+                comparisons.append(comparison)
+            yield outcome
+    if report is not None and comparisons:
+        write_comparison(report, comparisons, f"{upscaler.model.name}, {_style(upscaler)}")
+
+
+def _enlarge(
+    job: Job, upscaler: Upscaler, compared: bool, tick: Callable[[int, int], None]
+) -> tuple[Outcome, Comparison | None]:
+    photo = read_photo(job.source)
+    pixels, scale = photo.pixels, upscaler.scale
+    height, width = pixels.shape[0] * scale, pixels.shape[1] * scale
+    try:
+        check_size(*pixels.shape[:2])
+    except UsageError as error:
+        raise DataError(f"{job.source} cannot be enlarged: {error}") from None
+    piece = _Piece(photo, scale) if compared else None
+    done, seconds, total = 0, 0.0, upscaler.tiles(pixels)
+
+    def one_more() -> None:
+        nonlocal done
+        done += 1
+        tick(done, total)
+
+    with Writer(job.target, (height, width, pixels.shape[2]), photo) as writer:
+        strips = upscaler.strips(pixels, one_more)
+        while True:
+            began = time.perf_counter()
+            strip = next(strips, None)
+            seconds += time.perf_counter() - began
+            if strip is None:
+                break
+            writer.add(strip)
+            if piece is not None:
+                piece.add(strip)
+    outcome = Outcome(str(job.source), str(job.target), width, height, round(seconds, 4))
+    return outcome, None if piece is None else piece.comparison(job.source.name)
+
+
+class _Piece:
+    """The middle of a picture: before, by bicubic interpolation, and after, collected from the strips."""
+
+    def __init__(self, photo: Photo, scale: int) -> None:
+        self.scale, self.pixels = scale, photo.pixels
+        height, width = photo.pixels.shape[:2]
+        side = SHOWN // scale
+        self.top, self.left = max(0, (height - side) // 2), max(0, (width - side) // 2)
+        self.rows, self.columns = min(side, height), min(side, width)
+        self._seen = 0
+        self._after: list[np.ndarray] = []
+
+    def add(self, strip: np.ndarray) -> None:
+        first, last = self.top * self.scale - self._seen, (self.top + self.rows) * self.scale - self._seen
+        columns = slice(self.left * self.scale, (self.left + self.columns) * self.scale)
+        if last > 0 and first < len(strip):
+            self._after.append(strip[max(0, first) : last, columns].copy())
+        self._seen += len(strip)
+
+    def comparison(self, name: str) -> Comparison:
+        low = self.pixels[self.top : self.top + self.rows, self.left : self.left + self.columns]
+        before = resized(low, (self.rows * self.scale, self.columns * self.scale))
+        return Comparison(name, low.shape[1], low.shape[0], before, np.concatenate(self._after))
+
+
+def _of(path: Path, out: Path) -> Iterator[Job]:
+    if path.is_file():
+        yield Job(path, out / _named(path.name))
+        return
+    container = Folder(path)
+    inside = out.resolve()
+    names = [name for name in container.names() if not (path / name).resolve().is_relative_to(inside)]
+    if not names:
+        raise UsageError(f"{shown(str(path))} holds no images to enlarge")
+    for name in sorted(names, key=natural):
+        yield Job(path / name, out / _named(name))
+
+
+def _named(name: str) -> str:
+    path = Path(name)
+    return str(path if path.suffix.lower() in ENDINGS else path.with_suffix(".png"))
+
+
+def _check(found: Sequence[Job], overwrite: bool) -> None:
+    seen: dict[Path, Path] = {}
+    for job in found:
+        if job.target in seen:
+            raise UsageError(f"{seen[job.target]} and {job.source} would both become {job.target}")
+        seen[job.target] = job.source
+        if job.target.exists():
+            if job.target.resolve() == job.source.resolve():
+                raise UsageError(f"{job.target} would replace its own original; choose another --out")
+            if not overwrite:
+                raise UsageError(f"{job.target} exists; add --overwrite to replace it, or choose another --out")
+
+
+def _style(upscaler: Upscaler) -> str:
+    return upscaler.style if isinstance(upscaler.style, str) else f"style {upscaler.style:g}"
+
+
+@contextmanager
+def _bar(wanted: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """What shows that tiles are done: a bar on a terminal, else nothing."""
+    if not wanted or not sys.stderr.isatty():
+        yield lambda name, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("")
+        yield lambda name, done, total: bar.update(task, description=name, completed=done, total=total)

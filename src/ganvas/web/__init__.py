@@ -1,0 +1,1 @@
+"""Servers: `http` answers programs (`ganvas serve`), `studio` is a page for people (`ganvas studio`)."""

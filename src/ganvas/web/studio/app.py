@@ -1,0 +1,48 @@
+"""Gradio, set up so that it talks to nobody and keeps its files where the studio says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.resources import files
+
+import gradio as gr
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from ganvas.web.studio.guard import LARGEST_UPLOAD, Guard
+from ganvas.web.studio.models import Models
+from ganvas.web.studio.page import page
+from ganvas.web.studio.run_list import Shelf
+
+
+def application(shelf: Shelf, *, token: str | None, closing: Callable[[], bool]) -> ASGIApp:
+    """The ASGI application over the shelf. token: what visitors must know, or None. closing: whether the studio is
+    about to end."""
+    models = Models(shelf)
+    blocks = page(shelf, models)
+    blocks.queue(default_concurrency_limit=4, max_size=200)
+    app = gr.mount_gradio_app(
+        FastAPI(openapi_url=None, docs_url=None, redoc_url=None),
+        blocks,
+        path="/",
+        footer_links=[],
+        run_history=False,
+        show_error=False,  # of Gradio's own: its words hold paths. Ours are shown.
+        max_file_size=LARGEST_UPLOAD,
+        ssr_mode=False,
+        enable_monitoring=False,
+        pwa=False,
+        mcp_server=False,
+        theme=_theme(),
+        css=files("ganvas.web.studio").joinpath("assets", "studio.css").read_text("utf-8"),
+    )
+    # Gradio checks that a file in a request was uploaded only in a page that it launched itself.
+    blocks.has_launched = True
+    models.warm()
+    return Guard(app, cache=shelf.cache, token=token, closing=closing)
+
+
+def _theme() -> gr.themes.Base:
+    fonts = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
+    mono = ("ui-monospace", "Menlo", "Consolas", "monospace")
+    return gr.themes.Default(primary_hue="indigo", neutral_hue="slate", font=fonts, font_mono=mono)

@@ -1,0 +1,56 @@
+"""Loaded models. One is used at a time: drawing uses the process's random state, and the machine has few cores."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ganvas.errors import GanvasError, RunError
+from ganvas.model import Model, load
+from ganvas.web.studio.run_list import Shelf
+
+KEPT = 4
+"""Models that are kept in memory."""
+
+
+class Models:
+    """The models of the runs on the shelf, each loaded when it is first asked for and anew when its weights change."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+        self.busy = threading.RLock()
+        self._kept: OrderedDict[tuple[Path, float], Model] = OrderedDict()
+
+    def warm(self) -> None:
+        """Loads the latest run's model meanwhile, so that the first visitor need not wait for it."""
+
+        def first() -> None:
+            with suppress(GanvasError), self.use(next(iter(self.shelf.names()), None)) as model:
+                model.sample(1)
+
+        threading.Thread(target=first, daemon=True).start()
+
+    @contextmanager
+    def use(self, name: object) -> Iterator[Model]:
+        """The run's model, for this caller alone while the block lasts. Raises RunError."""
+        path = self.shelf.path(name)
+        with self.busy:
+            key = (path, _written(path))
+            if key not in self._kept:
+                try:
+                    self._kept[key] = load(path)
+                except RunError as error:  # visitors need not know where on the machine the runs are
+                    raise RunError(str(error).replace(f"{self.shelf.folder}/", "")) from None
+                while len(self._kept) > KEPT:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(key)
+            yield self._kept[key]
+
+
+def _written(run: Path) -> float:
+    """When its weights were last written."""
+    manifests = [*run.glob("checkpoints/*/manifest.json"), *run.glob("best/manifest.json"), run / "config.json"]
+    return max((path.stat().st_mtime for path in manifests if path.exists()), default=0.0)

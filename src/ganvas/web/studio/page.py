@@ -1,0 +1,56 @@
+"""The page: one run is chosen above, and every tab is about it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from ganvas.web.studio import compare_tab, directions_tab, sample_tab, train_tab, upscale_tab, walk_tab
+from ganvas.web.studio.context import Desk, among, names
+from ganvas.web.studio.errors import told
+from ganvas.web.studio.models import Models
+from ganvas.web.studio.run_list import Shelf
+
+EVERY = 2.0
+"""Seconds between two looks at the folder."""
+
+
+TABS = {
+    "train": train_tab.build,
+    "sample": sample_tab.build,
+    "walk": walk_tab.build,
+    "directions": directions_tab.build,
+    "upscale": upscale_tab.build,
+    "compare": compare_tab.build,
+}
+
+
+def page(shelf: Shelf, models: Models) -> gr.Blocks:
+    with gr.Blocks(
+        title="Ganvas studio", analytics_enabled=False, delete_cache=(3600, 86400), fill_width=False
+    ) as blocks:
+        with gr.Row(elem_classes="top"):
+            gr.HTML("<h1>Ganvas studio</h1>")
+            run = names("Run", info="What the tabs below are about", choices=shelf.names(), value=None, elem_id="run")
+        timer = gr.Timer(EVERY)
+        desk = Desk(shelf, models, run, timer, {}, gr.State(next(iter(TABS))))
+        with gr.Tabs():
+            for name, build in TABS.items():
+                with gr.Tab(name.capitalize(), id=name) as desk.tabs[name]:
+                    build(desk)
+                desk.tabs[name].select(partial(str, name), None, desk.open_tab, show_progress="hidden", queue=False)
+
+        told_before = gr.State(None)
+
+        def look(chosen: Any, before: Any) -> Any:
+            known = shelf.names()
+            if known == before and (chosen in known or not known):
+                return gr.skip(), gr.skip()
+            return among(known, chosen), known
+
+        for event in (blocks.load, timer.tick):
+            event(told(look), [run, told_before], [run, told_before], show_progress="hidden", api_visibility="private")
+    made: gr.Blocks = blocks
+    return made

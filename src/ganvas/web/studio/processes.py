@@ -1,0 +1,95 @@
+"""Trainings as processes of their own: `ganvas train`, which goes on whatever becomes of the studio.
+
+Each writes what it says into a log, and holds the log's lock, which it was born with and which the system releases
+however it ends. So whether it is alive is seen from the folder alone, and the process id beside the log is only
+believed as long as the log is locked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ganvas.errors import RunError, UsageError
+from ganvas.files import write_json
+from ganvas.run import locked
+
+MOST = 4
+"""Trainings that may run at once: they share one machine."""
+
+_TAIL = 4096  # bytes of a log that its last line is looked for in
+
+
+class Trainings:
+    """The trainings whose logs are in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def names(self) -> list[str]:
+        return [path.stem for path in self.folder.glob("*.log")]
+
+    def start(self, name: str, words: Sequence[str]) -> None:
+        """Runs `ganvas train WORDS` under this name. Raises RunError where it trains already, UsageError where too
+        many do."""
+        import fcntl
+
+        if sum(map(self.live, self.names())) >= MOST:
+            raise UsageError(f"{MOST} trainings are running already; stop one, or wait until one is over")
+        log = self.folder / f"{name}.log"
+        with log.open("ab") as file:
+            for attempt in range(5):  # a look at the lock holds it for an instant
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except OSError:
+                    if attempt == 4:
+                        raise RunError(f"{name} is being trained already") from None
+                    time.sleep(0.02)
+            file.truncate(0)
+            child = subprocess.Popen(
+                [sys.executable, "-m", "ganvas", "train", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # what ends the studio does not end it
+            )
+            write_json(log.with_suffix(".json"), {"pid": child.pid, "words": list(words)})
+        threading.Thread(target=child.wait, daemon=True).start()  # or a zombie would be left
+
+    def stop(self, name: str) -> None:
+        """What Ctrl-C does: the step is finished and a checkpoint written. Raises RunError where that cannot be."""
+        if not self.live(name):
+            raise RunError(f"{name} is not a training that the studio started; press Ctrl-C where it was started")
+        path = self.folder / f"{name}.json"
+        try:
+            about = json.loads(path.read_bytes())
+            if about.get("stopping"):  # a second Ctrl-C would not wait for the checkpoint
+                raise UsageError(f"{name} is stopping already: it finishes its step and saves")
+            write_json(path, {**about, "stopping": True})
+            os.kill(int(about["pid"]), signal.SIGINT)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            raise RunError(f"{name} has just ended by itself") from None
+
+    def live(self, name: str) -> bool:
+        return locked(self.folder / f"{name}.log")
+
+    def last_error(self, name: str) -> str:
+        """The line that an unsuccessful training ended with; "" where there is none."""
+        try:
+            with (self.folder / f"{name}.log").open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
+                lines = file.read().decode("utf-8", "replace").splitlines()
+        except OSError:
+            return ""
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        if last.startswith("ganvas: "):
+            return last.removeprefix("ganvas: ")
+        return last if "Error" in last else ""

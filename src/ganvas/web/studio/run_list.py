@@ -1,0 +1,150 @@
+"""The folder of runs: what is in it, what state each run is in, and nothing outside it.
+
+All that the studio knows it reads from here each time, so a reload, a restart or a second visitor sees the same. A name
+that comes from a request is only ever looked up among the runs that exist.
+
+    runs/NAME/              a run, as `ganvas train` writes it
+    runs/.studio/jobs/      NAME.log and NAME.json of every training that the studio started
+    runs/.studio/uploads/   data that was uploaded to train on
+    runs/.studio/cache/     what the page shows and what is uploaded meanwhile
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ganvas.errors import RunError, UsageError, near_miss
+from ganvas.html import mapping, plain
+from ganvas.run import OUTCOMES, Row, is_trained, number, read_config, read_rows
+from ganvas.web.studio.processes import Trainings
+
+State = Literal["starting", "training", "stopped", "finished", "failed"]
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as it is now. config: {} where training has not got so far. message: why it failed, one line."""
+
+    name: str
+    path: Path
+    state: State
+    config: Mapping[str, Any]
+    rows: list[dict[str, Any]]
+    message: str = ""
+
+    @property
+    def live(self) -> bool:
+        return self.state in ("starting", "training")
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels that its samples can have; [] where it is unconditional."""
+        arguments, labels = mapping(self.config.get("arguments")), mapping(self.config.get("data")).get("labels")
+        conditional = bool(number(arguments.get("classes"))) and arguments.get("conditional", True) is True
+        return [str(label) for label in labels] if conditional and isinstance(labels, list) else []
+
+    @property
+    def recipe(self) -> str:
+        return plain(self.config.get("recipe"), "?")
+
+
+class Shelf:
+    """The runs below `folder`, which is made where it does not exist."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self.own = self.folder / ".studio"
+        self.cache = self.own / "cache"
+        for path in (self.own / "jobs", self.own / "uploads", self.cache):
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UsageError(f"--runs {folder} cannot be written to: {error.strerror}") from error
+        self.trainings = Trainings(self.own / "jobs")
+
+    def names(self) -> list[str]:
+        """Runs that train now first, then the latest ones."""
+        found = {path.parent.name: path.parent for path in self.folder.glob("*/config.json")}
+        found |= {name: self.folder / name for name in self.trainings.names()}
+        visible = {name: path for name, path in found.items() if not name.startswith(".")}
+        return sorted(visible, key=lambda name: (not self.live(name), -_changed(visible[name]), name))
+
+    def path(self, name: object) -> Path:
+        """Where the run of this name is. Raises RunError for any that is not there."""
+        names = self.names()
+        if not isinstance(name, str) or not name:
+            raise RunError("choose a run first" if names else "there is no run yet: start one in Train")
+        if name not in names:
+            raise RunError(f"there is no run {name!r} here{near_miss(name, names)}")
+        return self.folder / name
+
+    def live(self, name: str) -> bool:
+        return self.trainings.live(name) or is_trained(self.folder / name)
+
+    def stamp(self, name: object) -> str:
+        """What changes whenever there is something new to tell of the run."""
+        path = self.path(name)
+        watched = [
+            path / "metrics.jsonl",
+            path / "config.json",
+            path / "samples",
+            self.own / "jobs" / f"{path.name}.log",
+        ]
+        times = [(s.st_mtime_ns, s.st_size) if (s := _status(each)) else None for each in watched]
+        return f"{path.name} {self.live(path.name)} {times}"
+
+    def run(self, name: object) -> Run:
+        """The run as it is now. Raises RunError for a name that is not there."""
+        path = self.path(name)
+        try:
+            config = read_config(path) if (path / "config.json").is_file() else {}
+        except RunError as error:
+            return Run(path.name, path, "failed", {}, [], str(error))
+        rows = read_rows(path / "metrics.jsonl")
+        if self.live(path.name):
+            return Run(path.name, path, "training" if config else "starting", config, rows)
+        said = self.trainings.last_error(path.name)
+        if not config:
+            return Run(path.name, path, "failed", {}, [], said or "it was stopped before it began")
+        return Run(path.name, path, _ended(rows), config, rows, said)
+
+    def new_name(self, wanted: str, stem: str) -> str:
+        """A name for a new run: the wanted one, or one made of `stem`. Raises UsageError for one that cannot be."""
+        wanted = wanted.strip()
+        if not wanted:
+            stem = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._") or "run"
+            names = (stem if count == 1 else f"{stem}-{count}" for count in range(1, 10_000))
+            return next(name for name in names if not (self.folder / name).exists() and name not in self.names())
+        if not NAME.fullmatch(wanted):
+            raise UsageError(
+                f"a run cannot be called {wanted!r}: use up to 64 letters, figures, dots, dashes and underscores, and "
+                "begin with a letter or a figure"
+            )
+        if (self.folder / wanted).exists() or wanted in self.names():
+            raise UsageError(f"there is a run {wanted!r} already; choose another name, or resume that one")
+        return wanted
+
+
+def _ended(rows: list[Row] | list[dict[str, Any]]) -> State:
+    event = str(rows[-1].get("event", "")) if rows else ""
+    if event in ("finished", "stopped early"):
+        return "finished"
+    return "failed" if event in OUTCOMES and event != "interrupted" else "stopped"
+
+
+def _changed(path: Path) -> float:
+    times = (_status(each) for each in (path / "metrics.jsonl", path / "config.json", path))
+    return next((status.st_mtime for status in times if status), float("inf"))  # it is just beginning
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        return None

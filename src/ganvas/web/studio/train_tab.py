@@ -1,0 +1,267 @@
+"""Train: start a training, and watch, stop and resume the chosen one."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ganvas import recipes
+from ganvas.data.builtin import MADE
+from ganvas.data.containers import Zip, is_archive
+from ganvas.errors import DataError, UsageError
+from ganvas.html import plain
+from ganvas.options import Option, Range, read_options
+from ganvas.run import number
+from ganvas.training import Settings
+from ganvas.web.studio.context import Desk
+from ganvas.web.studio.errors import told
+from ganvas.web.studio.guard import check_here
+from ganvas.web.studio.run_panel import panel
+
+SETS = {
+    "digits": "digits: 5,000 handwritten digits, gray, 28 x 28",
+    "stacked-digits": "stacked-digits: 20,000 pictures of three digits in three colours",
+    "ring": "ring: points on a circle, the quickest to learn",
+    "grid": "grid: points in 25 places",
+}
+"""What each set that needs no download holds."""
+
+GENERAL = ("batch_size", "seed", "ema", "heal")
+"""Settings of `ganvas train` that the form offers beside the length."""
+
+_MINUTES = 6
+LENGTHS = {"minutes": Range(0.01, 100_000), "steps": Range(1, 10**9)}
+
+
+def build(desk: Desk) -> None:
+    with gr.Accordion("Start a training", open=not desk.shelf.names(), elem_id="start") as form:
+        _form(desk, form)
+    with gr.Row(elem_classes="actions"):
+        stop = gr.Button("Stop", variant="stop", size="sm", interactive=False, elem_id="stop", scale=0, min_width=130)
+        resume = gr.Button("Resume", size="sm", interactive=False, elem_id="resume", scale=0, min_width=130)
+        more = gr.Textbox(
+            "",
+            label="Minutes to go on for",
+            placeholder="up to the length it was begun with",
+            max_lines=1,
+            visible=False,
+            elem_id="more",
+            scale=0,
+            min_width=300,
+        )
+    shown = gr.HTML(elem_id="watch")
+    seen = gr.State("")
+
+    def watch(name: Any, before: str) -> Any:
+        if name not in desk.shelf.names():
+            empty = _empty()
+            return [gr.skip() if before == empty else empty, empty, *_buttons("none")]
+        mark = desk.shelf.stamp(name)
+        if mark == before:
+            return [gr.skip()] * 5
+        run = desk.shelf.run(name)
+        return [panel(run), mark, *_buttons(run.state)]
+
+    def end(name: Any) -> None:
+        desk.shelf.trainings.stop(desk.shelf.path(name).name)
+        gr.Info("It finishes its step and saves.", title="Stopping", duration=4)
+
+    def go_on(name: Any, minutes: Any) -> None:
+        run = desk.shelf.run(name)
+        if run.live:
+            raise UsageError(f"{run.name} is being trained already")
+        total = []
+        if str(minutes or "").strip():
+            extra = Option("minutes", float, None, range=LENGTHS["minutes"]).check(minutes)
+            spent = next((each for row in reversed(run.rows) if (each := number(row.get("seconds"))) is not None), 0.0)
+            total = [f"--minutes={spent / 60 + extra:.3f}"]
+        elif run.state == "finished":
+            raise UsageError(f"{run.name} is finished; say for how many minutes it should go on")
+        desk.shelf.trainings.start(run.name, [f"--resume={run.path}", *total])
+        gr.Info("It goes on where it stopped.", title="Resuming", duration=4)
+
+    outputs = [shown, seen, stop, resume, more]
+    quietly: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    for event in (desk.timer.tick, desk.run.change):
+        event(told(watch), [desk.run, seen], outputs, trigger_mode="once", **quietly)
+    stop.click(told(end), desk.run, None, **quietly).then(told(watch), [desk.run, seen], outputs, **quietly)
+    resume.click(told(go_on), [desk.run, more], None, **quietly).then(told(watch), [desk.run, seen], outputs, **quietly)
+
+
+def _buttons(state: str) -> list[Any]:
+    live, still = state in ("starting", "training"), state in ("stopped", "failed", "finished")
+    there = live or still
+    return [
+        gr.Button(interactive=live, visible=there),
+        gr.Button(interactive=still, visible=there),
+        gr.Textbox(visible=still),
+    ]
+
+
+def _empty() -> str:
+    return (
+        '<div class="empty"><h2>No run here yet</h2><p>Choose data and a recipe above, and press Start. The digits are '
+        "a good beginning: in about 6 minutes on a laptop they look handwritten.</p>"
+        "<p>Runs that <code>ganvas train</code> writes into this folder appear here too.</p></div>"
+    )
+
+
+# -- the form ---------------------------------------------------------------------------------------------------
+
+
+def _form(desk: Desk, form: gr.Accordion) -> None:
+    """The form, which closes when it has started a training."""
+    names = recipes.names()
+    with gr.Row():
+        with gr.Column(min_width=280):
+            source = gr.Dropdown(
+                [(SETS.get(name, name), name) for name in MADE],
+                value=next(iter(MADE)),
+                label="Data",
+                elem_id="data",
+                interactive=True,
+                info="A set that comes with Ganvas",
+                filterable=False,
+            )
+            upload = gr.File(
+                label="Or your own pictures, as a zip",
+                file_types=[".zip"],
+                type="filepath",
+                height=150,
+                elem_id="upload",
+                interactive=True,
+            )
+            gr.Markdown(
+                "Sub-folders in the zip become labels. Any sizes: pictures are resized alike.", elem_classes="hint"
+            )
+        with gr.Column(min_width=280):
+            recipe = gr.Dropdown(
+                names,
+                value=recipes.DEFAULT,
+                label="Recipe",
+                info="Which GAN; the first choice is a good one",
+                elem_id="recipe",
+                interactive=True,
+            )
+            about = gr.Markdown(_about(recipes.DEFAULT), elem_classes="hint", elem_id="about-recipe")
+            # Gradio takes fields that only `choices` below reads for mere displays.
+            with gr.Row():
+                unit = gr.Radio(
+                    [("minutes", "minutes"), ("steps", "steps")],
+                    value="minutes",
+                    label="Length in",
+                    min_width=130,
+                    interactive=True,
+                )
+                length = gr.Number(
+                    _MINUTES, label="How long", minimum=0, min_width=110, elem_id="length", interactive=True
+                )
+            name = gr.Textbox(
+                "", label="Name", placeholder="made from recipe and data", max_lines=1, elem_id="name", interactive=True
+            )
+    with gr.Accordion("More choices", open=False):
+
+        @gr.render(inputs=recipe)  # type: ignore[untyped-decorator]
+        def choices(chosen: Any) -> None:
+            options = _options(chosen)
+            fields = []
+            gr.Markdown(
+                "These are the flags of `ganvas train`, by the names that the doctor's advice uses.",
+                elem_classes="hint",
+            )
+            with gr.Row(elem_classes="fields"):
+                for option in options:
+                    fields.append(_field(option))
+            go.click(told(begin), [source, upload, recipe, unit, length, name, *fields], [desk.run, form], **quietly)
+
+    go = gr.Button("Start", variant="primary", elem_id="start-training")
+    quietly: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+    def begin(*values: Any) -> Any:
+        data, own, chosen, measure, how_long, wanted, *given = values
+        words, stem = _words(desk, data, own, chosen, measure, how_long, given)
+        called = desk.shelf.new_name(str(wanted or ""), stem)
+        desk.shelf.trainings.start(called, [*words, f"--out={desk.shelf.folder / called}"])
+        gr.Info("It begins in some seconds, once the data is prepared.", title=f"Started {called}", duration=5)
+        return gr.Dropdown(choices=desk.shelf.names(), value=called), gr.Accordion(open=False)
+
+    recipe.change(told(_about), recipe, about, **quietly)
+
+
+def _about(name: Any) -> str:
+    chosen = recipes.find(str(name))
+    return f"{(chosen.__doc__ or '').splitlines()[0]} *{recipes.summary(str(name))}*"
+
+
+def _options(name: Any) -> list[Option]:
+    chosen = recipes.find(str(name))
+    own = [option for option in read_options(chosen) if not option.from_data]
+    general = {option.name: option for option in read_options(Settings)}
+    return [*own, *(general[each] for each in GENERAL)]
+
+
+def _field(option: Option) -> Any:
+    """A field for the option that says nothing where it keeps its default."""
+    default = plain(option.default, "")
+    info = option.help + (f" (default: {default})" if default else "")
+    about: dict[str, Any] = {"label": option.flag, "info": info, "min_width": 220, "interactive": True}
+    if option.kind is bool or option.choices:
+        values = list(map(str, option.choices)) or ["yes", "no"]
+        return gr.Dropdown([("default", ""), *((each, each) for each in values)], value="", filterable=False, **about)
+    return gr.Textbox("", placeholder="default", max_lines=1, **about)
+
+
+def _words(
+    desk: Desk, data: Any, own: Any, chosen: Any, measure: Any, how_long: Any, given: list[Any]
+) -> tuple[list[str], str]:
+    """The words of `ganvas train`, all checked, and what the run may be called. Raises UsageError or DataError."""
+    if chosen not in recipes.names():
+        recipes.find(str(chosen) if not recipes.is_path(str(chosen)) else "?")  # no file of a visitor's choice is run
+    if measure not in LENGTHS:
+        raise UsageError("the length is in minutes or in steps")
+    if not how_long:
+        raise UsageError("say how long to train: a number of minutes or steps")
+    kind = int if measure == "steps" else float
+    words = [str(chosen), f"--{measure}={Option(measure, kind, None, range=LENGTHS[measure]).check(how_long)}"]
+    for option, value in zip(_options(chosen), given, strict=True):
+        if value not in ("", None):
+            words.append(_word(option, str(value).strip()))
+    if own:
+        path = _kept(desk, check_here(own))
+        return [*words, f"--data={path}"], f"{chosen}-{path.stem}"
+    if data not in MADE:
+        raise UsageError("choose a set of data, or upload a zip of pictures")
+    return [*words, f"--data={data}"], f"{chosen}-{data}"
+
+
+def _word(option: Option, value: str) -> str:
+    if option.kind is bool:
+        return option.flag if value == "yes" else option.flag.replace("--", "--no-", 1)
+    option.check(value)
+    return f"{option.flag}={value}"
+
+
+def _kept(desk: Desk, uploaded: Path) -> Path:
+    """The uploaded archive under its own name, where trainings find it again. Raises UsageError for what is none."""
+    if is_archive(uploaded) is not Zip:
+        raise UsageError(f"{uploaded.name} is not a zip archive")
+    archive = Zip(uploaded)
+    try:
+        if not archive.names():  # which refuses an archive that was made to do harm
+            raise DataError(f"{uploaded.name} holds no pictures")
+    finally:
+        archive.close()
+    with uploaded.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    name = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in uploaded.stem) or "pictures"
+    path = desk.shelf.own / "uploads" / digest / f"{name[:60]}.zip"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".part")
+        shutil.copyfile(uploaded, partial)
+        partial.replace(path)
+    return path
