@@ -20,7 +20,7 @@ from ganvas.recipes.vanilla import Vanilla
 class DeafR3GAN(R3GAN):
     """Its generator loses the label on the way."""
 
-    def generate(self, *, latent: Tensor, label: Tensor | None = None) -> Tensor:  # type: ignore[override]
+    def generate(self, *, latent: Tensor, label: Tensor | None = None) -> Tensor:
         return super().generate(latent=latent, label=None if label is None else torch.zeros_like(label))
 
 

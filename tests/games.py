@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,12 @@ from ganvas import Losses, Progress, Recipe, Turn
 from ganvas.data.batches import Batch, Images, Points
 from ganvas.data.dataset import Data
 from ganvas.data.opening import open_data
+from ganvas.inputs import Input, Normal
 from ganvas.objectives import objective
 from ganvas.options import checked, read_options
 from ganvas.recipe import alternate
+from ganvas.settings import Settings
 from ganvas.training.loop import Training
-from ganvas.training.settings import Settings
 
 
 class Linear(Recipe):
@@ -49,18 +50,18 @@ class Linear(Recipe):
         self.seen += len(results.real_logits)
 
     def d_losses(self, real: Batch) -> Losses:
-        fake = self.generate(**self.draw(len(real)))  # no detach: the loop knows who moves
+        fake = self.fake(real)  # no detach: the loop knows who moves
         real_logits, fake_logits = self.discriminator(real.value).squeeze(1), self.discriminator(fake).squeeze(1)
         return Losses(self.objective.discriminator(real_logits, fake_logits), real_logits, fake_logits)
 
     def g_losses(self, real: Batch) -> Losses:
-        fake = self.generate(**self.draw(len(real)))
+        fake = self.fake(real)
         return Losses(self.objective.generator(self.discriminator(fake).squeeze(1)))
 
-    def draw(self, n: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
-        return {"latent": torch.randn(n, 3)}
+    def inputs(self) -> dict[str, Input]:
+        return {"latent": Normal((3,))}
 
-    def generate(self, *, latent: Tensor) -> Tensor:  # type: ignore[override]
+    def generate(self, *, latent: Tensor) -> Tensor:
         return self.generator(latent)
 
 

@@ -301,6 +301,7 @@ OWN = """
 import torch
 from torch import nn
 from ganvas import Losses, Recipe, Turn
+from ganvas.inputs import Normal
 
 class Mine(Recipe):
     def __init__(self, *, shape: tuple[int, ...] = (2,)) -> None:
@@ -318,14 +319,13 @@ class Mine(Recipe):
         yield Turn("generator", self.generator_losses, real)
 
     def critic_losses(self, real):
-        fake = self.generate(**self.draw(len(real)))
-        return Losses({"adversarial": self.critic(fake).mean() - self.critic(real.value).mean()})
+        return Losses({"adversarial": self.critic(self.fake(real)).mean() - self.critic(real.value).mean()})
 
     def generator_losses(self, real):
-        return Losses({"adversarial": -self.critic(self.generate(**self.draw(len(real)))).mean()})
+        return Losses({"adversarial": -self.critic(self.fake(real)).mean()})
 
-    def draw(self, n, given=None):
-        return {"latent": torch.randn(n, 2)}
+    def inputs(self):
+        return {"latent": Normal((2,))}
 
     def generate(self, *, latent):
         return self.generator(latent)

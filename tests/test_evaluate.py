@@ -18,6 +18,7 @@ import ganvas
 from ganvas.data.opening import open_data
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.features import Extractor, Features
+from ganvas.inputs import Category, Input, Normal
 from ganvas.metrics import distributions as d
 from ganvas.metrics.leakage import trained_on
 from ganvas.metrics.memorisation import memorisation
@@ -70,14 +71,10 @@ class Flat(Recipe):
         self.classes = classes
         self.level = nn.Parameter(torch.full((max(classes, 1),), math.nan if broken else 0.1))
 
-    def draw(self, n: int, given: Any = None) -> dict[str, Tensor]:
-        label = (given or {}).get("label")
-        return {
-            "latent": torch.randn(n, 1, 1, 1),
-            "label": torch.zeros(n, dtype=torch.long) if label is None else label,
-        }
+    def inputs(self) -> dict[str, Input]:
+        return {"latent": Normal((1, 1, 1)), "label": Category(max(self.classes, 1))}
 
-    def generate(self, *, latent: Tensor, label: Tensor) -> Tensor:  # type: ignore[override]
+    def generate(self, *, latent: Tensor, label: Tensor) -> Tensor:
         return (self.level[label][:, None, None, None] + latent / 3).expand(-1, 1, 8, 8)
 
 

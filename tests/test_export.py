@@ -22,6 +22,7 @@ from ganvas.errors import RunError, UsageError
 from ganvas.exporting import MOST_DIFFERENCE
 from ganvas.exporting.graph import largest_difference, metadata, onnx_bytes
 from ganvas.exporting.web import directions
+from ganvas.inputs import Normal
 from ganvas.model.inputs import Input, inputs_of
 from ganvas.model.trained import Model
 from ganvas.options import checked, read_options
@@ -240,8 +241,8 @@ class Stretch(Recipe):
         self.generator = nn.Linear(3, 2, bias=False)
         self.generator.weight.data = torch.tensor([[3.0, 0, 0], [0, 0.1, 0]])
 
-    def draw(self, n, given=None):
-        return {"latent": torch.randn(n, 3)}
+    def inputs(self):
+        return {"latent": Normal((3,))}
 
     def generate(self, *, latent):
         return self.generator(latent)

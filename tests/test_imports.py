@@ -15,10 +15,12 @@ SOURCE = Path(__file__).parents[1] / "src" / "ganvas"
 LAYERS = """
 errors text lazy version
 options files progress_bar user_file html
-spaces objectives optimizers penalties augment
-data features
-networks arguments
+settings spaces optimizers penalties augment
+data features inputs
+networks
 recipe
+objectives
+arguments
 recipes
 training
 run

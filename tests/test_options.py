@@ -7,7 +7,7 @@ import pytest
 from ganvas import recipes
 from ganvas.errors import UsageError, near_miss
 from ganvas.options import FromData, Range, checked, read_options
-from ganvas.training.settings import Settings
+from ganvas.settings import Settings
 
 
 class Example:

@@ -18,16 +18,17 @@ from torch import Tensor, nn
 
 from ganvas.data.opening import open_data
 from ganvas.errors import TrainingError
+from ganvas.inputs import Input, Normal, label
 from ganvas.objectives import objective
 from ganvas.recipe import Losses, Recipe, Results, Turn
 from ganvas.run import timeline
 from ganvas.run.recorder import Recorder, cut_metrics
+from ganvas.settings import Settings
 from ganvas.spaces import ImageSpace, PointSpace
 from ganvas.training import checkpoint
 from ganvas.training.checkpointing import Checkpoints
 from ganvas.training.loop import Training
 from ganvas.training.processes import Processes
-from ganvas.training.settings import Settings
 from ganvas.training.watcher import Verdict, Watcher, fraction_here
 
 STEPS = 100
@@ -56,20 +57,16 @@ class Tiny(Recipe):
         yield Turn("generator", partial(self.losses, "generator"), batch)
 
     def losses(self, player: str, real: Any) -> Losses:
-        fake_logits = self.discriminator(self.generate(**self.draw(len(real))).flatten(1))
+        fake_logits = self.discriminator(self.fake(real).flatten(1))
         if player == "generator":
             return Losses(self.objective.generator(fake_logits))
         real_logits = self.discriminator(real.image.flatten(1))
         return Losses(self.objective.discriminator(real_logits, fake_logits), real_logits, fake_logits)
 
-    def draw(self, n: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
-        inputs = {"latent": torch.randn(n, 3)}
-        if self.classes:
-            label = (given or {}).get("label")
-            inputs["label"] = torch.arange(n) % self.classes if label is None else label
-        return inputs
+    def inputs(self) -> dict[str, Input]:
+        return {"latent": Normal((3,)), **label(self.classes)}
 
-    def generate(self, *, latent: Tensor, label: Tensor | None = None) -> Tensor:  # type: ignore[override]
+    def generate(self, *, latent: Tensor, label: Tensor | None = None) -> Tensor:
         image = torch.tanh(self.generator(latent)).unflatten(1, (1, 4, 4))
         if label is not None:
             image = image.clone()
@@ -123,7 +120,7 @@ def rows(run: Path) -> list[dict[str, Any]]:
 def timeless(run: Path) -> list[dict[str, Any]]:
     """The measurements without what a clock gave."""
     return [
-        {k: v for k, v in row.items() if k not in ("seconds", "images_per_second")}
+        {k: v for k, v in row.items() if k not in ("seconds", "items_per_second")}
         for row in rows(run)
         if "event" not in row
     ]
@@ -148,10 +145,10 @@ def test_rows_have_the_numbers_of_the_loop_and_of_the_clock(tmp_path: Path) -> N
     assert [row["step"] for row in measured] == [50, 100]
     per_epoch = job.data.counts["train"]
     for row in measured:
-        assert row["images"] == 8 * row["step"]
+        assert row["items"] == 8 * row["step"]
         assert row["epoch"] == 8 * row["step"] // per_epoch
         assert row["seconds"] == row["step"] / 2
-        assert row["images_per_second"] == 16  # 8 images in half a second
+        assert row["items_per_second"] == 16  # 8 images in half a second
         assert (row["learning_rate/discriminator"], row["learning_rate/generator"]) == (0.25, 0.5)
         assert {"discriminator/real", "discriminator/accuracy_real", "generator/adversarial"} <= row.keys()
     assert last == {"step": 100, "event": "finished", "seconds": 50.0}
@@ -317,7 +314,7 @@ def test_tensorboard_has_the_same_numbers_and_forgets_what_was_undone(tmp_path: 
         training(tmp_path, At(70, crash), every=5).run()
     resumed(tmp_path, every=5).run()
     events = EventAccumulator(str(tmp_path / "tensorboard"), {"images": 0}).Reload()
-    for name in ("discriminator/accuracy_real", "generator/adversarial", "images_per_second"):
+    for name in ("discriminator/accuracy_real", "generator/adversarial", "items_per_second"):
         told = [(event.step, event.value) for event in events.Scalars(name)]
         assert told == [(row["step"], pytest.approx(row[name], rel=1e-6)) for row in rows(tmp_path) if name in row]
     assert [event.step for event in events.Images("samples")] == list(range(0, 101, 5))
@@ -351,7 +348,7 @@ def test_only_the_first_process_writes(tmp_path: Path) -> None:
     recorder = job.watchers[0]
     recorder.started(job)
     recorder.stepped(job, {})
-    recorder.measured(job, {"step": 0, "images": 0})
+    recorder.measured(job, {"step": 0, "items": 0})
     recorder.finished(job)
     assert not (tmp_path / "run").exists()
     job.elapsed = lambda: 15.0  # type: ignore[method-assign]

@@ -50,7 +50,7 @@ CONFIG: dict[str, Any] = {
 def measured(step: int, real: float = 0.7, fake: float = 0.6, gradient: float = 1.0, **more: Any) -> dict[str, Any]:
     return {
         "step": step,
-        "images": 8 * step,
+        "items": 8 * step,
         "discriminator/real": 0.5,
         "discriminator/fake": 0.75,
         "discriminator/accuracy_real": real,
@@ -59,7 +59,7 @@ def measured(step: int, real: float = 0.7, fake: float = 0.6, gradient: float = 
         "discriminator/probability_fake": 0.4,
         "generator/adversarial": 0.875,
         "generator/gradient_norm": gradient,
-        "images_per_second": 100.0,
+        "items_per_second": 100.0,
         "seconds": 0.1 * step,
         **more,
     }

@@ -29,9 +29,9 @@ from ganvas.recipe import Progress
 from ganvas.recipes._super_resolution import RAMP, grid_loss
 from ganvas.recipes.esrgan import ESRGAN
 from ganvas.recipes.srgan import SRGAN
+from ganvas.settings import Settings
 from ganvas.testing import tiny_photos
 from ganvas.training.loop import Training
-from ganvas.training.settings import Settings
 from ganvas.upscaling.upscaler import Upscaler, open_model
 from test_cli import ganvas as command
 from test_cli import refused

@@ -15,6 +15,7 @@ from games import Linear, assert_identical, few_images, made, ring, snapshot, tr
 from ganvas import Losses, Turn, Verdict, Watcher, recipes
 from ganvas.data.batches import Images
 from ganvas.errors import TrainingError, UsageError
+from ganvas.inputs import Normal
 from ganvas.recipe import Progress, alternate
 from ganvas.recipes.cgan import CGAN
 from ganvas.recipes.dcgan import DCGAN
@@ -117,11 +118,16 @@ def test_seeds_of_neighbouring_moments_differ():
     assert len(first) == 8 * 4 * 4
 
 
+class Line(Normal):
+    def draw(self, n, device):
+        return torch.linspace(-1, 1, 3).repeat(n, 1)
+
+
 class Fixed(Linear):
     """Draws the same numbers whatever the part, so that a split batch can be compared with a whole one."""
 
-    def draw(self, n, given=None):
-        return {"latent": torch.linspace(-1, 1, 3).repeat(n, 1)}
+    def inputs(self):
+        return {"latent": Line((3,))}
 
 
 def test_accumulation_gives_the_gradients_of_the_whole_batch():
@@ -382,8 +388,7 @@ class WithFeatures(Linear):
         self.features = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4)).requires_grad_(False)
 
     def g_losses(self, real):
-        fake = self.generate(**self.draw(len(real)))
-        return Losses({"content": self.features(fake).square().mean()})
+        return Losses({"content": self.features(self.fake(real)).square().mean()})
 
 
 def test_frozen_networks_stay_as_they_are_and_out_of_the_checkpoint():

@@ -3,7 +3,7 @@
 ganvas train docs/examples/clipped_gan.py:ClippedGAN --data ring --steps 2000 --out runs/mine
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ganvas import Losses, Progress, Recipe, Turn
 from ganvas.data.batches import Points
+from ganvas.inputs import Input, Normal
 from ganvas.objectives import objective
 from ganvas.options import FromData, Range
 from ganvas.penalties import clip_weights
@@ -49,19 +50,16 @@ class ClippedGAN(Recipe):
         yield Turn("generator", self.generator_losses, next(batches))
 
     def critic_losses(self, real: Points) -> Losses:
-        fake = self.generate(**self.draw(len(real)))
-        real_logits, fake_logits = self.critic(real.point).squeeze(1), self.critic(fake).squeeze(1)
-        return Losses(self.objective.discriminator(real_logits, fake_logits), real_logits, fake_logits)
+        return self.objective.d_losses(self.critic, real.point, self.fake(real))
 
     def generator_losses(self, real: Points) -> Losses:
-        fake = self.generate(**self.draw(len(real)))
-        return Losses(self.objective.generator(self.critic(fake).squeeze(1)))
+        return self.objective.g_losses(self.critic, self.fake(real), real.point)
 
     def keep_lipschitz(self, results: Any) -> None:
         clip_weights(self.critic, self.clip)
 
-    def draw(self, n: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
-        return {"latent": torch.randn(n, 8, device=self.device)}
+    def inputs(self) -> dict[str, Input]:
+        return {"latent": Normal((8,))}
 
     def generate(self, *, latent: Tensor) -> Tensor:
         return self.generator(latent)

@@ -27,8 +27,9 @@ from ganvas.recipe import Recipe
 from ganvas.recipes import recipe_of
 from ganvas.report import Display, write_report
 from ganvas.run import FORMAT, Recorder, check_out, only_trainer, read_config
+from ganvas.settings import Settings
 from ganvas.spaces import space_to_config
-from ganvas.training import Checkpoints, Settings, Training, Watcher, checkpoint, environment, hardware, plan, seed_from
+from ganvas.training import Checkpoints, Training, Watcher, checkpoint, environment, hardware, plan, seed_from
 from ganvas.version import __version__
 
 DURATIONS = ("steps", "epochs", "minutes")

@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.nn.functional import relu, softplus
 
 from ganvas.errors import UsageError
+from ganvas.recipe import Losses, Scale
 
 Name = Literal[
     "minimax",
@@ -53,6 +54,7 @@ class Objective:
     generator_fake: Elementwise
     paired: bool = False  # the generator's term needs the real logits too
     averaged: bool = False
+    scale: Scale = "decision"  # what a logit means
     undecided: float = 0.0  # the logit that says neither real nor fake
     smoothing: float = 0.0
     flipping: float = 0.0
@@ -76,13 +78,24 @@ class Objective:
             return {"adversarial": self.generator_fake(real_logits - fake_logits).mean()}
         return {"adversarial": self.generator_fake(fake_logits).mean()}
 
-    def judged(self, real_logits: Tensor, fake_logits: Tensor) -> tuple[Tensor, Tensor]:
-        """The logits whose sign is this objective's verdict, for reporting accuracy and mean probability."""
+    def judged(self, real_logits: Tensor, fake_logits: Tensor) -> tuple[Tensor, Tensor | None, Scale]:
+        """The logits whose sign is this objective's verdict, for reporting accuracy and mean probability, and what they
+        mean; the differences alone where pairs are compared."""
         if self.averaged:
-            return self._relative(real_logits, fake_logits)
+            return *self._relative(real_logits, fake_logits), "decision"
         if self.paired:
-            return real_logits - fake_logits, fake_logits - real_logits
-        return real_logits - self.undecided, fake_logits - self.undecided
+            return real_logits - fake_logits, None, "pair"
+        return real_logits - self.undecided, fake_logits - self.undecided, self.scale
+
+    def d_losses(self, judge: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Losses:
+        """The discriminator's losses on samples (B, ...), with the logits that they rest on."""
+        real_logits, fake_logits = judge(real), judge(fake)
+        return Losses(self.discriminator(real_logits, fake_logits), *self.judged(real_logits, fake_logits))
+
+    def g_losses(self, judge: Callable[[Tensor], Tensor], fake: Tensor, real: Tensor) -> Losses:
+        """The generator's loss on its samples (B, ...); real ones are judged where the objective compares with them."""
+        fake_logits = judge(fake)
+        return Losses(self.generator(fake_logits, judge(real) if self.paired else None))
 
     def _relative(self, real_logits: Tensor, fake_logits: Tensor) -> tuple[Tensor, Tensor]:
         """Each logit less the mean of the other kind's, where this objective is of averages."""
@@ -123,7 +136,10 @@ _OBJECTIVES: dict[str, Objective] = {
         generator_fake=lambda logits: -logits,
     ),
     "wasserstein": Objective(
-        real=lambda logits: -logits, fake=lambda logits: logits, generator_fake=lambda logits: -logits
+        real=lambda logits: -logits,
+        fake=lambda logits: logits,
+        generator_fake=lambda logits: -logits,
+        scale="score",
     ),
     "relativistic": Objective(
         real=lambda difference: softplus(-difference), fake=None, generator_fake=softplus, paired=True

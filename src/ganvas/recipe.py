@@ -10,30 +10,35 @@ Logits are the discriminator's output before any sigmoid. High means real.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal, final
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ganvas.data.batches import Batch
+from ganvas.errors import UsageError, near_miss
+from ganvas.inputs import Given, Input, Normal
+from ganvas.settings import GENERAL, Settings
 
-if TYPE_CHECKING:
-    pass
+Scale = Literal["decision", "score", "pair"]
+"""What logits mean. decision: above 0 says real. score: a scale of its own, without a dividing line. pair: differences
+of a real and a generated sample's, above 0 where the real one scores higher."""
 
 
 @dataclass(frozen=True)
 class Progress:
     """Where training is when a step begins.
 
-    step: steps finished. images: samples of the data that steps have stood for (step x batch size).
+    step: steps finished. items: samples of the data that steps have stood for (step x batch size).
     epoch: passes over the training split that are complete. fraction: of the planned length, 0 to 1.
     """
 
     step: int
-    images: int
+    items: int
     epoch: int
     fraction: float
 
@@ -43,31 +48,45 @@ class Losses:
     """What a turn minimises: the sum of `terms`, each a scalar that carries its weight already.
 
     The logits that the discriminator gave, (B,) or (B, ...), ride along so that accuracy and mean probability are
-    logged without another forward pass. For an objective that compares pairs they are the differences it judges.
+    logged without another forward pass; `scale` says what they mean. For an objective that compares pairs they are the
+    differences it judges, those of real samples alone.
+    kept: samples and the like, (B, ...) each, that `after` gets with the parts joined (for pools and running means).
+    logged: scalars that are worth a curve and are not minimised.
     """
 
     terms: dict[str, Tensor]
     real_logits: Tensor | None = None
     fake_logits: Tensor | None = None
+    scale: Scale = "decision"
+    kept: dict[str, Tensor] = field(default_factory=dict)
+    logged: dict[str, Tensor] = field(default_factory=dict)
 
     def total(self) -> Tensor:
         return sum(self.terms.values(), start=next(iter(self.terms.values())).new_zeros(()))
 
+    def __or__(self, terms: Mapping[str, Tensor]) -> Losses:
+        """The same with more terms."""
+        return replace(self, terms={**self.terms, **terms})
+
 
 @dataclass(frozen=True)
 class Results:
-    """What a turn gave, detached: terms averaged over parts and processes, logits joined in the order of the batch."""
+    """What a turn gave, detached: terms and logged numbers averaged over parts and processes; logits and what was kept
+    joined in the order of the batch."""
 
     terms: dict[str, Tensor]
     real_logits: Tensor | None = None
     fake_logits: Tensor | None = None
+    scale: Scale = "decision"
+    kept: dict[str, Tensor] = field(default_factory=dict)
+    logged: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Turn:
     """One player's update: `optimizer` names who moves, `losses` is called on each part of `batch`.
 
-    `losses` may draw random numbers freely and must change no state; `after`, called once behind the update with the
+    `losses` may draw random numbers freely and must change no state; `after`, called once after the update with the
     joined results, is where state (registered buffers) changes.
     """
 
@@ -86,6 +105,7 @@ class Recipe(nn.Module):
     frozen: sub-modules that are never trained (pretrained features): kept in evaluation mode, out of checkpoints.
     whole_batch: True when a loss depends on statistics of the batch, so that splitting would change it.
     classes: how many labels `generate` is conditioned on; 0 for none.
+    penalties: names of arguments that are weights of penalties on the discriminator's gradients.
     """
 
     accepts: ClassVar[tuple[type[Batch], ...]] = ()
@@ -96,9 +116,23 @@ class Recipe(nn.Module):
     whole_batch: bool = False
     classes: int = 0
 
+    penalties: ClassVar[tuple[str, ...]] = ()
+
+    generate: Callable[..., Tensor]
+    """Samples in the data's space, of what `inputs` declares by keyword; the same inputs give the same samples."""
+
+    def __init_subclass__(cls, **others: Any) -> None:
+        super().__init_subclass__(**others)
+        if "__init__" in vars(cls):
+            _check_names(cls)
+
     @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
+
+    def inputs(self) -> dict[str, Input]:
+        """What `generate` takes, by name, in the order in which it is drawn."""
+        raise NotImplementedError
 
     def optimizers(self) -> dict[str, Optimizer]:
         """One optimizer for each player. Together they hold every trainable parameter exactly once."""
@@ -112,21 +146,66 @@ class Recipe(nn.Module):
         """Factors on each optimizer's learning rate at this moment, by the optimizer's name; 1 where none is given."""
         return {}
 
-    def draw(self, n: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
-        """The inputs of `generate` for `n` samples, from the global random state.
-
-        given: what the caller fixes, and a recipe ignores what it does not know: `label`: (n,) int64 or None;
-        `truncation`: where to cut off the latent distribution.
-        """
-        raise NotImplementedError
-
     def notes(self) -> list[str]:
         """Sentences for the plan that is printed before training, where something may surprise."""
         return []
 
-    def generate(self, **inputs: Tensor) -> Tensor:
-        """Samples in the data's space; the same inputs always give the same samples."""
-        raise NotImplementedError
+    def styles(self) -> dict[str, dict[str, Tensor]]:
+        """Sets of weights for the first of `averaged`, by name, where a recipe has more to offer than the last ones."""
+        return {}
+
+    @final
+    def given(self) -> dict[str, Given]:
+        """The inputs that must be given, by name: none where samples need nothing but noise and classes."""
+        return {name: each for name, each in self.inputs().items() if isinstance(each, Given)}
+
+    @final
+    def draw(
+        self, n: int, given: Mapping[str, Tensor] | None = None, truncation: float | None = None
+    ) -> dict[str, Tensor]:
+        """The inputs of `generate` for `n` samples: those given, (n, ...) each, and the others drawn from the global
+        random state.
+
+        truncation: 0 to 1, how far from the mean every normal input lies, 1 being as it is drawn; the same draw stays
+        recognisable. Raises UsageError for an input that there is not, one that must be given and is not, and for a
+        truncation where nothing normal is drawn.
+        """
+        declared, given = self.inputs(), given or {}
+        for name in given:
+            if name not in declared:
+                raise UsageError(f"{type(self).__name__} has no input {name!r}{near_miss(name, declared)}")
+        if truncation is not None and not any(isinstance(each, Normal) for each in declared.values()):
+            raise UsageError(f"{type(self).__name__} draws no latent vector, so there is nothing to truncate")
+        drawn = {}
+        for name, each in declared.items():
+            try:
+                drawn[name] = given[name] if name in given else each.draw(n, self.device)
+            except UsageError as error:
+                raise UsageError(f"{type(self).__name__}: its input {name!r} {error}") from None
+        if truncation is None:
+            return drawn
+        return {name: declared[name].truncated(values, truncation) for name, values in drawn.items()}
+
+    @final
+    def draw_for(self, batch: Batch) -> dict[str, Tensor]:
+        """The inputs of `generate` for samples that go with this batch: what it gives of them, and the rest drawn."""
+        declared = self.inputs()
+        return self.draw(len(batch), {name: each for name, each in batch.given().items() if name in declared})
+
+    @final
+    def fake(self, batch: Batch) -> Tensor:
+        """Samples that go with this batch: of its labels, of its pictures to translate."""
+        return self.generate(**self.draw_for(batch))
+
+
+def _check_names(recipe: type[Recipe]) -> None:
+    """Raises TypeError where an argument has the name of a flag that all trainings have: one value would go to both."""
+    taken = {*Settings.__dataclass_fields__, *GENERAL}
+    arguments = inspect.signature(recipe.__init__).parameters.values()
+    for name in (each.name for each in arguments if each.kind is each.KEYWORD_ONLY and each.name in taken):
+        raise TypeError(
+            f"{recipe.__qualname__}: the argument {name!r} has the name of a flag of all trainings; rename it"
+        )
 
 
 Player = Literal["discriminator", "generator"]

@@ -20,6 +20,9 @@ from torch import Tensor
 from ganvas.errors import RunError
 from ganvas.files import write_atomically
 
+FREE = -1
+"""A side of any size, in the shape of what is given."""
+
 
 @dataclass(frozen=True)
 class ImageSpace:

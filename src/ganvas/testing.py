@@ -28,7 +28,8 @@ from ganvas.data.opening import open_data
 from ganvas.errors import UsageError, near_miss
 from ganvas.options import checked, read_options
 from ganvas.recipe import Losses, Progress, Recipe, Turn
-from ganvas.training import Processes, Settings, Training, checkpoint, gradient_norm, seed_from, two_processes
+from ganvas.settings import Settings
+from ganvas.training import Processes, Training, channels_last, checkpoint, gradient_norm, seed_from, two_processes
 
 FITTED = 0.35
 """A tiny set counts as fitted when the energy distance to it has fallen to this part of the untrained recipe's."""
@@ -248,17 +249,18 @@ def _fit(subject: Subject) -> str:
     training = subject.training(steps=subject.fit_steps)
     split = subject.data.split("train")
     batch = split.gather(np.arange(min(len(split), 512)))
-    real, given = batch.value, batch.given()
+    real, translated = batch.value, bool(training.recipe.given())
 
     def distance() -> float:
         with training.averaged_weights():
             seed_from(1)
-            fake = training.recipe.generate(**training.recipe.draw(len(real) if given else 256, given)).float()
-        if given:
+            drawn = training.recipe.draw_for(batch) if translated else training.recipe.draw(256)
+            fake = training.recipe.generate(**drawn).float()
+        if translated:
             return float((fake - real).square().mean())
         return energy_distance(fake.flatten(1), real.flatten(1))
 
-    what = "squared difference from the data" if given else "energy distance to the data"
+    what = "squared difference from the data" if translated else "energy distance to the data"
     before = distance()
     least = float("inf")
     while training.steps_done < subject.fit_steps:
@@ -319,7 +321,7 @@ def _sampling(subject: Subject) -> str:
     loaded = subject.made()
     loaded.load_state_dict({**state["model"], **state["averaged"]}, strict=False)
     with torch.no_grad():
-        theirs = loaded.to(memory_format=torch.channels_last).eval().generate(**inputs)
+        theirs = channels_last(loaded).eval().generate(**inputs)
     assert torch.equal(mine, theirs), "a save and a load give other samples: some state is not in a buffer or parameter"
     return "the same before and after a save and a load"
 

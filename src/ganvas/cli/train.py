@@ -10,7 +10,7 @@ from ganvas import recipes
 from ganvas.cli.parsing import Parser, add_options, channels_of, own_options, size_of
 from ganvas.errors import UsageError, near_miss
 from ganvas.options import Option, read_options
-from ganvas.training import Settings
+from ganvas.settings import Settings
 
 EXAMPLES = """examples:
   ganvas train --data digits

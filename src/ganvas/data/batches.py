@@ -43,7 +43,7 @@ class Batch:
         return [self[start : start + length] for start in range(0, len(self), length)]
 
     def given(self) -> dict[str, Tensor]:
-        """What generation is conditioned on, in the form that `Recipe.draw` takes; nothing where it needs nothing."""
+        """What generation can be conditioned on, by the names that recipes give their inputs."""
         return {}
 
     def to(self, device: torch.device | str) -> Self:
@@ -57,6 +57,9 @@ class Images(Batch):
     image: Tensor
     label: Tensor | None = None
 
+    def given(self) -> dict[str, Tensor]:
+        return {} if self.label is None else {"label": self.label}
+
 
 @dataclass(frozen=True)
 class Points(Batch):
@@ -64,6 +67,9 @@ class Points(Batch):
 
     point: Tensor
     label: Tensor | None = None
+
+    def given(self) -> dict[str, Tensor]:
+        return {} if self.label is None else {"label": self.label}
 
 
 @dataclass(frozen=True)

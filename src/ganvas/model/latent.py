@@ -47,13 +47,13 @@ class Directions:
 def drawn(model: Model, seed: int, *, label: str | None = None, truncation: float | None = None) -> dict[str, Tensor]:
     """What `generate` makes the first sample of `model.sample(n, label, seed, truncation)` from: each input, as a batch
     of 1. Raises UsageError for a label that does not exist, and for a recipe that draws nothing."""
-    given: dict[str, Tensor | float | None] = {"truncation": truncation}
+    given: dict[str, Tensor] = {}
     numbers = model.label_numbers(BLOCK, label)
     if numbers is not None:
         given["label"] = numbers.to(model.recipe.device)
     with torch.random.fork_rng():
         seed_from(seed, 0)
-        return {name: each[:1] for name, each in model.recipe.draw(BLOCK, given).items()}
+        return {name: each[:1] for name, each in model.recipe.draw(BLOCK, given, truncation).items()}
 
 
 def decode(model: Model, inputs: dict[str, Tensor]) -> Tensor:

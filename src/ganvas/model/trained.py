@@ -100,13 +100,13 @@ class Model:
         self.recipe.eval()
         device = self.recipe.device
         for index, start in enumerate(range(0, n, BLOCK)):
-            given: dict[str, Any] = {"truncation": truncation}
+            given: dict[str, Tensor] = {}
             if wanted is not None:
                 part = wanted[start : start + BLOCK]
                 given["label"] = torch.cat([part, part.new_zeros(BLOCK - len(part))]).to(device)
             with torch.no_grad(), torch.random.fork_rng():
                 seed_from(seed, index)
-                samples = self.recipe.generate(**self.recipe.draw(BLOCK, given))
+                samples = self.recipe.generate(**self.recipe.draw(BLOCK, given, truncation))
             yield samples[: n - start].float().cpu()
 
 

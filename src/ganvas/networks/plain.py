@@ -1,7 +1,8 @@
 """Convolutional networks without normalisation, for objectives that keep the game stable by penalties alone.
 
 BatchNorm ties the samples of a batch together and hides the gradient that R1 and R2 act on, so none is used here; the
-latent vector is scaled to unit mean square instead, and PyTorch's default initialisation keeps activations in range.
+latent vector is of unit mean square instead (`Normal(..., sphere=True)`), and PyTorch's default initialisation keeps
+activations in range.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ class PlainGenerator(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], channels, 3, padding=1))
 
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
-        """latent: (B, latent), label: (B,) int64 where conditional. Returns (B, C, H, W), about in [-1, 1]."""
-        latent = latent * (latent.square().mean(1, keepdim=True) + 1e-8).rsqrt()
+        """latent: (B, latent) of unit mean square, or nearer to 0 where it is truncated; label: (B,) int64 where
+        conditional. Returns (B, C, H, W), about in [-1, 1]."""
         if self.embedding is not None:
             latent = torch.cat([latent, self.embedding(label)], dim=1)
         hidden = self.project(latent).unflatten(1, self.first).contiguous(memory_format=torch.channels_last)

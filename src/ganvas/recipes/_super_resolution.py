@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,11 +17,13 @@ from ganvas.data.batches import Photos
 from ganvas.data.degrade import degraded
 from ganvas.errors import UsageError
 from ganvas.features.content import unaligned
+from ganvas.inputs import Given, Input
 from ganvas.networks import patch
 from ganvas.networks.interpolation import kept
 from ganvas.networks.spectral import advance
 from ganvas.networks.srresnet import PhotoDiscriminator
 from ganvas.recipe import Losses, Progress, Recipe, Results, Turn
+from ganvas.spaces import FREE, ImageSpace
 
 RAMP = 200
 """Steps in which the learning rate rises to its full size."""
@@ -141,7 +143,7 @@ class SuperResolution(Recipe):
             self.warmed.load_state_dict(self.generator.state_dict())
             self.warm.fill_(True)
 
-    def stages(self) -> dict[str, dict[str, Tensor]]:
+    def styles(self) -> dict[str, dict[str, Tensor]]:
         """The generator's weights by style: `faithful`, as they came out of the warm-up, and `perceptual`, as they are
         now, where it is over."""
         now = self.generator.state_dict()
@@ -153,14 +155,13 @@ class SuperResolution(Recipe):
         """What the generator sees of these photos in training."""
         return real.low if self.degrade == "bicubic" else degraded(real.image, self.scale)
 
-    def draw(self, n: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
-        """low: (n, C, h, w) in [-1, 1], which must be given: nothing is random here."""
-        low = (given or {}).get("low")
-        if low is None:
-            raise UsageError("this recipe enlarges images: ganvas upscale IMAGE --model RUN --out OUT")
-        return {"low": low}
+    def inputs(self) -> dict[str, Input]:
+        """low: photos of any size in low resolution; nothing is random."""
+        network = cast(Any, self.generator)
+        space = ImageSpace(network.channels, FREE, FREE)
+        return {"low": Given(space, scale=network.scale, reach=network.reach, multiple=network.fold)}
 
-    def generate(self, *, low: Tensor) -> Tensor:  # type: ignore[override]
+    def generate(self, *, low: Tensor) -> Tensor:
         """(n, C, scale * h, scale * w) in [-1, 1]."""
         return self.generator(low).clamp(-1, 1)  # type: ignore[no-any-return]
 

@@ -12,9 +12,8 @@ too, so with more the players soon agree on a picture for each label.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import chain
-from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -23,8 +22,8 @@ from torch.optim import Optimizer
 from ganvas import arguments as arg
 from ganvas.data.batches import Images
 from ganvas.errors import UsageError
+from ganvas.inputs import Input, Normal, label
 from ganvas.networks.convolutional import ConvolutionalDiscriminator, ConvolutionalGenerator
-from ganvas.networks.latent import balanced_labels, normal_latent
 from ganvas.objectives import objective as objective_named
 from ganvas.optimizers import optimizer as optimizer_named
 from ganvas.recipe import Losses, Progress, Recipe, Turn, alternate
@@ -81,7 +80,7 @@ class ACGAN(Recipe):
 
     def discriminator_losses(self, real: Images) -> Losses:
         assert real.label is not None  # or the constructor would have refused
-        fake = self.generate(**self.draw(len(real), {"label": real.label}))
+        fake = self.fake(real)
         real_logits, real_classes = self.judge(real.image)
         fake_logits, fake_classes = self.judge(fake)
         terms = self.objective.discriminator(real_logits, fake_logits)
@@ -91,7 +90,7 @@ class ACGAN(Recipe):
 
     def generator_losses(self, real: Images) -> Losses:
         assert real.label is not None
-        fake_logits, fake_classes = self.judge(self.generate(**self.draw(len(real), {"label": real.label})))
+        fake_logits, fake_classes = self.judge(self.fake(real))
         real_logits = self.judge(real.image)[0] if self.objective.paired else None
         terms = self.objective.generator(fake_logits, real_logits)
         terms["class_fake"] = self.auxiliary * cross_entropy(fake_classes, real.label)
@@ -102,14 +101,8 @@ class ACGAN(Recipe):
         features = self.discriminator.features(images)
         return self.discriminator.judge(features), self.classifier(features)
 
-    def draw(self, n: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
-        """latent: (n, latent) from N(0, 1); label: (n,)."""
-        given = given or {}
-        label = given.get("label")
-        return {
-            "latent": normal_latent(n, self.latent, self.device, given.get("truncation")),
-            "label": balanced_labels(n, self.classes, self.device) if label is None else label,
-        }
+    def inputs(self) -> dict[str, Input]:
+        return {"latent": Normal((self.latent,)), **label(self.classes)}
 
-    def generate(self, *, latent: Tensor, label: Tensor) -> Tensor:  # type: ignore[override]
+    def generate(self, *, latent: Tensor, label: Tensor) -> Tensor:
         return self.generator(latent, label)  # type: ignore[no-any-return]

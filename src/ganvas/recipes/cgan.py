@@ -11,7 +11,7 @@ Needs labelled data.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -22,7 +22,7 @@ from torch.optim import Optimizer
 from ganvas import arguments as arg
 from ganvas.data.batches import Images
 from ganvas.errors import UsageError
-from ganvas.networks.latent import balanced_labels, normal_latent
+from ganvas.inputs import Input, Normal, label
 from ganvas.networks.mlp import Maxout, one_hot
 from ganvas.objectives import objective as objective_named
 from ganvas.optimizers import optimizer as optimizer_named
@@ -139,7 +139,7 @@ class CGAN(Recipe):
             yield Turn(player, losses, batch)
 
     def discriminator_losses(self, real: Images) -> Losses:
-        fake = self.generate(**self.draw(len(real), {"label": real.label}))
+        fake = self.fake(real)
         real_logits = self.discriminator(real.image, real.label)
         fake_logits = self.discriminator(fake, real.label)
         terms = self.objective.discriminator(real_logits, fake_logits)
@@ -147,20 +147,14 @@ class CGAN(Recipe):
         return Losses(terms, *self.objective.judged(real_logits, fake_logits))
 
     def generator_losses(self, real: Images) -> Losses:
-        fake = self.generate(**self.draw(len(real), {"label": real.label}))
+        fake = self.fake(real)
         fake_logits = self.discriminator(fake, real.label)
         real_logits = self.discriminator(real.image, real.label) if self.objective.paired else None
         terms = self.objective.generator(fake_logits, real_logits)
         return Losses(terms | weight_decay([self.generator], l1=self.l1, l2=self.l2))
 
-    def draw(self, n: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
-        """latent: (n, latent) from N(0, 1); label: (n,)."""
-        given = given or {}
-        label = given.get("label")
-        return {
-            "latent": normal_latent(n, self.latent, self.device, given.get("truncation")),
-            "label": balanced_labels(n, self.classes, self.device) if label is None else label,
-        }
+    def inputs(self) -> dict[str, Input]:
+        return {"latent": Normal((self.latent,)), **label(self.classes)}
 
-    def generate(self, *, latent: Tensor, label: Tensor) -> Tensor:  # type: ignore[override]
+    def generate(self, *, latent: Tensor, label: Tensor) -> Tensor:
         return self.generator(latent, label)  # type: ignore[no-any-return]

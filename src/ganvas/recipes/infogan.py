@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -27,8 +27,8 @@ from torch.optim import Optimizer
 
 from ganvas import arguments as arg
 from ganvas.data.batches import Images
+from ganvas.inputs import Category, Input, Normal, Uniform
 from ganvas.networks.convolutional import ConvolutionalDiscriminator, ConvolutionalGenerator
-from ganvas.networks.latent import balanced_labels, normal_latent
 from ganvas.networks.mlp import one_hot
 from ganvas.objectives import objective as objective_named
 from ganvas.optimizers import optimizer as optimizer_named
@@ -93,14 +93,14 @@ class InfoGAN(Recipe):
             yield Turn(player, losses, batch)
 
     def discriminator_losses(self, real: Images) -> Losses:
-        inputs = self.draw(len(real))
+        inputs = self.draw_for(real)
         features = self.discriminator.features(self.generate(**inputs))
         real_logits, fake_logits = self.discriminator(real.image), self.discriminator.judge(features)
         terms = self.objective.discriminator(real_logits, fake_logits) | self.missed(features, inputs)
         return Losses(terms, *self.objective.judged(real_logits, fake_logits))
 
     def generator_losses(self, real: Images) -> Losses:
-        inputs = self.draw(len(real))
+        inputs = self.draw_for(real)
         features = self.discriminator.features(self.generate(**inputs))
         real_logits = self.discriminator(real.image) if self.objective.paired else None
         terms = self.objective.generator(self.discriminator.judge(features), real_logits)
@@ -118,19 +118,13 @@ class InfoGAN(Recipe):
             "codes": self.information_numbers * surprise.sum(1).mean(),
         }
 
-    def draw(self, n: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
-        """latent: (n, latent) from N(0, 1); category: (n,) int64, each in turn; codes: (n, numbers) from [-1, 1].
-
-        given: `category` and `codes` may be fixed.
-        """
-        given = given or {}
-        category, codes = given.get("category"), given.get("codes")
+    def inputs(self) -> dict[str, Input]:
         return {
-            "latent": normal_latent(n, self.latent, self.device, given.get("truncation")),
-            "category": balanced_labels(n, self.categories, self.device) if category is None else category,
-            "codes": 2 * torch.rand(n, self.numbers, device=self.device) - 1 if codes is None else codes,
+            "latent": Normal((self.latent,)),
+            "category": Category(self.categories),
+            "codes": Uniform((self.numbers,)),
         }
 
-    def generate(self, *, latent: Tensor, category: Tensor, codes: Tensor) -> Tensor:  # type: ignore[override]
+    def generate(self, *, latent: Tensor, category: Tensor, codes: Tensor) -> Tensor:
         inputs = torch.cat([latent, one_hot(category, self.categories), codes], dim=1)
         return self.generator(inputs)  # type: ignore[no-any-return]

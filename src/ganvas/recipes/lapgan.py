@@ -23,9 +23,9 @@ from torch.optim import Optimizer
 
 from ganvas import arguments as arg
 from ganvas.data.batches import Images
+from ganvas.inputs import Input, Normal, label
 from ganvas.networks.convolutional import ConvolutionalDiscriminator, ConvolutionalGenerator
 from ganvas.networks.laplacian import DetailGenerator, enlarged, level_sizes, shrunk
-from ganvas.networks.latent import balanced_labels, normal_latent
 from ganvas.objectives import objective as objective_named
 from ganvas.optimizers import optimizer as optimizer_named
 from ganvas.recipe import Losses, Progress, Recipe, Turn, alternate
@@ -105,7 +105,7 @@ class LAPGAN(Recipe):
 
     def levels(self, real: Images) -> Iterator[tuple[int, Tensor, Tensor]]:
         """Each level's number, its real images, and images of that size that start from real coarser ones."""
-        inputs = self.draw(len(real), {"label": real.label})
+        inputs = self.draw_for(real)
         image, label = real.image, inputs.get("label")
         for level, coarser in enumerate(self.sizes[1:]):
             below = shrunk(image, coarser)
@@ -119,21 +119,12 @@ class LAPGAN(Recipe):
         height, width = self.sizes[level]
         return {f"{name}_{height}x{width}": term for name, term in terms.items()}
 
-    def draw(self, n: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
-        """latent: (n, latent), and for each finer level noise_LEVEL: (n, 1, H, W), from N(0, 1); label: (n,) where
-        conditional. Truncation cuts all of them off."""
-        given = given or {}
-        truncation = given.get("truncation")
-        inputs = {"latent": normal_latent(n, self.latent, self.device, truncation)}
-        for level, (height, width) in enumerate(self.sizes[:-1]):
-            noise = normal_latent(n, height * width, self.device, truncation)
-            inputs[f"noise_{level}"] = noise.unflatten(1, (1, height, width))
-        if self.classes:
-            label = given.get("label")
-            inputs["label"] = balanced_labels(n, self.classes, self.device) if label is None else label
-        return inputs
+    def inputs(self) -> dict[str, Input]:
+        """The coarsest level's latent vector, for each finer level a plane of noise_LEVEL, and the label."""
+        noise = {f"noise_{level}": Normal((1, *size)) for level, size in enumerate(self.sizes[:-1])}
+        return {"latent": Normal((self.latent,)), **noise, **label(self.classes)}
 
-    def generate(self, *, latent: Tensor, label: Tensor | None = None, **noise: Tensor) -> Tensor:  # type: ignore[override]
+    def generate(self, *, latent: Tensor, label: Tensor | None = None, **noise: Tensor) -> Tensor:
         image: Tensor = self.generator[-1](latent, label)
         for level in reversed(range(len(self.sizes) - 1)):
             low = enlarged(image, self.sizes[level])

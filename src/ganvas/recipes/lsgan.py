@@ -9,8 +9,7 @@ in section 4; the networks are DCGAN's. `--conditional` adds labels, as the pape
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -18,8 +17,8 @@ from torch.optim import Optimizer
 from ganvas import arguments as arg
 from ganvas.data.batches import Images
 from ganvas.errors import UsageError
+from ganvas.inputs import Input, Normal, label
 from ganvas.networks.convolutional import ConvolutionalDiscriminator, ConvolutionalGenerator
-from ganvas.networks.latent import balanced_labels, normal_latent
 from ganvas.objectives import objective as objective_named
 from ganvas.optimizers import optimizer as optimizer_named
 from ganvas.recipe import Losses, Progress, Recipe, Turn, alternate
@@ -74,26 +73,20 @@ class LSGAN(Recipe):
             yield Turn(player, losses, batch)
 
     def discriminator_losses(self, real: Images) -> Losses:
-        fake = self.generate(**self.draw(len(real), {"label": real.label}))
+        fake = self.fake(real)
         real_logits = self.discriminator(real.image, real.label)
         fake_logits = self.discriminator(fake, real.label)
         terms = self.objective.discriminator(real_logits, fake_logits)
         return Losses(terms, *self.objective.judged(real_logits, fake_logits))
 
     def generator_losses(self, real: Images) -> Losses:
-        fake = self.generate(**self.draw(len(real), {"label": real.label}))
+        fake = self.fake(real)
         fake_logits = self.discriminator(fake, real.label)
         real_logits = self.discriminator(real.image, real.label) if self.objective.paired else None
         return Losses(self.objective.generator(fake_logits, real_logits))
 
-    def draw(self, n: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
-        """latent: (n, latent) from N(0, 1); label: (n,) where conditional."""
-        given = given or {}
-        inputs = {"latent": normal_latent(n, self.latent, self.device, given.get("truncation"))}
-        if self.classes:
-            label = given.get("label")
-            inputs["label"] = balanced_labels(n, self.classes, self.device) if label is None else label
-        return inputs
+    def inputs(self) -> dict[str, Input]:
+        return {"latent": Normal((self.latent,)), **label(self.classes)}
 
-    def generate(self, *, latent: Tensor, label: Tensor | None = None) -> Tensor:  # type: ignore[override]
+    def generate(self, *, latent: Tensor, label: Tensor | None = None) -> Tensor:
         return self.generator(latent, label)  # type: ignore[no-any-return]

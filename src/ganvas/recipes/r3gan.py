@@ -11,9 +11,8 @@ added: consistency under augmentation (Zhao et al. 2020), and the minibatch devi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -21,7 +20,7 @@ from torch.optim import Optimizer
 from ganvas import arguments as arg
 from ganvas.augment import POLICIES
 from ganvas.data.batches import Images
-from ganvas.networks.latent import balanced_labels, normal_latent
+from ganvas.inputs import Input, Normal, label
 from ganvas.networks.plain import PlainDiscriminator, PlainGenerator
 from ganvas.objectives import objective as objective_named
 from ganvas.optimizers import optimizer as optimizer_named
@@ -88,7 +87,7 @@ class R3GAN(Recipe):
         yield Turn("generator", self.generator_losses, real)
 
     def discriminator_losses(self, real: Images, *, strength: float) -> Losses:
-        fake = self.generator(**self.draw(len(real), {"label": real.label}))
+        fake = self.generator(**self.draw_for(real))
         critic = partial(self.discriminator, label=real.label)
         real_logits, fake_logits = critic(real.image), critic(fake)
         terms = self.objective.discriminator(real_logits, fake_logits)
@@ -98,20 +97,14 @@ class R3GAN(Recipe):
         return Losses(terms, *self.objective.judged(real_logits, fake_logits))
 
     def generator_losses(self, real: Images) -> Losses:
-        fake = self.generator(**self.draw(len(real), {"label": real.label}))
+        fake = self.generator(**self.draw_for(real))
         fake_logits = self.discriminator(fake, real.label)
         real_logits = self.discriminator(real.image, real.label) if self.objective.paired else None
         return Losses(self.objective.generator(fake_logits, real_logits))
 
-    def draw(self, n: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
-        """latent: (n, latent) from N(0, 1); label: (n,) where conditional."""
-        given = given or {}
-        inputs = {"latent": normal_latent(n, self.latent, self.device, given.get("truncation"))}
-        if self.classes:
-            label = given.get("label")
-            inputs["label"] = balanced_labels(n, self.classes, self.device) if label is None else label
-        return inputs
+    def inputs(self) -> dict[str, Input]:
+        return {"latent": Normal((self.latent,), sphere=True), **label(self.classes)}
 
-    def generate(self, *, latent: Tensor, label: Tensor | None = None) -> Tensor:  # type: ignore[override]
+    def generate(self, *, latent: Tensor, label: Tensor | None = None) -> Tensor:
         # The players see what is not clamped, so that no pixel is ever without a gradient.
         return self.generator(latent, label).clamp(-1, 1)  # type: ignore[no-any-return]

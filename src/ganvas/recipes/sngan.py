@@ -12,9 +12,8 @@ in "cGANs with projection discriminator" (Miyato and Koyama 2018). The paper's d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -22,7 +21,7 @@ from torch.optim import Optimizer
 from ganvas import arguments as arg
 from ganvas.augment import POLICIES
 from ganvas.data.batches import Images
-from ganvas.networks.latent import balanced_labels, normal_latent
+from ganvas.inputs import Input, Normal, label
 from ganvas.networks.residual import ResidualDiscriminator, ResidualGenerator
 from ganvas.networks.spectral import advance
 from ganvas.objectives import objective as objective_named
@@ -84,7 +83,7 @@ class SNGAN(Recipe):
                 yield Turn("generator", self.generator_losses, batch)
 
     def discriminator_losses(self, real: Images) -> Losses:
-        fake = self.generate(**self.draw(len(real), {"label": real.label}))
+        fake = self.fake(real)
         judge = partial(self.discriminator, label=real.label)
         real_logits, fake_logits = judge(real.image), judge(fake)
         terms = self.objective.discriminator(real_logits, fake_logits)
@@ -93,7 +92,7 @@ class SNGAN(Recipe):
         return Losses(terms, *self.objective.judged(real_logits, fake_logits))
 
     def generator_losses(self, real: Images) -> Losses:
-        fake = self.generate(**self.draw(len(real), {"label": real.label}))
+        fake = self.fake(real)
         fake_logits = self.discriminator(fake, real.label)
         real_logits = self.discriminator(real.image, real.label) if self.objective.paired else None
         return Losses(self.objective.generator(fake_logits, real_logits))
@@ -101,14 +100,8 @@ class SNGAN(Recipe):
     def follow_norms(self, results: Results) -> None:
         advance(self.discriminator)
 
-    def draw(self, n: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
-        """latent: (n, latent) from N(0, 1); label: (n,) where conditional."""
-        given = given or {}
-        inputs = {"latent": normal_latent(n, self.latent, self.device, given.get("truncation"))}
-        if self.classes:
-            label = given.get("label")
-            inputs["label"] = balanced_labels(n, self.classes, self.device) if label is None else label
-        return inputs
+    def inputs(self) -> dict[str, Input]:
+        return {"latent": Normal((self.latent,)), **label(self.classes)}
 
-    def generate(self, *, latent: Tensor, label: Tensor | None = None) -> Tensor:  # type: ignore[override]
+    def generate(self, *, latent: Tensor, label: Tensor | None = None) -> Tensor:
         return self.generator(latent, label)  # type: ignore[no-any-return]

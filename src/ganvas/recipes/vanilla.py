@@ -8,7 +8,7 @@ of Algorithm 1. It learns images of any size and points such as the 2-D mixtures
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import torch
@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from ganvas import arguments as arg
 from ganvas.data.batches import Batch, Images, Points
-from ganvas.networks.latent import normal_latent
+from ganvas.inputs import Input, Normal
 from ganvas.networks.mlp import Maxout, mlp
 from ganvas.objectives import objective as objective_named
 from ganvas.optimizers import optimizer as optimizer_named
@@ -102,7 +102,7 @@ class Vanilla(Recipe):
             yield Turn(player, losses, batch)
 
     def discriminator_losses(self, real: Batch) -> Losses:
-        fake = self.generate(**self.draw(len(real)))
+        fake = self.fake(real)
         real_logits, fake_logits = self.judge(real.value), self.judge(fake)
         terms = self.objective.discriminator(real_logits, fake_logits)
         terms |= zero_centred(self.judge, real.value, fake, r1=self.r1, r2=self.r2)
@@ -110,7 +110,7 @@ class Vanilla(Recipe):
         return Losses(terms, *self.objective.judged(real_logits, fake_logits))
 
     def generator_losses(self, real: Batch) -> Losses:
-        fake_logits = self.judge(self.generate(**self.draw(len(real))))
+        fake_logits = self.judge(self.fake(real))
         real_logits = self.judge(real.value) if self.objective.paired else None
         terms = self.objective.generator(fake_logits, real_logits)
         return Losses(terms | weight_decay([self.generator], l1=self.l1, l2=self.l2))
@@ -119,10 +119,9 @@ class Vanilla(Recipe):
         """(B, *shape) to logits (B,)."""
         return self.discriminator(samples.flatten(1)).squeeze(1)  # type: ignore[no-any-return]
 
-    def draw(self, n: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
-        """latent: (n, latent) from N(0, 1)."""
-        return {"latent": normal_latent(n, self.latent, self.device, (given or {}).get("truncation"))}
+    def inputs(self) -> dict[str, Input]:
+        return {"latent": Normal((self.latent,))}
 
-    def generate(self, *, latent: Tensor) -> Tensor:  # type: ignore[override]
+    def generate(self, *, latent: Tensor) -> Tensor:
         samples: Tensor = self.generator(latent).unflatten(1, self.shape)
         return torch.tanh(samples) if len(self.shape) == 3 else samples

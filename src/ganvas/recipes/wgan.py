@@ -10,7 +10,7 @@ and its five turns of the critic (`--preset paper`) do far worse in the first mi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from torch import Tensor
@@ -18,8 +18,8 @@ from torch.optim import Optimizer
 
 from ganvas import arguments as arg
 from ganvas.data.batches import Images
+from ganvas.inputs import Input, Normal
 from ganvas.networks.convolutional import ConvolutionalDiscriminator, ConvolutionalGenerator
-from ganvas.networks.latent import normal_latent
 from ganvas.objectives import objective as objective_named
 from ganvas.optimizers import optimizer as optimizer_named
 from ganvas.options import Range
@@ -74,22 +74,21 @@ class WGAN(Recipe):
                 yield Turn("generator", self.generator_losses, batch)
 
     def critic_losses(self, real: Images) -> Losses:
-        fake = self.generate(**self.draw(len(real)))
+        fake = self.fake(real)
         real_logits, fake_logits = self.critic(real.image), self.critic(fake)
         terms = self.objective.discriminator(real_logits, fake_logits)
         return Losses(terms, *self.objective.judged(real_logits, fake_logits))
 
     def generator_losses(self, real: Images) -> Losses:
-        fake_logits = self.critic(self.generate(**self.draw(len(real))))
+        fake_logits = self.critic(self.fake(real))
         real_logits = self.critic(real.image) if self.objective.paired else None
         return Losses(self.objective.generator(fake_logits, real_logits))
 
     def keep_lipschitz(self, results: Results) -> None:
         clip_weights(self.critic, self.clip)
 
-    def draw(self, n: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
-        """latent: (n, latent) from N(0, 1)."""
-        return {"latent": normal_latent(n, self.latent, self.device, (given or {}).get("truncation"))}
+    def inputs(self) -> dict[str, Input]:
+        return {"latent": Normal((self.latent,))}
 
-    def generate(self, *, latent: Tensor) -> Tensor:  # type: ignore[override]
+    def generate(self, *, latent: Tensor) -> Tensor:
         return self.generator(latent)  # type: ignore[no-any-return]

@@ -11,9 +11,8 @@ and its five turns of the critic (`--preset paper`) do far worse in the first mi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -21,8 +20,8 @@ from torch.optim import Optimizer
 from ganvas import arguments as arg
 from ganvas.data.batches import Images
 from ganvas.errors import UsageError
+from ganvas.inputs import Input, Normal, label
 from ganvas.networks.convolutional import ConvolutionalGenerator
-from ganvas.networks.latent import balanced_labels, normal_latent
 from ganvas.networks.plain import PlainDiscriminator
 from ganvas.objectives import objective as objective_named
 from ganvas.optimizers import optimizer as optimizer_named
@@ -83,7 +82,7 @@ class WGANGP(Recipe):
                 yield Turn("generator", self.generator_losses, batch)
 
     def critic_losses(self, real: Images) -> Losses:
-        fake = self.generate(**self.draw(len(real), {"label": real.label}))
+        fake = self.fake(real)
         critic = partial(self.critic, label=real.label)
         real_logits, fake_logits = critic(real.image), critic(fake)
         terms = self.objective.discriminator(real_logits, fake_logits)
@@ -92,19 +91,13 @@ class WGANGP(Recipe):
         return Losses(terms, *self.objective.judged(real_logits, fake_logits))
 
     def generator_losses(self, real: Images) -> Losses:
-        fake = self.generate(**self.draw(len(real), {"label": real.label}))
+        fake = self.fake(real)
         fake_logits = self.critic(fake, real.label)
         real_logits = self.critic(real.image, real.label) if self.objective.paired else None
         return Losses(self.objective.generator(fake_logits, real_logits))
 
-    def draw(self, n: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
-        """latent: (n, latent) from N(0, 1); label: (n,) where conditional."""
-        given = given or {}
-        inputs = {"latent": normal_latent(n, self.latent, self.device, given.get("truncation"))}
-        if self.classes:
-            label = given.get("label")
-            inputs["label"] = balanced_labels(n, self.classes, self.device) if label is None else label
-        return inputs
+    def inputs(self) -> dict[str, Input]:
+        return {"latent": Normal((self.latent,)), **label(self.classes)}
 
-    def generate(self, *, latent: Tensor, label: Tensor | None = None) -> Tensor:  # type: ignore[override]
+    def generate(self, *, latent: Tensor, label: Tensor | None = None) -> Tensor:
         return self.generator(latent, label)  # type: ignore[no-any-return]

@@ -96,7 +96,7 @@ def _page(run: Path, config: Mapping[str, Any], rows: Sequence[Row]) -> str:
 
 def _header(recipe: str, data: str, config: Mapping[str, Any], rows: Sequence[Row]) -> str:
     last = (measurements(rows) or [{}])[-1]
-    images = number(last.get("images"))
+    images = number(last.get("items"))
     items = number(mapping(mapping(config.get("data")).get("counts")).get("train"))
     seconds = next((known for row in reversed(rows) if (known := number(row.get("seconds"))) is not None), None)
     speeds = sorted(value for _, value in series(rows, "images_per_second"))

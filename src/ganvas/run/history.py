@@ -14,14 +14,16 @@ from typing import Any
 
 Row = Mapping[str, Any]
 
+VIEWS = ("accuracy", "probability", "logit")
+"""What is told of a discriminator's logits, each of real and generated samples or of pairs; the first two only where 0
+divides anything."""
+
 GAME = ("real", "fake", "pair", "adversarial")
 """The terms of an objective; a player's other terms are penalties and the like."""
 
-_NOT_A_LOSS = (
-    *("accuracy_real", "accuracy_fake", "probability_real", "probability_fake", "logit_real", "logit_fake"),
-    "gradient_norm",
-)
-_NOT_A_PLAYER = ("learning_rate", "signal", "score")
+_NOT_A_LOSS = (*(f"{what}_{kind}" for what in VIEWS for kind in ("real", "fake", "pair")), "gradient_norm")
+_NOT_A_PLAYER = ("learning_rate", "signal", "score", "value")
+_TODAY = {"images": "items", "images_per_second": "items_per_second"}
 
 _ROWS = 500_000
 
@@ -56,8 +58,23 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
                     continue
                 step = number(row.get("step")) if isinstance(row, dict) else None
                 if step is not None and 0 <= step < 1e12:
-                    rows.append({key: value for key, value in row.items() if not _absurd(value)})
+                    rows.append(_renamed({key: value for key, value in row.items() if not _absurd(value)}))
     return sorted(rows, key=lambda row: row["step"])
+
+
+def _renamed(row: dict[str, Any]) -> dict[str, Any]:
+    """A row by today's names: the first format counted images, and told pairs as if they were real samples."""
+    if "images" not in row:
+        return row
+    paired = {str(key).rpartition("/")[0] for key in row if str(key).endswith("/pair")}
+    renamed = {}
+    for key, value in row.items():
+        player, _, name = str(key).rpartition("/")
+        if player in paired and name.endswith("_real"):
+            key = f"{player}/{name.removesuffix('_real')}_pair"
+        if not (player in paired and name.endswith("_fake")):
+            renamed[_TODAY.get(key, key)] = value
+    return renamed
 
 
 def _absurd(value: Any) -> bool:
@@ -86,7 +103,7 @@ def players(rows: Sequence[Row]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for key in dict.fromkeys(key for row in rows for key in row):
         player, slash, name = str(key).rpartition("/")
-        if slash and player not in _NOT_A_PLAYER:
+        if slash and player.partition("/")[0] not in _NOT_A_PLAYER:
             terms = found.setdefault(player, [])
             if name not in _NOT_A_LOSS:
                 terms.append(name)

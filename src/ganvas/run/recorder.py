@@ -52,7 +52,7 @@ class Recorder(Watcher):
         self._metrics = run / METRICS
         self._events: SummaryWriter | None = None
         self._reached = 0
-        self._mark = (0, 0.0)  # images and seconds at the last row
+        self._mark = (0, 0.0)  # items and seconds at the last row
 
     def started(self, training: Game) -> None:
         if not training.processes.first:
@@ -88,28 +88,28 @@ class Recorder(Watcher):
             self._reached = self._moments(training)
             self._mark = (training.steps_done * training.batch_size, seconds)
             return
-        images, since = self._mark
+        items, since = self._mark
         rates = {f"learning_rate/{name}": o.param_groups[0]["lr"] for name, o in training.optimizers.items()}
-        speed = (row["images"] - images) / max(seconds - since, 1e-9)
+        speed = (row["items"] - items) / max(seconds - since, 1e-9)
         full = {
             **row,
             "epoch": training.batches.epoch,
             "seconds": round(seconds, 3),
-            "images_per_second": round(speed, 3),
+            "items_per_second": round(speed, 3),
             **rates,
         }
         self._append(full)
-        self._mark = (row["images"], seconds)
+        self._mark = (row["items"], seconds)
         self._add_scalars(full)
 
     def add(self, training: Game, values: Mapping[str, float], seconds: float) -> None:
         """A row between two measurements: what another watcher found out at this step, in so many seconds, which do
         not count in the speed of training."""
-        row = {"step": training.steps_done, "images": training.steps_done * training.batch_size, **values}
+        row = {"step": training.steps_done, "items": training.steps_done * training.batch_size, **values}
         self._append({**row, "seconds": round(training.elapsed(), 3)})
         self._add_scalars(row)
-        images, since = self._mark
-        self._mark = (images, since + seconds)
+        items, since = self._mark
+        self._mark = (items, since + seconds)
 
     def finished(self, training: Game) -> None:
         if not training.processes.first:
@@ -135,7 +135,7 @@ class Recorder(Watcher):
         if self._events is not None:
             with _disk(self.run / "tensorboard"):
                 for name, value in row.items():
-                    if name not in ("step", "images"):
+                    if name not in ("step", "items"):
                         self._events.add_scalar(name, value, row["step"])
 
     def _append(self, row: Mapping[str, Any]) -> None:
@@ -183,8 +183,8 @@ class Recorder(Watcher):
                 self._events.add_image("samples", pixels, training.steps_done, dataformats="HWC")
         if scheduled:
             self.state["picture"] = training.steps_done
-        images, since = self._mark
-        self._mark = (images, since + time.monotonic() - began)  # speed is of training, not of drawing
+        items, since = self._mark
+        self._mark = (items, since + time.monotonic() - began)  # speed is of training, not of drawing
 
     def _draw_strip(self, training: Game) -> None:
         frames = [timeline.read(path) for _, path in timeline.spread(timeline.pictures(self.run))]

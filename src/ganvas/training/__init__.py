@@ -5,7 +5,6 @@ watcher         how outer layers look on: `Watcher`, its `Verdict`, and the `Gam
 state           everything that exact resume needs, out of a training and back into it
 checkpoint      that state on the disk, and what reads it; checkpointing: when it is written
 processes       several that train together; simulated_processes: two of them as threads, for tests
-settings        how long and how to train, as flags
 planning, hardware, randomness, averaging, meter
 """
 
@@ -18,12 +17,11 @@ from ganvas.lazy import lazily
 if TYPE_CHECKING:
     from ganvas.training.checkpoint import EXPORTED
     from ganvas.training.checkpointing import Checkpoints
-    from ganvas.training.hardware import has_native_bf16, keep_freed_memory, pick_device, pick_precision
+    from ganvas.training.hardware import channels_last, has_native_bf16, keep_freed_memory, pick_device, pick_precision
     from ganvas.training.loop import Training, gradient_norm
     from ganvas.training.planning import environment, plan
     from ganvas.training.processes import Processes
     from ganvas.training.randomness import seed_from
-    from ganvas.training.settings import Settings
     from ganvas.training.simulated_processes import two_processes
     from ganvas.training.watcher import Game, Verdict, Watcher, fraction_here
 

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from ganvas.recipe import Recipe
 
 
-class MovingAverage(nn.ModuleDict):
-    """Averaged copies of the sub-modules that a recipe lists in `averaged`; none of them where `half_life` is 0.
+class MovingAverage(dict[str, nn.Module]):
+    """Averaged copies of the sub-modules that a recipe lists in `averaged`, by name (`generator`, `nets.generator`);
+    none of them where `half_life` is 0.
 
-    half_life: in images, so that it means the same for every batch size. It grows with training up to what was asked
+    half_life: in items, so that it means the same for every batch size. It grows with training up to what was asked
     for and never exceeds a twentieth of what has been seen, so the random start is forgotten soon.
     """
 
@@ -33,12 +34,22 @@ class MovingAverage(nn.ModuleDict):
                 else:
                     self._counters.append((mine, live[key]))
 
-    def follow(self, images: int, batch_size: int) -> None:
-        """One step: images have been seen in all, `batch_size` of them in this step."""
+    def state_dict(self) -> dict[str, Tensor]:
+        """All averaged tensors, by the names that they have in the recipe's own."""
+        return {f"{name}.{key}": each for name, module in self.items() for key, each in module.state_dict().items()}
+
+    def follow(self, items: int, batch_size: int) -> None:
+        """One step: items have been seen in all, `batch_size` of them in this step."""
         if not self._slow:
             return
-        half_life = min(self.half_life, images / 20)
+        half_life = min(self.half_life, items / 20)
         with torch.no_grad():
             torch._foreach_lerp_(self._slow, self._fast, 1 - 0.5 ** (batch_size / half_life))
             for mine, live in self._counters:
                 mine.copy_(live)
+
+
+def put_submodule(module: nn.Module, name: str, replacement: nn.Module) -> None:
+    """Makes `replacement` the sub-module of that name, which may have dots in it."""
+    parent, _, last = name.rpartition(".")
+    setattr(module.get_submodule(parent), last, replacement)

@@ -21,13 +21,13 @@ from torch import Tensor, nn
 from ganvas.data.dataset import Data
 from ganvas.data.stream import Stream
 from ganvas.errors import TrainingError, UsageError
-from ganvas.recipe import Progress, Recipe, Results, Turn, frozen_names, frozen_networks
-from ganvas.training.averaging import MovingAverage
-from ganvas.training.hardware import pick_device, pick_precision
+from ganvas.recipe import Losses, Progress, Recipe, Results, Turn, frozen_names, frozen_networks
+from ganvas.settings import Settings
+from ganvas.training.averaging import MovingAverage, put_submodule
+from ganvas.training.hardware import channels_last, pick_device, pick_precision
 from ganvas.training.meter import Meter
 from ganvas.training.processes import Processes
 from ganvas.training.randomness import seed_from
-from ganvas.training.settings import Settings
 from ganvas.training.state import capture, named, restore
 from ganvas.training.watcher import Verdict, Watcher, in_phases
 
@@ -57,7 +57,7 @@ class Training:
         self.processes = processes or Processes.join()
         self.device = pick_device(settings.device, self.processes)
         self.precision = pick_precision(settings.precision, self.device, data.space)
-        self.recipe = recipe.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.recipe = channels_last(recipe.to(self.device))
         self.frozen = frozen_names(recipe)
         self.optimizers = recipe.optimizers()
         self.players = _players(recipe, self.optimizers)
@@ -107,7 +107,7 @@ class Training:
             optimizer = self.optimizers[turn.optimizer]
             optimizer.zero_grad()
             self._let_move(turn.optimizer)
-            parts = []
+            parts: list[Losses] = []
             for index, part in enumerate(turn.batch.chunk(self.settings.accumulate)):
                 part_number = self.processes.rank * self.settings.accumulate + index
                 seed_from(self.settings.seed, progress.step, number, part_number)
@@ -190,7 +190,7 @@ class Training:
     def progress(self) -> Progress:
         return Progress(
             step=self.steps_done,
-            images=self.steps_done * self.batch_size,
+            items=self.steps_done * self.batch_size,
             epoch=self.batches.epoch,
             fraction=self.fraction(),
         )
@@ -204,7 +204,7 @@ class Training:
             return True
         if row.culprit is None:
             self.roll_backs = 0
-            values = {"step": self.steps_done, "images": self.steps_done * self.batch_size, **row.values}
+            values = {"step": self.steps_done, "items": self.steps_done * self.batch_size, **row.values}
             for watcher in self.watchers:
                 values |= watcher.measure(self)
             for watcher in self.watchers:
@@ -268,12 +268,12 @@ class Training:
         live = {name: self.recipe.get_submodule(name) for name in self.averaged}
         with self.live_weights():
             for name, module in self.averaged.items():
-                setattr(self.recipe, name, module.eval())
+                put_submodule(self.recipe, name, module.eval())
             try:
                 yield
             finally:
                 for name, module in live.items():
-                    setattr(self.recipe, name, module)
+                    put_submodule(self.recipe, name, module)
 
     @contextmanager
     def live_weights(self) -> Iterator[None]:
@@ -303,13 +303,16 @@ class Training:
             for group, base in zip(optimizer.param_groups, self.base_rates[name], strict=True):
                 group["lr"] = base * factors.get(name, 1.0) * self.step_scale
 
-    def _joined(self, turn: Turn, parts: list[Any]) -> Results:
-        terms = {n: sum(p.terms[n].detach() for p in parts) / len(parts) for n in parts[0].terms}
-        logits = {}
-        for kind in ("real_logits", "fake_logits"):
-            pieces = [getattr(p, kind) for p in parts]
-            logits[kind] = None if pieces[0] is None else torch.cat([piece.detach().float() for piece in pieces])
-        results = Results(terms, **logits)
+    def _joined(self, turn: Turn, parts: Sequence[Losses]) -> Results:
+        first = parts[0]
+        results = Results(
+            terms=_means([part.terms for part in parts]),
+            real_logits=_together([part.real_logits for part in parts]),
+            fake_logits=_together([part.fake_logits for part in parts]),
+            scale=first.scale,
+            kept={name: torch.cat([part.kept[name].detach() for part in parts]) for name in first.kept},
+            logged=_means([part.logged for part in parts]),
+        )
         return results if turn.after is None else self.processes.join_results(results)
 
     def _train_mode(self) -> None:
@@ -338,6 +341,15 @@ class Training:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _means(parts: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: sum(part[name].detach() for part in parts) / len(parts) for name in parts[0]}  # type: ignore[misc]
+
+
+def _together(logits: Sequence[Tensor | None]) -> Tensor | None:
+    known = [each.detach().float() for each in logits if each is not None]
+    return torch.cat(known) if known else None
 
 
 def gradient_norm(parameters: Sequence[nn.Parameter]) -> Tensor:

@@ -27,18 +27,20 @@ class Meter:
         self._sums: dict[str, Tensor] = {}
 
     def add(self, player: str, results: Results, gradient_norm: Tensor) -> None:
-        """Counts one turn. Accuracy counts logits on the right side of 0, probability is the mean of their sigmoid."""
-        reported = dict(results.terms)
-        if results.real_logits is not None:
-            reported["accuracy_real"] = (results.real_logits > 0).float().mean()
-            reported["probability_real"] = results.real_logits.sigmoid().mean()
-            reported["logit_real"] = results.real_logits.mean()
-        if results.fake_logits is not None:
-            reported["accuracy_fake"] = (results.fake_logits < 0).float().mean()
-            reported["probability_fake"] = results.fake_logits.sigmoid().mean()
-            reported["logit_fake"] = results.fake_logits.mean()
-        reported["gradient_norm"] = gradient_norm
-        key = ",".join(f"{player}/{name}" for name in reported)
+        """Counts one turn. Accuracy counts logits on the right side of 0, probability is the mean of their sigmoid;
+        both are told where 0 divides anything. What a recipe logs is under `value/`, so nobody takes it for a loss."""
+        reported = {f"{player}/{name}": term for name, term in results.terms.items()}
+        for kind, logits, sign in (("real", results.real_logits, 1), ("fake", results.fake_logits, -1)):
+            if logits is None:
+                continue
+            kind = "pair" if results.scale == "pair" else kind
+            if results.scale != "score":
+                reported[f"{player}/accuracy_{kind}"] = (sign * logits > 0).float().mean()
+                reported[f"{player}/probability_{kind}"] = logits.sigmoid().mean()
+            reported[f"{player}/logit_{kind}"] = logits.mean()
+        reported[f"{player}/gradient_norm"] = gradient_norm
+        reported |= {f"value/{player}/{name}": number for name, number in results.logged.items()}
+        key = ",".join(reported)
         vector = torch.stack([value.float().reshape(()).to(self.device) for value in reported.values()])
         vector = torch.cat([vector, vector.new_ones(1)])  # the last entry counts the turns
         self._sums[key] = self._sums[key] + vector if key in self._sums else vector

@@ -79,7 +79,7 @@ class Processes:
                 parameter.grad = torch.empty_like(parameter).copy_(gradient)
 
     def join_results(self, results: Results) -> Results:
-        """Terms averaged over the processes, logits joined in the order of the global batch."""
+        """Terms averaged over the processes, logits and what was kept joined in the order of the global batch."""
         if self.world == 1:
             return results
         return replace(
@@ -87,13 +87,18 @@ class Processes:
             terms={name: self.sum(term) / self.world for name, term in results.terms.items()},
             real_logits=self._join(results.real_logits),
             fake_logits=self._join(results.fake_logits),
+            kept={name: self._gathered(each) for name, each in results.kept.items()},
+            logged={name: self.sum(number) / self.world for name, number in results.logged.items()},
         )
 
     def _join(self, logits: Tensor | None) -> Tensor | None:
-        if logits is None:
-            return None
-        pieces = [torch.empty_like(logits) for _ in range(self.world)]
-        dist.all_gather(pieces, logits.contiguous())
+        return None if logits is None else self._gathered(logits)
+
+    def _gathered(self, tensor: Tensor) -> Tensor:
+        """(n, ...) of each process to (world * n, ...), in the order of their ranks."""
+        tensor = tensor.contiguous()
+        pieces = [torch.empty_like(tensor) for _ in range(self.world)]
+        dist.all_gather(pieces, tensor)
         return torch.cat(pieces)
 
     def _device(self) -> torch.device:

@@ -93,5 +93,5 @@ class _Side(Processes):
     def wait(self) -> None:
         self.meeting.exchange(self.rank, torch.zeros(()))
 
-    def _join(self, logits: Tensor | None) -> Tensor | None:
-        return None if logits is None else torch.cat(self.meeting.exchange(self.rank, logits))
+    def _gathered(self, tensor: Tensor) -> Tensor:
+        return torch.cat(self.meeting.exchange(self.rank, tensor))

@@ -14,10 +14,10 @@ from torch.optim import Optimizer
 from ganvas.data.dataset import Data
 from ganvas.data.stream import Stream
 from ganvas.recipe import Recipe, Results
+from ganvas.settings import Settings
 from ganvas.training.averaging import MovingAverage
 from ganvas.training.meter import Meter
 from ganvas.training.processes import Processes
-from ganvas.training.settings import Settings
 
 Phase = Literal["look", "record", "save"]
 PHASES: tuple[Phase, ...] = ("look", "record", "save")

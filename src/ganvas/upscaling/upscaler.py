@@ -24,7 +24,7 @@ from ganvas.networks.interpolation import between
 from ganvas.networks.upscaling import Bicubic
 from ganvas.recipe import Recipe
 from ganvas.spaces import ImageSpace
-from ganvas.training import Processes, pick_device, pick_precision
+from ganvas.training import Processes, channels_last, pick_device, pick_precision
 
 DEFAULT = "zoo:photo-x4"
 STYLES = ("faithful", "perceptual")
@@ -86,7 +86,7 @@ def open_model(model: str | Path, recipe: str | type[Recipe] | None = None) -> S
         return Styled(str(model), loaded.recipe, {style: entry.weights(style) for style in entry.styles}, STYLES[0])
     loaded = load(model, recipe=recipe)
     check_enlarges(loaded.recipe, model)
-    weights = loaded.recipe.stages()  # type: ignore[operator]
+    weights = loaded.recipe.styles()
     return Styled(str(model), loaded.recipe, weights, STYLES[1] if STYLES[1] in weights else STYLES[0])
 
 
@@ -218,8 +218,7 @@ def ready(generator: nn.Module, precision: str) -> nn.Module:
         for module in generator.modules():
             if isinstance(module, nn.Conv2d):
                 module.to(torch.bfloat16)
-    made: nn.Module = generator.to(memory_format=torch.channels_last)
-    return made
+    return channels_last(generator)
 
 
 def weights_of(model: Styled, style: str | float | None) -> Mapping[str, Tensor]:

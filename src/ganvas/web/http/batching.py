@@ -183,14 +183,14 @@ class Batcher:
         return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
 
     def _draw(self, job: _Job, block: int) -> dict[str, Tensor]:
-        given: dict[str, object] = {"truncation": job.truncation}
+        given: dict[str, Tensor] = {}
         if job.labels is None:
             job.labels = self.model.label_numbers(job.n, job.label)
         if job.labels is not None:
             part = job.labels[block * BLOCK : (block + 1) * BLOCK]
             given["label"] = torch.cat([part, part.new_zeros(BLOCK - len(part))]).to(self.model.recipe.device)
         seed_from(job.seed, block)  # of this process's generators, which nothing else uses while it serves
-        return self.model.recipe.draw(BLOCK, given)
+        return self.model.recipe.draw(BLOCK, given, job.truncation)
 
     def _fail(self, parts: list[tuple[_Job, int, int]], error: Exception) -> None:
         """Tells all who were in the batch, and drops what is left of their requests."""

@@ -51,7 +51,7 @@ def share_done(run: Run) -> float:
     for done, planned in (
         (number(last.get("step")), number(settings.get("steps"))),
         (number(last.get("seconds")), 60 * (number(settings.get("minutes")) or 0)),
-        (number(measured.get("images")), (number(settings.get("epochs")) or 0) * (items or 0)),
+        (number(measured.get("items")), (number(settings.get("epochs")) or 0) * (items or 0)),
     ):
         if done is not None and planned:
             shares.append(done / planned)

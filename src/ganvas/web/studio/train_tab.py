@@ -16,7 +16,7 @@ from ganvas.errors import DataError, UsageError
 from ganvas.html import plain
 from ganvas.options import Option, Range, read_options
 from ganvas.run import number
-from ganvas.training import Settings
+from ganvas.settings import Settings
 from ganvas.web.studio.context import Desk
 from ganvas.web.studio.errors import told
 from ganvas.web.studio.guard import check_here

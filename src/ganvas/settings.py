@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 
 from ganvas.options import Range
 
+GENERAL = ("data", "out", "resume", "preset", "start", "dry_run", "quiet", "data_root", "recipe", "help")
+"""Flags of every training beside these settings."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -19,10 +22,10 @@ class Settings:
     accumulate: Annotated[int, Range(1, 4096), "split each batch into this many parts to save memory"] = 1
     seed: Annotated[int, Range(0, 2**31 - 1), "the source of all randomness"] = 0
     precision: Annotated[
-        Literal["auto", "bf16", "float32"], "auto takes bf16 where the hardware has it natively, for images"
+        Literal["auto", "bf16", "float32"], "auto takes bf16 where the hardware has it natively and the data bears it"
     ] = "auto"
     device: Annotated[str, "auto, cpu, cuda, cuda:1, mps, ..."] = "auto"
-    ema: Annotated[float, Range(0), "half-life of the averaged weights, in images; 0 averages nothing"] = 10_000
+    ema: Annotated[float, Range(0), "half-life of the averaged weights, in items; 0 averages nothing"] = 10_000
     checkpoint_every: Annotated[int, Range(1), "steps between checkpoints (and at least every two minutes)"] = 1000
     sample_every: Annotated[int | None, Range(1), "steps between sample pictures; default: spread over the run"] = None
     keep: Annotated[int, Range(1), "checkpoints to keep"] = 3
