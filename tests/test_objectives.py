@@ -102,20 +102,26 @@ def test_a_paired_objective_has_no_labels_to_change(name):
 
 
 def test_an_averaged_objective_is_judged_by_the_distance_to_the_other_kinds_mean():
-    real, fake = objective("relativistic-average").judged(REAL, FAKE)
+    real, fake, scale = objective("relativistic-average").judged(REAL, FAKE)
     torch.testing.assert_close(real, torch.tensor([LN3, 0.0]))
     torch.testing.assert_close(fake, torch.tensor([-1.5 * LN3, 0.5 * LN3]))
+    assert scale == "decision"
 
 
 def test_a_paired_objective_is_judged_by_differences():
-    real, fake = objective("relativistic").judged(REAL, FAKE)
+    real, fake, scale = objective("relativistic").judged(REAL, FAKE)
     torch.testing.assert_close(real, torch.tensor([2 * LN3, -LN3]))
-    torch.testing.assert_close(fake, -real)
+    assert fake is None and scale == "pair"  # the same differences once more would say nothing new
 
 
 def test_least_squares_is_undecided_halfway_between_its_targets():
-    real, fake = objective("least-squares").judged(torch.tensor([1.0]), torch.tensor([0.0]))
-    assert (real.item(), fake.item()) == (0.5, -0.5)
+    real, fake, scale = objective("least-squares").judged(torch.tensor([1.0]), torch.tensor([0.0]))
+    assert (real.item(), fake.item(), scale) == (0.5, -0.5, "decision")
+
+
+def test_wasserstein_scores_have_no_dividing_line():
+    real, fake, scale = objective("wasserstein").judged(REAL, FAKE)
+    assert torch.equal(real, REAL) and torch.equal(fake, FAKE) and scale == "score"
 
 
 @pytest.mark.parametrize("name", BY_HAND)

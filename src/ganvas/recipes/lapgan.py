@@ -92,8 +92,9 @@ class LAPGAN(Recipe):
             fake_logits = self.discriminator[level](fake, real.label)
             terms |= self.named(level, self.objective.discriminator(real_logits, fake_logits))
             judged.append(self.objective.judged(real_logits, fake_logits))
-        real_judged, fake_judged = (torch.stack(each, dim=1) for each in zip(*judged, strict=True))
-        return Losses(terms, real_judged, fake_judged)
+        real_judged, fake_judged = ([each[kind] for each in judged if each[kind] is not None] for kind in (0, 1))
+        together = [torch.stack(each, dim=1) if each else None for each in (real_judged, fake_judged)]
+        return Losses(terms, *together, judged[0][2])
 
     def generator_losses(self, real: Images) -> Losses:
         terms: dict[str, Tensor] = {}
