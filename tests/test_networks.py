@@ -1,0 +1,65 @@
+"""Networks of translation and of sounds: shapes, identity, and phase shuffle by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ganvas.networks.translation import Translator
+from ganvas.networks.waves import WaveDiscriminator, WaveGenerator, ladder, shuffled
+
+
+@pytest.mark.parametrize("size", [(8, 8), (13, 30), (64, 48)])
+@pytest.mark.parametrize("shown", [(8, 8), (21, 16), (40, 64)])
+def test_a_translator_takes_pictures_of_any_size(size: tuple[int, int], shown: tuple[int, int]) -> None:
+    network = Translator(source=4, channels=3, size=size, width=4)
+    made = network(torch.rand(2, 4, *shown) * 2 - 1)
+    assert made.shape == (2, 3, *shown) and made.abs().max() <= 1
+
+
+def test_a_residual_translator_starts_as_the_identity() -> None:
+    source = torch.randn(2, 3, 17, 12)
+    network = Translator(source=3, channels=3, size=(16, 16), width=4, residual=True)
+    assert torch.equal(network(source), source)
+    with pytest.raises(ValueError, match="1 channels must have as many, not 3"):
+        Translator(source=1, channels=3, size=(16, 16), width=4, residual=True)
+
+
+def test_a_translator_sees_far_and_passes_gradients_to_every_weight() -> None:
+    network = Translator(source=1, channels=1, size=(32, 32), width=4)
+    source = torch.rand(1, 1, 32, 32, requires_grad=True)
+    network(source)[0, 0, 16, 16].backward()
+    assert source.grad is not None and (source.grad != 0).float().mean() > 0.9
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for n, p in network.named_parameters() if "bias" not in n)
+
+
+@pytest.mark.parametrize(
+    ("length", "base", "steps"), [(16384, 16, 5), (8192, 8, 5), (8000, 8, 5), (16, 16, 0), (100, 7, 2)]
+)
+def test_the_ladder_reaches_the_length(length: int, base: int, steps: int) -> None:
+    found = ladder(length)
+    assert (found.base, found.steps) == (base, steps) and found.made >= length > found.made - 4**steps
+    waves = WaveGenerator(latent=5, channels=2, length=length, width=1)(torch.randn(3, 5))
+    assert waves.shape == (3, 2, length)
+    assert WaveDiscriminator(channels=2, length=length, width=1)(waves).shape == (3,)
+
+
+def test_labels_reach_both_networks() -> None:
+    generator = WaveGenerator(latent=4, channels=1, length=64, width=2, classes=3)
+    discriminator = WaveDiscriminator(channels=1, length=64, width=2, classes=3).eval()
+    latent, labels = torch.randn(1, 4).expand(2, 4), torch.tensor([0, 2])
+    one, other = generator(latent, labels)
+    assert not torch.allclose(one, other)
+    first, second = discriminator(torch.stack([one, one]), labels)
+    assert not torch.isclose(first, second)
+
+
+def test_phase_shuffle_moves_each_sound_and_reflects_at_its_ends() -> None:
+    maps = torch.arange(6.0).repeat(40, 2, 1)
+    torch.manual_seed(0)
+    moved = shuffled(maps, 2)
+    allowed = {
+        (2, 1, 0, 1, 2, 3), (1, 0, 1, 2, 3, 4), (0, 1, 2, 3, 4, 5), (1, 2, 3, 4, 5, 4), (2, 3, 4, 5, 4, 3)
+    }  # fmt: skip
+    seen = {tuple(int(v) for v in sound[0]) for sound in moved}
+    assert seen == allowed and torch.equal(moved[:, 0], moved[:, 1])
