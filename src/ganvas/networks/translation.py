@@ -37,9 +37,8 @@ class Translator(nn.Module):
         self.levels = max(1, min(DEEPEST, int(math.log2(max(2, min(size) // 4)))))
         widths = [width * min(4, 2**level) for level in range(self.levels + 1)]
         self.head = nn.Conv2d(source, widths[0], 3, padding=1)
-        self.down = nn.ModuleList(
-            nn.ModuleList([_Block(before), nn.Conv2d(before, after, 4, 2, 1)]) for before, after in pairwise(widths)
-        )
+        self.down = nn.ModuleList(_Block(before) for before in widths[:-1])
+        self.halve = nn.ModuleList(nn.Conv2d(before, after, 4, 2, 1) for before, after in pairwise(widths))
         self.middle = nn.Sequential(_Block(widths[-1]), _Block(widths[-1]))
         self.mix = nn.ModuleList(nn.Conv2d(after + before, before, 3, padding=1) for before, after in pairwise(widths))
         self.up = nn.ModuleList(_Block(before) for before in widths[:-1])
