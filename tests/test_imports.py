@@ -5,6 +5,7 @@ Every import counts, also one inside a function and one that is there for types 
 
 import ast
 import graphlib
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,3 +135,11 @@ def test_nothing_is_ever_unpickled() -> None:
                 assert name == "features.weights" and safe, f"{name}: {ast.unparse(node)}"
             if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
                 assert ast.unparse(node.value) == "False", name
+
+
+def test_the_picture_of_the_rooms_is_of_these_rooms() -> None:
+    script = Path(__file__).parents[1] / "scripts" / "draw_architecture.py"
+    drawing = runpy.run_path(str(script))
+    assert drawing["PICTURE"].read_text(encoding="utf-8") == drawing["drawn"](drawing["imports"]()), (
+        f"run {script.name}"
+    )
