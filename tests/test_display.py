@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ganvas.report import terminal
 from ganvas.report.terminal import Display
+from ganvas.spaces import ImageSpace
 from ganvas.training.processes import Processes
 from ganvas.training.watcher import Verdict
 
@@ -49,7 +50,7 @@ class Game:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, watcher: Display, **settings: Any) -> None:
         self.settings = SimpleNamespace(**{"steps": 1000, "epochs": None, "minutes": None, **settings})
         self.processes = Processes()
-        self.recipe, self.data = R3GAN(), SimpleNamespace(name="digits")
+        self.recipe, self.data = R3GAN(), SimpleNamespace(name="digits", space=ImageSpace(1, 28, 28))
         self.batches = SimpleNamespace(epoch=3)
         self.batch_size, self.steps_done, self.outcome, self.watcher = 64, 0, "running", watcher
         monkeypatch.setattr(terminal.time, "monotonic", self.elapsed)
