@@ -177,7 +177,7 @@ def judged(run: Path, seed: int, mnist: Path | None) -> None:
 
     accuracy = (judge.look(test_images)[0] == test_labels).float().mean().item()
     picture = run / "judged.png"
-    save_picture(model.space.grid(samples[:100], columns=10), picture)
+    save_picture(model.space.show(samples[:100], columns=10), picture)
     print(f"{run} at step {model.step:,}, {len(asked):,} samples, seed {seed}; the first hundred are in {picture}")
     print(f"the judge reads {100 * accuracy:.2f}% of MNIST's 10,000 test images correctly")
     print(f"{'':<46}{'samples':>9}{'held-out':>10}   target")

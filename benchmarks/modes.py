@@ -106,7 +106,7 @@ def _judged(run: Path, recipe: str, data: str, options: Mapping[str, Any], n: in
     def judge() -> dict[str, Any]:
         trained(run, recipe, data, options)
         model = load(run)
-        save_picture(model.space.grid(model.sample(64, seed=1)), run / "grid.jpg")
+        save_picture(model.space.show(model.sample(64, seed=1)), run / "grid.jpg")
         report = evaluate(run, metrics=["modes"], n=n, seed=1, progress=False)
         found = {key: score.value for key, score in report.scores.items()}
         return found | {FIFTH: _with_a_fifth(model.sample(n, seed=1))} if data == "grid" else found

@@ -78,7 +78,7 @@ def _judged(run: Path, recipe: str, data: str, options: Mapping[str, Any], n: in
     def judge() -> dict[str, Any]:
         trained(run, recipe, data, options)
         model = load(run)
-        save_picture(model.space.grid(model.sample(60, seed=1), columns=10), run / "grid.jpg")
+        save_picture(model.space.show(model.sample(60, seed=1), columns=10), run / "grid.jpg")
         report = evaluate(run, metrics=["fid"], extractor="native", n=n, seed=1, progress=False)
         score = report.scores[SCORE]
         bounds = None if score.interval is None else [score.interval.low, score.interval.high]

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ganvas.report import terminal
 from ganvas.report.terminal import Display
+from ganvas.spaces import ImageSpace
 from ganvas.training.processes import Processes
 from ganvas.training.watcher import Verdict
 
@@ -49,7 +50,7 @@ class Game:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, watcher: Display, **settings: Any) -> None:
         self.settings = SimpleNamespace(**{"steps": 1000, "epochs": None, "minutes": None, **settings})
         self.processes = Processes()
-        self.recipe, self.data = R3GAN(), SimpleNamespace(name="digits")
+        self.recipe, self.data = R3GAN(), SimpleNamespace(name="digits", space=ImageSpace(1, 28, 28))
         self.batches = SimpleNamespace(epoch=3)
         self.batch_size, self.steps_done, self.outcome, self.watcher = 64, 0, "running", watcher
         monkeypatch.setattr(terminal.time, "monotonic", self.elapsed)
@@ -85,7 +86,7 @@ def test_a_log_file_gets_a_plain_line_every_ten_seconds(monkeypatch: pytest.Monk
     assert [line.split(" of ")[0] for line in lines] == ["200", "400", "600", "800", "1,000", "1,000", *lines[6:]]
     # 64 images in 0.01 s; 0:02 of 0:10 are over; the loss is the game's, without the penalty: 0.5 + 0.75.
     assert lines[0] == (
-        "200 of 1,000 steps, 20%, 6,400 items/s, 0:02 elapsed, 0:08 left; "
+        "200 of 1,000 steps, 20%, 6,400 images/s, 0:02 elapsed, 0:08 left; "
         "discriminator: loss 1.25, right on 71% of real, 66% of generated, mean probability 58% of real, "
         "43% of generated; generator: loss 0.812; "
         "doctor: Nothing wrong is seen: the discriminator is right on 71% of real and 66% of generated samples; "
@@ -144,7 +145,7 @@ def test_the_panel_tells_the_numbers_and_what_they_mean(monkeypatch: pytest.Monk
     game.play(526)
     panel = console.file.getvalue().rpartition("R3GAN on digits")[2]  # type: ignore[attr-defined]
     for told in (
-        "of 1,000 steps · epoch 4 of 10 · 52% · 6,400 items/s · 0:05 elapsed · 0:05 left",
+        "of 1,000 steps · epoch 4 of 10 · 52% · 6,400 images/s · 0:05 elapsed · 0:05 left",
         "right on 71% of real, 66% of generated",
         "mean probability 58% of real, 43% of generated",
         "Nothing wrong is seen: the discriminator is right on 71% of real and 66% of generated samples",
@@ -164,4 +165,4 @@ def test_time_left_counts_from_this_session(monkeypatch: pytest.MonkeyPatch) -> 
     watcher.finished(game)  # type: ignore[arg-type]
     line = console.file.getvalue()  # type: ignore[attr-defined]
     assert "16:20 left" in line  # 490 steps at 2 s
-    assert "32 items/s" in line  # 640 images in 20 s
+    assert "32 images/s" in line  # 640 images in 20 s

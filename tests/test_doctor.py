@@ -19,8 +19,9 @@ from ganvas.data.opening import open_data
 from ganvas.doctor import diagnosis, looks
 from ganvas.doctor.diagnosis import diagnose
 from ganvas.doctor.looks import Looks, compare, labels_shown
-from ganvas.doctor.real_features import RealFeatures, grid_pattern
+from ganvas.doctor.real_features import RealFeatures
 from ganvas.recipes.dcgan import DCGAN
+from ganvas.spaces import ImageSpace
 from ganvas.training.watcher import Watcher
 
 CPU = torch.device("cpu")
@@ -115,7 +116,7 @@ def test_a_label_with_one_sample_only_is_told_unless_its_real_items_are_one_too(
     assert compare(same, labels, RealFeatures.of(data, CPU))["diversity_least"] < 1e-3
     items, known = held_out(data, 2000)
     lone = torch.cat([(known != 3).nonzero()[:, 0], (known == 3).nonzero()[:1, 0]])
-    reference = RealFeatures._made(items[lone], items[:0], known[lone], None, None, {}, CPU)
+    reference = RealFeatures._made(data.space, items[lone], items[:0], known[lone], None, None, {}, CPU)
     assert compare(same, labels, reference)["diversity_least"] > 0.7
 
 
@@ -134,11 +135,12 @@ def test_a_checkerboard_on_pictures_is_seen(side: int, period: int) -> None:
     board = torch.zeros(side, side)
     board[::period] += 0.07 * period
     board[:, ::period] += 0.07 * period
-    plain, boarded = grid_pattern(clean), grid_pattern(clean + board)
+    space = ImageSpace(3, side, side)
+    plain, boarded = space.patterns(clean), space.patterns(clean + board)
     # Lines this thin are as high at every multiple of their frequency, down to every other pixel.
     assert max(min(b / p for b, p in zip(boarded[k], plain[k], strict=True)) for k in plain) > diagnosis.CHECKERED
     for other in (pictures(side).flip(0), torch.randn(64, 1, side, side)):
-        assert all(0.2 < value < 3 for _, value in grid_pattern(other).values())
+        assert all(0.2 < value < 3 for _, value in space.patterns(other).values())
 
 
 def test_noise_and_smoothness_are_no_checkerboard() -> None:
@@ -155,8 +157,8 @@ def test_noise_and_smoothness_are_no_checkerboard() -> None:
 
 
 def test_small_pictures_have_no_large_grid() -> None:
-    assert set(grid_pattern(pictures(16))) == {2, 4} and set(grid_pattern(pictures(32))) == {2, 4, 8}
-    assert not grid_pattern(pictures(7))
+    found = {side: set(ImageSpace(3, side, side).patterns(pictures(side))) for side in (7, 16, 32)}
+    assert found == {7: set(), 16: {2, 4}, 32: {2, 4, 8}}
 
 
 def test_labels_that_are_too_many_are_spread() -> None:

@@ -264,19 +264,19 @@ def test_labels_are_the_columns(tmp_path: Path) -> None:
 
 
 def test_layouts() -> None:
-    assert timeline.layout(ImageSpace(1, 28, 28), 10) == (8, 10)
-    assert timeline.layout(ImageSpace(3, 64, 64), 0) == (8, 8)
-    assert timeline.layout(ImageSpace(1, 28, 28), 1000) == (8, 16)
+    assert ImageSpace(1, 28, 28).layout(10) == (8, 10)
+    assert ImageSpace(3, 64, 64).layout(0) == (8, 8)
+    assert ImageSpace(1, 28, 28).layout(1000) == (8, 16)
     assert timeline.labels_shown(32, 16) == list(range(0, 32, 2))
-    rows, columns = timeline.layout(ImageSpace(3, 512, 1024), 0)
+    rows, columns = ImageSpace(3, 512, 1024).layout(0)
     assert rows * 513 <= 1280 and columns >= 2  # never a picture of tens of megabytes
-    assert timeline.layout(PointSpace(2), 0)[0] == 2000
+    assert PointSpace(2).layout(0)[0] == 2000
 
 
 def test_the_strip_follows_samples_from_left_to_right() -> None:
     space = ImageSpace(1, 4, 4)
     # Sample i of frame t is all of level 10 t + i.
-    frames = [space.grid((torch.arange(64) + 10 * t).div(127.5).sub(1).reshape(64, 1, 1, 1).expand(-1, 1, 4, 4), 8)
+    frames = [space.show((torch.arange(64) + 10 * t).div(127.5).sub(1).reshape(64, 1, 1, 1).expand(-1, 1, 4, 4), 8)
               for t in range(3)]  # fmt: skip
     stray = Image.new("L", (7, 7))
     strip = timeline.strip([stray, *frames], space, 8)

@@ -217,7 +217,7 @@ def test_labels_choose_native_and_a_model_trained_on_lite0_another_judge(data, m
             torch.manual_seed(len(name))
             self.layer = nn.Linear(20, 20)
 
-    monkeypatch.setattr(module, "extractor", Named)
+    monkeypatch.setattr(module, "extractor", lambda name, space: Named(name))
     monkeypatch.setattr(module, "native", lambda data, progress: Named("native"))
     images = api.open_data(torch.zeros(4, 8, 8, dtype=torch.uint8).numpy(), progress=False)
     recipe = made(Linear)

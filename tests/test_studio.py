@@ -170,7 +170,7 @@ def test_samples_are_those_of_the_run_and_the_seed(page, runs):
     page.click("#sample-go")
     first = source(page, "#sample-picture", before)
     model = ganvas.load(runs / "marks")
-    assert np.array_equal(pixels(page, first), np.asarray(model.space.grid(model.sample(36, seed=5))))
+    assert np.array_equal(pixels(page, first), np.asarray(model.space.show(model.sample(36, seed=5))))
     page.wait_for_selector("#sample-zip")
     with page.expect_download() as download:
         page.click("#sample-zip")

@@ -35,6 +35,8 @@ def written(folder: Path, model, name: str, title: str = "a <b>page</b>") -> Pat
         "step": 7,
         "version": "0",
         "space": space_to_config(model.space),
+        "shape": list(model.space.shape),
+        "canvas": model.space.canvas,
         "labels": list(model.labels),
         "inputs": [each.to_json() for each in inputs],
         "output": "samples",

@@ -26,8 +26,8 @@ CAVEAT = (
     "Look at the pictures."
 )
 
-FEW_ITEMS = 200
-"""Training pictures below which there is too little data whatever else is."""
+FEW_ITEMS = 2000
+"""Training items up to which the number of them is told where some are copied."""
 
 FAR_OFF, EXPLODED, CERTAIN = 5.0, 100.0, 1000.0
 """Divergence: distance of the samples, growth of a gradient norm, size of a logit."""
@@ -90,7 +90,7 @@ def diagnose(rows: Sequence[Row], config: Mapping[str, Any] | None = None) -> li
     facts = facts_of(config or {})
     arguments = facts["arguments"]
     judged = (arguments or {}).get("objective") not in NO_DIVIDING_LINE
-    case = _Case(symptoms(rows, judged), arguments, facts["items"], facts["images"], roll_backs(rows))
+    case = _Case(symptoms(rows, judged), arguments, facts["items"], facts["few"], facts["steady"], roll_backs(rows))
     found = [finding for look in _EXAMINATIONS if (finding := look(case)) is not None]
     if not any(finding.mood == "bad" for finding in found):
         found.insert(0, _in_order(case))
@@ -102,7 +102,8 @@ class _Case:
     told: Symptoms
     arguments: Mapping[str, Any] | None
     items: float | None
-    images: bool
+    few: int
+    steady: str
     roll_backs: str
 
     def signal(self, name: str) -> float:
@@ -154,7 +155,7 @@ def _memorisation(case: _Case) -> Finding | None:
     copying = case.signal("copying")
     if not (case.grown and copying < COPYING):
         return None
-    items = f"; there are {case.items:,.0f} of them" if case.items and case.items < 10 * FEW_ITEMS else ""
+    items = f"; there are {case.items:,.0f} of them" if case.items and case.items < FEW_ITEMS else ""
     return Finding(
         "memorisation",
         "bad",
@@ -297,7 +298,7 @@ def _collapse(case: _Case) -> Finding | None:
             g_steps="--g-steps 1",
             objective="--objective relativistic",
         )
-        + ["the r3gan recipe, which was made against this"] * case.images,
+        + ([f"the {case.steady} recipe, which was made against this"] if case.steady else []),
     )
 
 
@@ -328,7 +329,7 @@ def _oscillation(case: _Case) -> Finding | None:
 
 
 def _little_data(case: _Case) -> Finding | None:
-    if not case.images or case.items is None or case.items >= FEW_ITEMS:
+    if case.items is None or case.items >= case.few:
         return None
     return Finding(
         "little data",

@@ -1,9 +1,9 @@
 """What a run says of its samples while it trains: a cheap look at some 256 of them, every 100 steps.
 
 `Looks` is a watcher. At a look it draws samples from the averaged weights (and some from the live ones), with seeds
-of its own, and compares them with real items of the training data. The comparison happens among the leading principal
-components of the (shrunken) training pictures, which need no download and take about a second to find; points are used
-as they are. The numbers go into the rows of `metrics.jsonl` as `signal/...`, and `doctor.py` reads them there.
+of its own, and compares them with real items of the training data as their space looks at them (`real_features.py`),
+which needs no download. The numbers go into the rows of `metrics.jsonl` as `signal/...`, and `doctor.py` reads them
+there.
 
     diversity           mean distance between two samples, as a ratio to that between two training items
     diversity_within    the same, between samples of one label
@@ -30,7 +30,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ganvas.doctor.real_features import LIVE, SAMPLES, RealFeatures, grid_pattern, mean_distance, nearest_other
+from ganvas.doctor.real_features import LIVE, SAMPLES, RealFeatures, mean_distance, nearest_other
 from ganvas.metrics.distributions import Moments, frechet_distance
 from ganvas.training import Game, Watcher, seed_from
 
@@ -124,11 +124,11 @@ def compare(samples: Tensor, labels: Tensor | None, reference: RealFeatures) -> 
     }
     if labels is not None:
         found |= _label_signals(features, labels, reference)
-    if reference.grid:
-        ours = grid_pattern(samples)
+    if reference.patterns:
+        ours = reference.space.patterns(samples)
         found["checkerboard"] = max(
-            min(mine / real for mine, real in zip(ours[period], grid, strict=True))
-            for period, grid in reference.grid.items()
+            min(mine / real for mine, real in zip(ours[period], theirs, strict=True))
+            for period, theirs in reference.patterns.items()
         )
     return found
 

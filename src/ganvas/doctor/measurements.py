@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from ganvas.run import Row, judge, measurements, number, players, series
+from ganvas.spaces import kinds
 
 LOOKS = 3
 """A signal is read off the median of this many last looks, so that one odd look says nothing."""
@@ -135,13 +136,17 @@ def _changed(
 
 
 def facts_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a run's `config.json` its diagnosis needs: the recipe's arguments, the number of training items, and
-    whether they are images. Whatever is no such thing is left out."""
+    """What of a run's `config.json` its diagnosis needs: the recipe's arguments, the number of training items, and what
+    the kind of these says: below how many there are too `few`, and which recipe is `steady`. Whatever is no such thing
+    is left out."""
     data = config.get("data") if isinstance(config.get("data"), dict) else {}
     assert isinstance(data, dict)
     counts, space = data.get("counts"), data.get("space")
+    named = space.get("kind") if isinstance(space, dict) else None
+    kind = kinds.get(named) if isinstance(named, str) else None
     return {
         "arguments": arguments if isinstance(arguments := config.get("arguments"), dict) and arguments else None,
         "items": number(counts.get("train")) if isinstance(counts, dict) else None,
-        "images": isinstance(space, dict) and space.get("kind") == "images",
+        "few": 0 if kind is None else kind.few,
+        "steady": "" if kind is None else kind.steady,
     }

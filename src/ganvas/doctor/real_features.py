@@ -1,8 +1,8 @@
 """What samples are compared with while a run trains: real items, in a small space that needs no download.
 
-Pictures are shrunk, and seen among the leading principal components of the training pictures, which takes about a
-second to find; points are used as they are. `RealFeatures` keeps what of the real items a look needs again and again;
-`looks.py` looks.
+Items are seen as their own space looks at them (`Space.look`); where that gives many numbers, among the leading
+principal components of the training items, which takes about a second to find. `RealFeatures` keeps what of the real
+items a look needs again and again; `looks.py` looks.
 """
 
 from __future__ import annotations
@@ -17,17 +17,16 @@ from torch import Tensor
 from ganvas.data.batches import Batch
 from ganvas.data.dataset import Data, Split
 from ganvas.metrics.distributions import Moments
-from ganvas.spaces import ImageSpace
+from ganvas.spaces import Space
 
 SAMPLES, LIVE = 256, 64
 """Samples of a look, from the averaged weights and from the live ones."""
 
 COMPONENTS = 64
-SIDE = 16
-"""Pictures are shrunk to at most this many pixels a side before their principal components are sought."""
+"""Features beyond which principal components are sought, and how many of these there are."""
 
 ITEMS = 4096
-"""Training items that samples are compared with; fewer where pictures are so large that reading them takes long."""
+"""Training items that samples are compared with; fewer where they are so large that reading them takes long."""
 
 CELLS = 24
 NEIGHBOURS = 5
@@ -44,6 +43,7 @@ class RealFeatures:
     mean (D,). within: label to the mean distance between two of its items.
     """
 
+    space: Space
     mean: Tensor | None
     components: Tensor | None
     train: Tensor
@@ -59,35 +59,34 @@ class RealFeatures:
     nearest: float
     deviation: float
     copying: float
-    grid: dict[int, tuple[float, float]]
+    patterns: dict[int, tuple[float, float]]
 
     @staticmethod
     def of(data: Data, device: torch.device) -> RealFeatures:
         """Of the data's splits. Deterministic, and without training's randomness."""
-        pictures, labels = _items(data.split("train"), ITEMS)
-        held_pictures, _ = _items(data.split("validation"), 512)
+        space = data.space
+        items, labels = _items(data.split("train"), ITEMS)
+        held_items, _ = _items(data.split("validation"), 512)
         more, _ = _items(data.split("test"), 512)
-        held_pictures = torch.cat([held_pictures, more])
+        flat, held = space.look(items), space.look(torch.cat([held_items, more]))
         mean = components = None
-        flat, held = _shrunk(pictures), _shrunk(held_pictures)
-        grid: dict[int, tuple[float, float]] = {}
-        if isinstance(data.space, ImageSpace):
+        if flat.shape[1] > COMPONENTS:
             mean = flat.mean(0)
             some = flat[:2048] - mean
             values, vectors = torch.linalg.eigh(some.T @ some / len(some))
             components = vectors[:, values.argsort(descending=True)[:COMPONENTS]]
             flat, held = (flat - mean) @ components, (held - mean) @ components
-            grid = grid_pattern(pictures)
-        return RealFeatures._made(flat, held, labels, mean, components, grid, device)
+        return RealFeatures._made(space, flat, held, labels, mean, components, space.patterns(items), device)
 
     @staticmethod
     def _made(
+        space: Space,
         train: Tensor,
         held: Tensor,
         labels: Tensor | None,
         mean: Tensor | None,
         components: Tensor | None,
-        grid: dict[int, tuple[float, float]],
+        patterns: dict[int, tuple[float, float]],
         device: torch.device,
     ) -> RealFeatures:
         enough = len(held) >= 32
@@ -102,6 +101,7 @@ class RealFeatures:
         label_means, within = _by_label(train, labels)
         some = train[:SAMPLES]
         return RealFeatures(
+            space=space,
             mean=None if mean is None else mean.to(device),
             components=None if components is None else components.to(device),
             train=train.to(device),
@@ -117,12 +117,12 @@ class RealFeatures:
             nearest=nearest_other(some),
             deviation=max(float((train - train.mean(0)).square().sum(1).mean().sqrt()), 1e-12),
             copying=_copying_of_real(train, held_out),
-            grid=grid,
+            patterns=patterns,
         )
 
     def project(self, samples: Tensor) -> Tensor:
         """Samples (B, ...) as features (B, D)."""
-        flat = _shrunk(samples)
+        flat = self.space.look(samples)
         return flat if self.components is None or self.mean is None else (flat - self.mean) @ self.components
 
 
@@ -137,35 +137,6 @@ def nearest_other(features: Tensor) -> float:
     return float(torch.cdist(features, features).fill_diagonal_(math.inf).amin(1).median())
 
 
-def grid_pattern(pictures: Tensor) -> dict[int, tuple[float, float]]:
-    """Of pictures (B, C, H, W), by the period of a grid in pixels: the share of their energy at its frequency, and how
-    far that sticks out from the frequencies beside it.
-
-    A transposed convolution whose kernel is no multiple of its stride draws a pattern that repeats every stride pixels
-    (Odena et al. 2016), with its energy at 1/stride. Noise has much there, and no more than beside it; pictures that
-    are smoother than real ones may have a tiny peak. So both numbers count, each as the larger one of rows and columns.
-    """
-    gray = pictures[:LIVE].float().mean(1)
-    found = {}
-    for period in (2, 4, 8):
-        height, width = (side // (2 * period) * 2 * period for side in gray.shape[1:])
-        if min(height, width) < 4 * period:
-            continue
-        part = gray[:, :height, :width]
-        part = part - part.mean((1, 2), keepdim=True)
-        window = torch.hann_window(height, device=part.device)[:, None] * torch.hann_window(width, device=part.device)
-        power = torch.fft.fft2(part * window).abs().square().mean(0)
-        power = power / power.sum().clamp(min=1e-12)
-        shares, contrasts = [], []
-        for lines, along in ((power.sum(1), power[:, :2].mean(1)), (power.sum(0), power[:2].mean(0))):
-            peak = len(lines) // period
-            beside = [along[peak - 3], along[peak - 2]] if period == 2 else [along[peak - 2], along[peak + 2]]
-            shares.append(float(lines[peak]))
-            contrasts.append(float(along[peak] / (torch.stack(beside).mean() + 1e-6 * power.mean())))
-        found[period] = (max(*shares, 1e-6), max(*contrasts, 1e-6))
-    return found
-
-
 def _items(split: Split, most: int) -> tuple[Tensor, Tensor | None]:
     """Items of a split, spread evenly over it in an order that is mixed and always the same: float32, and labels."""
     count = min(len(split), most, max(64, _BYTES // (4 * math.prod(split.data.space.shape))))
@@ -173,14 +144,6 @@ def _items(split: Split, most: int) -> tuple[Tensor, Tensor | None]:
     batch: Batch = split.gather(order)
     label = getattr(batch, "label", None)
     return batch.value.float(), None if label is None else label
-
-
-def _shrunk(samples: Tensor) -> Tensor:
-    """(B, C, H, W) to (B, C * h * w) with sides of at most SIDE pixels, each the mean of those it replaces."""
-    if samples.dim() < 4:
-        return samples.flatten(1).float()
-    height, width = (min(side, SIDE) for side in samples.shape[2:])
-    return torch.nn.functional.adaptive_avg_pool2d(samples.float(), (height, width)).flatten(1)
 
 
 def _k_means(features: Tensor, count: int, rounds: int = 10) -> Tensor:

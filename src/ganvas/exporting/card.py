@@ -21,9 +21,9 @@ MOST_PASSPORTS = 20
 def card(source: Exportable, config: Mapping[str, Any], name: str) -> str:
     """Markdown with the front matter that the Hub reads. name: of the folder that it will lie in."""
     model, data = source.model, config["data"]
-    kind = "unconditional-image-generation" if model.space.kind == "images" else None
     labels = f" It generates by label: {', '.join(map(_code, model.labels[:30]))}." if model.labels else ""
-    return f"""{_front(kind, ["gan", "generative-adversarial-network", str(config["recipe"]), str(data["name"])])}
+    tags = ["gan", "generative-adversarial-network", str(config["recipe"]), str(data["name"])]
+    return f"""{_front(model.space.task, tags)}
 # {_text(name)}
 
 ![64 samples, seed 0](samples.png)
@@ -188,9 +188,8 @@ def _rows(values: Mapping[str, Any]) -> str:
 
 
 def _shape(model: Model) -> str:
-    if model.space.kind == "images":
-        return f"(16, {', '.join(map(str, model.space.shape))}) in [-1, 1]"
-    return f"(16, {model.space.shape[0]})"
+    within = "" if model.space.bounds is None else f" in {list(model.space.bounds)}"
+    return f"(16, {', '.join(map(str, model.space.shape))}){within}"
 
 
 def _text(value: Any) -> str:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ganvas.errors import RunError, needed
 from ganvas.model import Input, Model, compared, traced
-from ganvas.spaces import ImageSpace, space_to_config
+from ganvas.spaces import space_to_config
 from ganvas.version import __version__
 
 OPSET = 17
@@ -67,7 +67,7 @@ def metadata(model: Model, inputs: list[Input], recipe_name: str) -> dict[str, s
     """
     told: dict[str, Any] = {
         "inputs": [each.to_json() for each in inputs],
-        "range": [-1, 1] if isinstance(model.space, ImageSpace) else None,
+        "range": model.space.bounds,
     }
     if model.enlarges:
         generator: Any = model.recipe.generator

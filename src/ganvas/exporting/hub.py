@@ -48,7 +48,7 @@ def write_hub(source: Exportable, out: Path, check: Callable[[float], None]) -> 
         if model.enlarges:
             write_atomically(beside / "README.md", enlarger_card(source, config, out.resolve().name))
         else:
-            save_picture(model.space.grid(model.sample(SHOWN, seed=0), columns=model.columns), beside / "samples.png")
+            save_picture(model.space.show(model.sample(SHOWN, seed=0), columns=model.columns), beside / "samples.png")
             write_atomically(beside / "README.md", card(source, config, out.resolve().name))
         check(_difference(model, source.load(beside)))
         _move(beside, out)

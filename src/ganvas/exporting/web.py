@@ -23,7 +23,7 @@ from ganvas.exporting.run import Exportable
 from ganvas.files import write_atomically
 from ganvas.html import script_data, text_of
 from ganvas.model import BLOCK, Input, Model, draws, inputs_of
-from ganvas.spaces import space_to_config
+from ganvas.spaces import kinds, space_to_config
 from ganvas.version import __version__
 
 DIRECTIONS = 6
@@ -33,6 +33,9 @@ LARGEST_LATENT = 1024
 
 def write_page(source: Exportable, out: Path, check: Callable[[float], None]) -> None:
     model = source.model
+    if model.space.canvas is None:
+        shown = " and ".join(sorted({each.noun for each in kinds.values() if each.canvas}))
+        raise UsageError(f"a page cannot show {model.space.noun} yet, only {shown}: export to onnx or hub")
     inputs = inputs_of(model)
     for each in inputs:
         if each.kind == "other":
@@ -64,6 +67,8 @@ def about_enlarging(model: Model) -> dict[str, Any]:
 def _sampling(model: Model, inputs: list[Input]) -> dict[str, Any]:
     return {
         "space": space_to_config(model.space),
+        "shape": list(model.space.shape),
+        "canvas": model.space.canvas,
         "labels": list(model.labels),
         "inputs": [each.to_json() for each in inputs],
         "output": OUTPUT,

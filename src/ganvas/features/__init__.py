@@ -16,18 +16,22 @@ from ganvas.features.coordinates import Coordinates
 from ganvas.features.custom import Custom
 from ganvas.features.inception import cached_weights, inception
 from ganvas.features.lite import Lite
+from ganvas.features.look import Look
+from ganvas.spaces import Space
 
 __all__ = ["Extractor", "Features", "ImageExtractor", "default_extractor", "extractor"]
 
-NAMES = ("inception", "lite0", "lite2", "coordinates")
+NAMES = ("inception", "lite0", "lite2", "coordinates", "look")
 
 
-def extractor(name: str, *, weights: Path | None = None, device: torch.device | str = "cpu") -> Extractor:
+def extractor(
+    name: str, *, weights: Path | None = None, device: torch.device | str = "cpu", space: Space | None = None
+) -> Extractor:
     """The extractor of this name, ready to be called.
 
-    name: `inception`, `lite0`, `lite2`, `coordinates` (points as they are), or a user's own module as
-    `path/to/file.py:Class`, which runs that file. weights: a file of Inception's weights (.pth or .safetensors) to take
-    instead of torch-fidelity's cache or its download.
+    name: `inception`, `lite0`, `lite2`, `coordinates` (points as they are), `look` (what the `space` of the samples
+    sees in them), or a user's own module as `path/to/file.py:Class`, which runs that file. weights: a file of
+    Inception's weights (.pth or .safetensors) to take instead of torch-fidelity's cache or its download.
 
     Raises UsageError for a name that is not known; DataError for weights that cannot be used.
     """
@@ -39,6 +43,10 @@ def extractor(name: str, *, weights: Path | None = None, device: torch.device | 
         return Lite(name, device=device)
     if name == "coordinates":
         return Coordinates()
+    if name == "look":
+        if space is None:
+            raise UsageError("the extractor look is that of a space of samples, and does not compare files")
+        return Look(space)
     if ".py:" in name:
         return Custom(name, device=device)
     if name.endswith(".py"):
@@ -47,5 +55,6 @@ def extractor(name: str, *, weights: Path | None = None, device: torch.device | 
 
 
 def default_extractor() -> str:
-    """`inception` where its weights are at hand without a download (in torch-fidelity's cache), else `lite0`."""
+    """Of images: `inception` where its weights are at hand without a download (in torch-fidelity's cache), else
+    `lite0`."""
     return "inception" if cached_weights().is_file() else "lite0"

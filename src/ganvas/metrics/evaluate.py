@@ -25,7 +25,6 @@ from ganvas.metrics.scores import ALIASES, DIGIT_READER, METRICS, Case
 from ganvas.model import Model, load, zoo
 from ganvas.recipe import Recipe
 from ganvas.run import read_config
-from ganvas.spaces import ImageSpace, PointSpace
 from ganvas.text import shown
 
 COUNT = 2_000
@@ -186,16 +185,15 @@ def _data(
     if isinstance(data, Data):
         opened = data
     elif data is not None:
-        if model is not None and isinstance(model.space, ImageSpace):
-            if size not in (None, (model.space.height, model.space.width)) or channels not in (
-                None,
-                model.space.channels,
-            ):
+        options: dict[str, Any] = {"size": size, "channels": channels}
+        if model is not None:
+            fixed = model.space.options()
+            if any(value not in (None, fixed.get(name, value)) for name, value in options.items()):
                 raise UsageError(
                     f"the model makes {model.space}, so the data is read like that: leave out --size, --channels"
                 )
-            size, channels = (model.space.height, model.space.width), model.space.channels
-        opened = open_data(data, size=size, channels=channels, data_root=data_root, progress=progress)
+            options |= fixed
+        opened = open_data(data, data_root=data_root, progress=progress, **options)
     elif run is None:
         raise UsageError("say what to compare with: --data digits, or a folder, an archive or an array file")
     else:
@@ -236,11 +234,7 @@ def _samples(source: Any, real: Data, progress: bool) -> Data:
         )
         if not any(parent.is_file() for parent in Path(source).parents):
             raise UsageError(f"there is nothing to judge at {shown(str(source))}{hint}")
-    space = real.space
-    if isinstance(space, PointSpace):
-        opened = open_data(source, progress=progress)
-    else:
-        opened = open_data(source, size=(space.height, space.width), channels=space.channels, progress=progress)
+    opened = open_data(source, progress=progress, **real.space.options())
     check_same_space(opened, real)
     return opened
 
@@ -248,20 +242,22 @@ def _samples(source: Any, real: Data, progress: bool) -> Data:
 def _extractor(wanted: str | Extractor | None, weights: str | Path | None, real: Data, progress: bool) -> Extractor:
     if isinstance(wanted, Extractor):
         return wanted
-    points = isinstance(real.space, PointSpace)
-    name = wanted or ("coordinates" if points else "inception" if weights is not None else default_extractor())
+    known = real.space.extractors
+    usual = "inception" if weights is not None else default_extractor()
+    name = wanted or (usual if "inception" in known else known[0])
     if ".py" not in name and name not in (*NAMES, "native"):
         raise UsageError(f"there is no extractor {name!r}{near_miss(name, (*NAMES, 'native'))}")
-    if points != (name == "coordinates"):
-        better = "coordinates" if points else "lite0"
-        raise UsageError(f"{real.name} holds {real.space}, which the extractor {name} does not look at; take {better}")
+    if ("custom" if ".py" in name else name) not in known:
+        raise UsageError(
+            f"{real.name} holds {real.space}, which the extractor {name} does not look at; take {known[0]}"
+        )
     if name == "native":
         if weights is not None:
             raise UsageError("--weights are for the extractor inception; native is trained on the data's labels")
         if not real.labels:
             raise UsageError(f"the extractor native is trained on labels, and {real.name} has none; try lite0")
         return native(real, progress=progress)
-    return extractor_named(name, weights=None if weights is None else Path(weights))
+    return extractor_named(name, weights=None if weights is None else Path(weights), space=real.space)
 
 
 def _scores(case: Case, wanted: list[str], named: bool) -> dict[str, Score]:
@@ -304,9 +300,9 @@ def _arguments(run: Path | None) -> Mapping[str, Any]:
 def _nearest(case: Case) -> Image.Image | None:
     """The samples that are much nearer to a training item than to any held-out one, above those items."""
     found, space = case.memorised, case.data.space
-    if found is None or not isinstance(space, ImageSpace):
+    if found is None or space.tile is None:
         return None
     closest = found.nearness.argsort()[:SHOWN]
     items, _ = of_data(case.data, "train", case.count, case.seed)
     pairs = torch.cat([case.samples.values[closest], items.values[found.place[closest]]])
-    return space.grid(pairs / 127.5 - 1, columns=len(closest), gap=2)
+    return space.show(space.samples_of(pairs), columns=len(closest), gap=2)

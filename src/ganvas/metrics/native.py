@@ -27,7 +27,6 @@ from ganvas.features.base import Features, ImageExtractor
 from ganvas.features.weights import check_shapes, read_weights, weights_hash
 from ganvas.files import write_atomically, write_json
 from ganvas.progress_bar import steps as steps_shown
-from ganvas.spaces import ImageSpace
 from ganvas.text import shown
 from ganvas.training import has_native_bf16
 
@@ -95,7 +94,7 @@ def native(data: Data, *, progress: bool = True) -> Native:
     progress: say so, and show a bar on a terminal. Raises UsageError for points, DataError for data with fewer than two
     labels.
     """
-    if not isinstance(data.space, ImageSpace):
+    if "native" not in data.space.extractors:
         raise UsageError(f"the extractor native is for images, and {data.name} has {data.space}")
     if len(data.labels) < 2:
         what = "only one label" if data.labels else "no labels"
@@ -188,8 +187,7 @@ def _items(split: Split, most: int) -> tuple[Tensor, Tensor]:
         places = np.sort(np.random.RandomState(0).permutation(len(places))[:most])
     pieces = []
     for start in range(0, len(places), 1024):
-        floats = split.gather(places[start : start + 1024]).value
-        pieces.append((floats * 127.5 + 127.5).round().to(torch.uint8).contiguous())
+        pieces.append(split.data.space.encode(split.gather(places[start : start + 1024]).value).contiguous())
     assert split.labels is not None
     return torch.cat(pieces), torch.from_numpy(split.labels[places])
 
@@ -199,8 +197,7 @@ def _kept(path: Path, data: Data) -> Native | None:
     try:
         about = json.loads(path.with_suffix(".json").read_text())
         weights = read_weights(path)
-        assert isinstance(data.space, ImageSpace)
-        found = Native(data.space.channels, len(data.labels))
+        found = Native(data.space.shape[0], len(data.labels))
         check_shapes(weights, {name: tuple(tensor.shape) for name, tensor in found.state_dict().items()}, "native")
         if weights_hash(weights) != about["weights_hash"]:
             return None

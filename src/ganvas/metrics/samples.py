@@ -1,6 +1,6 @@
 """What is judged, and what it is judged by: samples in the form that a file would hold.
 
-Images are rounded to 8 bits, because that is what a user gets, and what the data itself is.
+Images are rounded to 8 bits and sounds to 16, because that is what a user gets, and what the data itself is.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from ganvas.errors import DataError, RunError, UsageError, near_miss
 from ganvas.features.weights import weights_hash
 from ganvas.model import BLOCK, Model
 from ganvas.progress_bar import steps
-from ganvas.spaces import ImageSpace
 from ganvas.text import shown
 
 HELD_OUT = "validation+test"
@@ -28,8 +27,9 @@ ALL = "+".join(SPLITS)
 
 @dataclass(frozen=True)
 class Samples:
-    """values: uint8 (N, C, H, W) for images, float32 (N, D) for points. labels: (N,) int64, numbers among the labels
-    of the data that judges, or None. about: where they come from, for the passport."""
+    """values: (N, ...) as their space encodes them: uint8 (N, C, H, W) for images, float32 (N, D) for points, int16
+    (N, C, T) for sounds. labels: (N,) int64, numbers among the labels of the data that judges, or None. about: where
+    they come from, for the passport."""
 
     values: Tensor
     labels: Tensor | None
@@ -65,10 +65,7 @@ def of_model(
                 f"{name} (step {model.step:,}) cannot be judged: {broken:,} of its samples {done + 1:,} to "
                 f"{done + len(block):,} hold NaN or infinities, so its weights are broken"
             )
-        if isinstance(model.space, ImageSpace):
-            pieces.append(torch.from_numpy(model.space.to_uint8(block)).permute(0, 3, 1, 2))
-        else:
-            pieces.append(block)
+        pieces.append(model.space.encode(block))
         done += len(block)
     numbers = model.label_numbers(n)
     about = {
@@ -94,10 +91,7 @@ def of_data(data: Data, split: str, n: int | None = None, seed: int = 0) -> tupl
         places = np.sort(np.argsort(bits, kind="stable")[:n])
     pieces = []
     for start in range(0, len(places), 1024):
-        value = items.gather(places[start : start + 1024]).value
-        if isinstance(data.space, ImageSpace):
-            value = torch.from_numpy(data.space.to_uint8(value)).permute(0, 3, 1, 2)
-        pieces.append(value)
+        pieces.append(data.space.encode(items.gather(places[start : start + 1024]).value))
     shape = (0, *data.space.shape)
     values = torch.cat(pieces) if pieces else torch.empty(shape)
     labels = None if items.labels is None else torch.from_numpy(items.labels[places])
@@ -128,10 +122,10 @@ def check_same_space(judged: Data, data: Data) -> None:
     if judged.space == data.space:
         return
     mine, other = judged.space, data.space
-    if isinstance(mine, ImageSpace) and isinstance(other, ImageSpace):
+    if flags := other.matching(mine):
         raise DataError(
             f"{shown(judged.source)} gives {mine}, and {shown(data.source)} gives {other}: bring both to the same form "
-            f"with --size {other.height}x{other.width} --channels {max(mine.channels, other.channels)}"
+            f"with {flags}"
         )
     raise DataError(f"{shown(judged.source)} holds {mine}, and {shown(data.source)} holds {other}: not comparable")
 

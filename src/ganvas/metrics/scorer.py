@@ -1,8 +1,9 @@
 """Scores while training runs: a curve, the weights of the best moment in `best/`, and a stop when nothing improves.
 
-A score looks at averaged weights through a cheap extractor: `native` where the data has labels, the coordinates of
-points, else lite0. It draws from seeds of its own and leaves no trace in the game, so training is bit for bit the same
-with and without it. A score is lower where it is better: FID, or KID where the features are more than the samples.
+A score looks at averaged weights through a cheap extractor that the space of the data names: of images `native` where
+there are labels, else lite0. It draws from seeds of its own and leaves no trace in the game, so training is bit for bit
+the same with and without it. A score is lower where it is better: FID, or KID where the features are more than the
+samples.
 
 `best/` is a checkpoint that is written beside and moved into place, so half of one is never seen.
 """
@@ -29,7 +30,6 @@ from ganvas.metrics.native import native
 from ganvas.metrics.reference import features_of, reference
 from ganvas.metrics.samples import Samples
 from ganvas.recipe import Recipe, Results
-from ganvas.spaces import ImageSpace
 from ganvas.training import Game, Verdict, Watcher, checkpoint, fraction_here, seed_from
 
 if TYPE_CHECKING:
@@ -130,9 +130,7 @@ class Scorer(Watcher):
             samples = torch.cat(pieces)[: self.count]
             if not bool(samples.isfinite().all()):
                 return None
-            if isinstance(space, ImageSpace):
-                samples = torch.from_numpy(space.to_uint8(samples)).permute(0, 3, 1, 2)
-            return features_of(Samples(samples, None), self.judge, "the samples").features
+            return features_of(Samples(space.encode(samples), None), self.judge, "the samples").features
 
     def _score(self, fake: Tensor) -> tuple[float, float]:
         """The score, and half of its 95% interval."""
@@ -196,9 +194,9 @@ def best_of(run: Path) -> Best | None:
 
 
 def _judge(data: Data, recipe: Recipe, progress: bool) -> Extractor:
-    if not isinstance(data.space, ImageSpace):
-        return extractor("coordinates")
-    if data.labels:
+    name = data.space.judge(bool(data.labels))
+    if name == "native":
         return native(data, progress=progress)
-    first = extractor("lite0")
-    return extractor("lite2") if trained_on(recipe, [first], {}) else first
+    first = extractor(name, space=data.space)
+    others = [each for each in data.space.extractors if each != name]
+    return extractor(others[0], space=data.space) if others and trained_on(recipe, [first], {}) else first

@@ -26,7 +26,6 @@ from ganvas.metrics.native import Native, native, train_classifier
 from ganvas.metrics.passport import Score, finite
 from ganvas.metrics.reference import Reference, features_of, reference
 from ganvas.metrics.samples import HELD_OUT, Samples, count_of, of_data
-from ganvas.spaces import ImageSpace
 from ganvas.text import counted
 
 FEW = 50
@@ -90,8 +89,8 @@ class Case:
 
     @property
     def readable(self) -> bool:
-        """Whether the data's labels can be read off images by `native`."""
-        return bool(self.data.labels) and isinstance(self.data.space, ImageSpace)
+        """Whether the data's labels can be read off samples by `native`."""
+        return bool(self.data.labels) and "native" in self.data.space.extractors
 
     @property
     def mixture(self) -> str:
@@ -103,10 +102,12 @@ class Case:
     def single_digits(self) -> Native | None:
         """The classifier of the single digits that the data stacks, trained on real ones; None for other data."""
         name = STACKED.get(known_as(self.data.source) or "")
-        if name is None or not isinstance(self.data.space, ImageSpace):
+        if name is None:
             return None
-        size = (self.data.space.height, self.data.space.width)
-        digits = open_data(name, size=size, data_root=self.data.options().get("data_root"), progress=self.progress)
+        height, width = self.data.space.shape[1:]
+        digits = open_data(
+            name, size=(height, width), data_root=self.data.options().get("data_root"), progress=self.progress
+        )
         return native(digits, progress=self.progress)
 
     def _look(self, extractor: Extractor) -> Features:
@@ -250,7 +251,7 @@ def _labels_needed(case: Case) -> str:
         return f"it needs labels, and {case.data.name} has none"
     if case.samples.labels is None:
         return "it needs samples with the data's labels (a conditional model, or sub-folders of these names)"
-    return "" if case.readable else "it needs images"
+    return "" if case.readable else f"native reads no {case.data.space.noun}"
 
 
 def _accuracy(case: Case) -> Iterator[Score]:

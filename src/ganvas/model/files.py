@@ -1,4 +1,4 @@
-"""Samples of a run as files: one grid, a folder of single pictures, or a labelled folder with its passport."""
+"""Samples of a run as files: one grid, a folder of single samples, or a labelled folder with its passport."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from datetime import datetime
 from pathlib import Path
 
 import torch
-from PIL import Image
 
 from ganvas.errors import UsageError
-from ganvas.files import write_json
+from ganvas.files import write_atomically, write_json
 from ganvas.model.about import shared_config
 from ganvas.model.trained import Model, load
 from ganvas.spaces import save_picture
@@ -33,8 +32,9 @@ def sample_to(
 ) -> str:
     """Writes `n` samples of the run and returns a sentence that says where, and with which seed.
 
-    A path that ends in .png, .jpg or .webp becomes one grid; any other a folder of `00000.png`, ..., with a sub-folder
-    for each label where the model is conditional, which is how Ganvas and others read labelled data.
+    A path that ends in .png, .jpg or .webp becomes one grid; any other a folder of `00000.png` (or .wav, as their
+    space has it), ..., with a sub-folder for each label where the model is conditional, which is how Ganvas and others
+    read labelled data.
     Raises UsageError for an output that exists, unless `overwrite`, and for a grid of more than 10,000.
     """
     model = load(run, recipe=recipe)
@@ -50,7 +50,7 @@ def sample_to(
         raise UsageError(f"{out} exists; add --overwrite to replace it, or choose another --out")
     if grid:
         samples = model.sample(n, label, seed, truncation)
-        save_picture(model.space.grid(samples, columns=model.columns if label is None else None), out)
+        save_picture(model.space.show(samples, columns=model.columns if label is None else None), out)
         return f"{n:,} samples in {out} (step {model.step:,}, seed {seed})"
     done = 0
     numbers = model.label_numbers(n, label)
@@ -110,10 +110,9 @@ def balanced_to(
 
 
 def _write_block(model: Model, out: Path, block: torch.Tensor, first: int, numbers: torch.Tensor | None) -> None:
-    pictures: list[Image.Image] = model.space.pictures(block)
-    for index, picture in enumerate(pictures):
+    for index, sample in enumerate(block.split(1)):
         folder = out if numbers is None else out / folder_of(model.labels[int(numbers[index])])
-        save_picture(picture, folder / f"{first + index:05d}.png")
+        write_atomically(folder / f"{first + index:05d}{model.space.suffix}", model.space.file(sample))
 
 
 def folder_of(label: str) -> str:

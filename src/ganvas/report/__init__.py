@@ -15,7 +15,7 @@ from ganvas.lazy import lazily
 if TYPE_CHECKING:
     from ganvas.report.charts import Chart, Line, figure
     from ganvas.report.page import write_report
-    from ganvas.report.pictures import last_picture, last_strip
+    from ganvas.report.pictures import last_picture, last_strip, noun_of
     from ganvas.report.terminal import Display
 
 __getattr__, __dir__ = lazily(__name__, __file__)

@@ -100,7 +100,7 @@ def _header(recipe: str, data: str, config: Mapping[str, Any], rows: Sequence[Ro
     items = number(mapping(mapping(config.get("data")).get("counts")).get("train"))
     seconds = next((known for row in reversed(rows) if (known := number(row.get("seconds"))) is not None), None)
     speeds = sorted(value for _, value in series(rows, "images_per_second"))
-    noun = noun_of(config)
+    noun = noun_of(config).capitalize()
     facts = {
         f"{noun} seen": _whole(images),
         "Passes over the data": _passes(images / items) if images and items else "",
@@ -210,8 +210,8 @@ def _curves(config: Mapping[str, Any], rows: Sequence[Row]) -> str:
         ),
         Chart(
             "Speed",
-            f"{noun_of(config)} of a batch a second, without the time for sample pictures.",
-            [Line(f"{noun_of(config).lower()} a second", series(measured, "images_per_second"), "c2")],
+            f"{noun_of(config).capitalize()} of a batch a second, without the time for sample pictures.",
+            [Line(f"{noun_of(config)} a second", series(measured, "images_per_second"), "c2")],
         ),
     ]
     marks = [(float(row["step"]), plain(row["event"])) for row in rows if went_back(row)]

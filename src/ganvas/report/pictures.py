@@ -13,7 +13,7 @@ from PIL import Image
 from ganvas.errors import RunError
 from ganvas.html import mapping, script_data, text_of
 from ganvas.run import number, timeline
-from ganvas.spaces import ImageSpace, PointSpace, Space, space_from_config
+from ganvas.spaces import FREE, Space, space_from_config
 
 _LAST_PICTURE, _ALL_PICTURES = 1_000_000, 2_400_000  # bytes, before base64 makes a third more of them
 
@@ -33,7 +33,7 @@ def moving_picture(run: Path, config: Mapping[str, Any]) -> str:
     labels = _column_labels(config, pictures[-1])
     told = "Each column is one label. " if labels else ""
     heads = "".join(f'<span title="{text_of(name)}">{text_of(name)}</span>' for name in labels)
-    crisp = ' class="pixelated"' if pictures[-1].width < 600 and isinstance(_space(config), ImageSpace) else ""
+    crisp = ' class="pixelated"' if _crisp(config, pictures[-1]) else ""
     end = len(frames) - 1
     controls = (
         '<div class="controls"><button type="button">Play</button>'
@@ -55,8 +55,7 @@ def last_picture(run: Path, config: Mapping[str, Any]) -> tuple[int, str, bool, 
     picture = timeline.read(path) if path != run else None
     if picture is None:
         return None
-    crisp = picture.width < 600 and isinstance(_space(config), ImageSpace)
-    return step, _encoded([picture], _LAST_PICTURE)[0], crisp, _column_labels(config, picture)
+    return step, _encoded([picture], _LAST_PICTURE)[0], _crisp(config, picture), _column_labels(config, picture)
 
 
 def last_strip(run: Path) -> tuple[str, int]:
@@ -70,15 +69,14 @@ def time_strip(run: Path, config: Mapping[str, Any]) -> str:
     space = _space(config)
     if len(frames) < 2 or space is None:
         return ""
-    strip = timeline.strip([picture for _, picture in frames], space, _columns(space, frames[-1][1]))
+    strip = timeline.strip([picture for _, picture in frames], space, space.columns_of(frames[-1][1]))
     if strip is None:  # the pictures are not of this space
         return ""
     (source,) = _encoded([strip], _LAST_PICTURE)
     alt = f"The first samples at {len(frames)} moments of training, from step {frames[0][0]:,} to {frames[-1][0]:,}"
-    points = not isinstance(space, ImageSpace)
-    about = "Each plot is a moment" if points else "Each row follows one sample, each column is a moment"
+    about = "Each row follows one sample, each column is a moment" if space.tile else "Each plot is a moment"
     room = "few" if len(frames) < 6 else "some" if len(frames) < 13 else "many"
-    crisp = "" if points else ' class="pixelated"'
+    crisp = ' class="pixelated"' if space.crisp else ""
     return (
         f'<h2>From noise to samples</h2><p class="lead">{about}: dense at the start, where most happens, sparse later.'
         f'</p><div class="card"><div class="strip {room}"><div class="scroll">'
@@ -119,25 +117,28 @@ def _column_labels(config: Mapping[str, Any], picture: Image.Image) -> list[str]
     arguments, space = mapping(config.get("arguments")), _space(config)
     names, classes = mapping(config.get("data")).get("labels"), number(arguments.get("classes"))
     conditional = bool(classes) and arguments.get("conditional", True) is True
-    if not conditional or not isinstance(space, ImageSpace) or not isinstance(names, list) or len(names) != classes:
+    if not conditional or space is None or not space.tile or not isinstance(names, list) or len(names) != classes:
         return []
-    columns = timeline.layout(space, len(names))[1]
-    if _columns(space, picture) != columns:
+    columns = space.layout(len(names))[1]
+    if space.columns_of(picture) != columns:
         return []
     return [names[index] for index in timeline.labels_shown(len(names), columns)]
 
 
-def _columns(space: Space, picture: Image.Image) -> int:
-    return (picture.width + timeline.GAP) // (space.width + timeline.GAP) if isinstance(space, ImageSpace) else 1
+def _crisp(config: Mapping[str, Any], picture: Image.Image) -> bool:
+    space = _space(config)
+    return picture.width < 600 and space is not None and space.crisp
 
 
 def noun_of(config: Mapping[str, Any]) -> str:
-    return "Points" if isinstance(_space(config), PointSpace) else "Images"
+    """What many of the run's samples are called."""
+    space = _space(config)
+    return "items" if space is None else space.noun
 
 
 def _space(config: Mapping[str, Any]) -> Space | None:
     try:
         space = space_from_config(mapping(mapping(config.get("data")).get("space")) or {})
-    except (RunError, OverflowError):
+    except RunError:
         return None
-    return space if all(0 < size < 1 << 16 for size in space.shape) else None
+    return None if FREE in space.shape else space

@@ -112,7 +112,7 @@ class Display(Watcher):
         self.console.print(Text(line), soft_wrap=True)
 
     def _progress(self, training: Game) -> list[str]:
-        """1,250 of 2,500 steps, 50%, 640 items/s, 2:05 elapsed, 2:05 left."""
+        """1,250 of 2,500 steps, 50%, 640 images/s, 2:05 elapsed, 2:05 left."""
         settings, fraction, seconds = training.settings, fraction_here(training), training.elapsed()
         steps = f"{training.steps_done:,}" + (f" of {settings.steps:,}" if settings.steps else "") + " steps"
         parts = [steps]
@@ -122,7 +122,8 @@ class Display(Watcher):
             )
         parts.append(f"{int(100 * fraction + 1e-9)}%")  # 100% is for the end
         speed = self._speed or _speed(self._start, (training.steps_done, seconds), training.batch_size)
-        parts.append(f"{speed:,.3g} items/s" if speed < 100 else f"{speed:,.0f} items/s")
+        noun = training.data.space.noun
+        parts.append(f"{speed:,.3g} {noun}/s" if speed < 100 else f"{speed:,.0f} {noun}/s")
         parts.append(f"{_clock(seconds)} elapsed")
         done = fraction - self._started_at
         if done > 0 and fraction < 1:
@@ -178,7 +179,7 @@ class Display(Watcher):
 
 
 def _speed(since: tuple[int, float], now: tuple[int, float], batch_size: int) -> float:
-    """Images a second between two (step, seconds)."""
+    """Items a second between two (step, seconds)."""
     return max(0, now[0] - since[0]) * batch_size / max(now[1] - since[1], 1e-9)
 
 

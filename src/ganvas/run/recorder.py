@@ -165,7 +165,7 @@ class Recorder(Watcher):
     def _draw(self, training: Game, scheduled: bool = True) -> None:
         began = time.monotonic()
         recipe, space = training.recipe, training.data.space
-        rows, columns = timeline.layout(space, recipe.classes)
+        rows, columns = space.layout(recipe.classes)
         given: dict[str, Any] = training.data.given(rows * columns, training.device)
         if recipe.classes:
             shown = torch.tensor(timeline.labels_shown(recipe.classes, columns), device=recipe.device)
@@ -173,7 +173,7 @@ class Recorder(Watcher):
         with training.averaged_weights():
             seed_from(training.settings.seed, _LATENTS)
             samples = recipe.generate(**recipe.draw(rows * columns, given))
-        picture = space.grid(samples, columns=columns, gap=timeline.GAP)
+        picture = space.show(samples, columns=columns)
         save_picture(picture, timeline.picture_path(self.run, training.steps_done))
         self._draw_strip(training)
         if self._events is not None:
@@ -188,7 +188,7 @@ class Recorder(Watcher):
 
     def _draw_strip(self, training: Game) -> None:
         frames = [timeline.read(path) for _, path in timeline.spread(timeline.pictures(self.run))]
-        columns = timeline.layout(training.data.space, training.recipe.classes)[1]
+        columns = training.data.space.layout(training.recipe.classes)[1]
         strip = timeline.strip([frame for frame in frames if frame is not None], training.data.space, columns)
         if strip is not None:
             save_picture(strip, self.run / timeline.FOLDER / timeline.STRIP)

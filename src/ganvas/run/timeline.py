@@ -16,18 +16,15 @@ from typing import TypeVar
 
 from PIL import Image
 
-from ganvas.spaces import ImageSpace, Space
+from ganvas.spaces import GAP, Space
 
 FOLDER = "samples"
 STRIP = "strip.png"
 MOMENTS = 24
 """Pictures that a run of any length is told by."""
 
-GAP = 1
-"""White pixels between two samples."""
-
 _NAME = re.compile(r"step-(\d{8,12})\.png")
-_SIDE, _CELL, _PIXELS = 1280, 96, 1 << 24
+_CELL, _PIXELS = 96, 1 << 24
 _T = TypeVar("_T")
 
 
@@ -64,30 +61,18 @@ def spread(items: Sequence[_T], count: int = MOMENTS) -> list[_T]:
     return [items[round(place * (len(items) - 1) / (count - 1))] for place in range(count)]
 
 
-def layout(space: Space, classes: int) -> tuple[int, int]:
-    """(rows, columns) of a picture: 8 x 8 samples, or 8 of each of at most 16 labels, fewer where they are large.
-
-    Points have one plot with 2,000 of them: (2000, 1).
-    """
-    if not isinstance(space, ImageSpace):
-        return 2000, 1
-    rows = min(8, max(2, _SIDE // (space.height + GAP)))
-    columns = min(min(classes, 16) if classes else 8, max(2, _SIDE // (space.width + GAP)))
-    return rows, columns
-
-
 def labels_shown(classes: int, columns: int) -> list[int]:
     """The class of each column, evenly spread over all of them where there is not room for all."""
     return [column * classes // columns for column in range(columns)]
 
 
 def strip(frames: Sequence[Image.Image], space: Space, columns: int) -> Image.Image | None:
-    """The first samples of every frame (a grid with `columns`), one column for each frame; None without samples.
+    """The first samples of every frame (a picture with `columns`), one column for each frame; None without samples.
 
     Frames of another size than the last one are left out: they are not of this run.
     """
     frames = [frame for frame in frames if frame.size == frames[-1].size]
-    cells = [_first_samples(frame, space, columns) for frame in frames]
+    cells = [space.cells(frame, columns) for frame in frames]
     if not cells or not cells[0]:
         return None
     width, height = cells[0][0].size
@@ -101,12 +86,3 @@ def strip(frames: Sequence[Image.Image], space: Space, columns: int) -> Image.Im
             small = sample if scale == 1 else sample.resize(size, Image.Resampling.LANCZOS)
             sheet.paste(small.convert(mode), (column * (size[0] + GAP), row * (size[1] + GAP)))
     return sheet
-
-
-def _first_samples(frame: Image.Image, space: Space, columns: int) -> list[Image.Image]:
-    if not isinstance(space, ImageSpace):
-        return [frame]
-    rows = (frame.height + GAP) // (space.height + GAP)
-    count = min(columns, 10) if rows and columns >= 8 else min(8, rows * columns)
-    corners = [(i % columns * (space.width + GAP), i // columns * (space.height + GAP)) for i in range(count)]
-    return [frame.crop((left, top, left + space.width, top + space.height)) for left, top in corners]

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ganvas.errors import UsageError
-from ganvas.spaces import ImageSpace, Space
+from ganvas.spaces import Space
 from ganvas.training.processes import Processes
 
 
@@ -37,13 +37,10 @@ def pick_device(name: str, processes: Processes) -> torch.device:
 
 
 def pick_precision(name: str, device: torch.device, space: Space) -> str:
-    """`auto` is bf16 for images where the hardware multiplies bf16 natively, float32 otherwise.
-
-    Points stay in float32: bf16 rounds a coordinate to three digits, coarser than the modes of a tight mixture.
-    """
+    """`auto` is bf16 where the samples bear it and the hardware multiplies it natively, float32 otherwise."""
     if name != "auto":
         return name
-    return "bf16" if isinstance(space, ImageSpace) and has_native_bf16(device) else "float32"
+    return "bf16" if space.precision == "bf16" and has_native_bf16(device) else "float32"
 
 
 _Module = TypeVar("_Module", bound=nn.Module)

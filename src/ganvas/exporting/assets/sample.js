@@ -2,10 +2,10 @@
 "use strict";
 (() => {
   const { about, byId, make, count } = page;
-  const { space, inputs } = about;
-  const isPoints = space.kind === "points";
-  const [height, width, channels] = isPoints ? [256, 256, 1] : [space.height, space.width, space.channels];
-  const numbers = isPoints ? space.dimensions : height * width * channels;
+  const { inputs } = about;
+  const isPoints = about.canvas === "scatter";
+  const [channels, height, width] = isPoints ? [1, 256, 256] : about.shape;
+  const numbers = sizeOf(about);
   const shown = isPoints ? 1000 : Math.max(4, Math.min(36, Math.floor(400000 / (height * width))));
   const classInputs = inputs.filter((input) => input.kind === "class");
   const normals = inputs.filter((input) => input.kind === "normal");

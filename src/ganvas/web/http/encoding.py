@@ -1,47 +1,42 @@
-"""Samples as the body of an answer: a PNG, JSON, or a zip archive."""
+"""Samples as the body of an answer: a picture of them, JSON, or a zip archive of their files."""
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import zipfile
 from collections.abc import Callable
 
-from PIL import Image
 from torch import Tensor
 
 from ganvas.model import Model, folder_of
-from ganvas.spaces import ImageSpace
 
 
 def as_png(model: Model, samples: Tensor, labels: Tensor | None, seed: int) -> bytes:
-    """One picture: the sample, or a grid of them."""
-    if len(samples) == 1:
-        return _png(model, samples)
-    return _encoded(model.space.grid(samples))
+    """One picture of all of them, as their space shows them."""
+    buffer = io.BytesIO()
+    model.space.show(samples).save(buffer, format="PNG")
+    return buffer.getvalue()
 
 
 def as_json(model: Model, samples: Tensor, labels: Tensor | None, seed: int) -> bytes:
-    """`{"seed", "samples": [{"label", "png" | "values"}, ...]}`: pictures as base64 PNG, points as numbers."""
-    told = []
-    for index in range(len(samples)):
-        one: dict[str, object] = {"label": None if labels is None else model.labels[int(labels[index])]}
-        if isinstance(model.space, ImageSpace):
-            one["png"] = base64.b64encode(_png(model, samples[index : index + 1])).decode()
-        else:
-            one["values"] = samples[index].tolist()
-        told.append(one)
+    """`{"seed", "samples": [{"label", "png" | "wav" | "values" | ...}, ...]}`: files as base64, points as numbers."""
+    told = [
+        {"label": None if labels is None else model.labels[int(labels[index])], **model.space.values(sample)}
+        for index, sample in enumerate(samples.split(1))
+    ]
     return json.dumps({"seed": seed, "samples": told}).encode()
 
 
 def as_zip(model: Model, samples: Tensor, labels: Tensor | None, seed: int) -> bytes:
-    """`00000.png`, ..., in a folder for each label where there are labels, as `ganvas sample` writes them."""
+    """`00000.png` (or .wav, as the space has it), ..., in a folder for each label where there are labels, as
+    `ganvas sample` writes them."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for index in range(len(samples)):
+        for index, sample in enumerate(samples.split(1)):
             folder = "" if labels is None else f"{folder_of(model.labels[int(labels[index])])}/"
-            archive.writestr(zipfile.ZipInfo(f"{folder}{index:05d}.png"), _png(model, samples[index : index + 1]))
+            name = f"{folder}{index:05d}{model.space.suffix}"
+            archive.writestr(zipfile.ZipInfo(name), model.space.file(sample))
     return buffer.getvalue()
 
 
@@ -50,14 +45,3 @@ FORMATS: dict[str, tuple[str, Callable[[Model, Tensor, Tensor | None, int], byte
     "json": ("application/json", as_json),
     "zip": ("application/zip", as_zip),
 }
-
-
-def _png(model: Model, sample: Tensor) -> bytes:
-    (picture,) = model.space.pictures(sample)
-    return _encoded(picture)
-
-
-def _encoded(picture: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
-    return buffer.getvalue()

@@ -46,7 +46,7 @@ def build(desk: Desk) -> None:
         for run in runs:
             try:
                 with desk.models.use(run.name) as model:
-                    pictures.append(model.space.grid(model.sample(n, seed=given)))
+                    pictures.append(model.space.show(model.sample(n, seed=given)))
             except (RunError, UsageError) as error:  # the numbers can be compared all the same
                 gr.Warning(escape(f"{run.name}: {error}"), title="No samples")
                 pictures.append(None)

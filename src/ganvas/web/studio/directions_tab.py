@@ -99,4 +99,4 @@ def strip(model: Model, inputs: dict[str, torch.Tensor], directions: Directions)
         for stop in _STOPS:
             amounts = [0.0] * index + [stop]
             made.append(decode(model, moved(inputs, directions, amounts)))
-    return model.space.grid(torch.cat(made), columns=len(_STOPS), gap=2)
+    return model.space.show(torch.cat(made), columns=len(_STOPS), gap=2)

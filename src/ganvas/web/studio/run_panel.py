@@ -9,7 +9,7 @@ from html import escape
 
 from ganvas.doctor import NO_DIVIDING_LINE, diagnose
 from ganvas.html import mapping, plain
-from ganvas.report import Chart, Line, figure, last_picture, last_strip
+from ganvas.report import Chart, Line, figure, last_picture, last_strip, noun_of
 from ganvas.run import (
     duration,
     judge,
@@ -67,7 +67,7 @@ def _head(run: Run) -> str:
         facts.append(outcome(run.rows).removeprefix("Not finished: ").rstrip("."))
         speeds = series(run.rows[-200:], "images_per_second")
         if speeds and run.live:
-            facts.append(f"{speeds[-1][1]:,.0f} images a second")
+            facts.append(f"{speeds[-1][1]:,.0f} {noun_of(run.config)} a second")
         seconds = number(run.rows[-1].get("seconds"))
         if run.live and seconds and 0.01 < done < 1:
             facts.append(f"about {duration(seconds * (1 - done) / done)} left")

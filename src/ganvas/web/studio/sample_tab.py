@@ -47,7 +47,7 @@ def build(desk: Desk) -> None:
         chosen = label_of(wanted)
         with desk.models.use(name) as model:
             samples = model.sample(n, chosen, start, truncation)
-            grid = model.space.grid(samples)
+            grid = model.space.show(samples)
             packed = as_zip(model, samples, model.label_numbers(n, chosen), start)
         path = keep(desk.shelf, f"{name}-seed-{start}.zip", packed)
         return grid, gr.DownloadButton(value=str(path), visible=True)

@@ -1,0 +1,33 @@
+"""Spaces: what is generated, or given. A space says what a sample is, and all that depends on it.
+
+base        `Space`, what every kind answers, and the kinds by name
+image       pictures
+point       points in the plane, and vectors of any length
+wave        sounds
+pictures    sheets of pixels, and files of them
+
+A space is described by a handful of numbers, travels in `config.json`, and knows nothing of training. A new kind of
+data needs one of its own and no branch anywhere else: deriving from `Space` with a `kind` registers it, in a user's
+file too. Nothing here imports torch before a tensor is at hand, so that a run can be read without it.
+"""
+
+from __future__ import annotations
+
+from ganvas.spaces.base import FREE, GAP, Space, kinds, space_from_config, space_to_config
+from ganvas.spaces.image import ImageSpace
+from ganvas.spaces.pictures import save_picture
+from ganvas.spaces.point import PointSpace
+from ganvas.spaces.wave import WaveSpace
+
+__all__ = [
+    "FREE",
+    "GAP",
+    "ImageSpace",
+    "PointSpace",
+    "Space",
+    "WaveSpace",
+    "kinds",
+    "save_picture",
+    "space_from_config",
+    "space_to_config",
+]

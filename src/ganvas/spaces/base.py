@@ -1,0 +1,228 @@
+"""What every kind of sample answers: how it is kept, looked at, shown, written, read and judged."""
+
+from __future__ import annotations
+
+import base64
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import numpy as np
+from PIL import Image
+
+from ganvas.errors import DataError, RunError, UsageError
+from ganvas.spaces.pictures import encoded
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+FREE = -1
+"""In a shape: any size."""
+
+GAP = 1
+"""White pixels between two samples of a picture."""
+
+MOST_SEEN = 1024
+"""Numbers that `look` gives of a sample at most."""
+
+MOST_NUMBERS = 1 << 28
+"""Numbers in a sample beyond which it is none that anybody means: 1 GiB of them."""
+
+_SIDE, _ROWS, _COLUMNS, _MOST_LABELS, _IN_A_PLOT = 1280, 8, 8, 16, 2000
+
+_KINDS: dict[str, type[Space]] = {}
+
+kinds: Mapping[str, type[Space]] = MappingProxyType(_KINDS)
+"""The spaces that are known, by `kind`."""
+
+
+@dataclass(frozen=True)
+class Space(ABC):
+    """What samples of one kind are. A class that derives from it, a frozen dataclass, is known by its `kind`.
+
+    kind: its name in `config.json`. noun: what many samples are called. precision: `bf16` where samples bear it and the
+    hardware has it, else `float32`. extractors: names of those that can look at samples, `custom` for a user's own; the
+    first is taken where nothing else is asked for. bounds: the least and the largest value, None where there are none.
+
+    suffix, media_type, element: of the file of one sample, and of the HTML element that plays it. crisp: whether a page
+    shows small pictures with sharp pixels. canvas: how the script of an exported page draws samples, None where it
+    cannot. task: what the Hub calls making samples from noise, None where it has no word for it.
+
+    few: training items below which there is too little data, whatever else is. steady: the recipe that was made against
+    mode collapse, "" where there is none for this kind.
+    """
+
+    kind: ClassVar[str]
+    noun: ClassVar[str]
+    precision: ClassVar[Literal["bf16", "float32"]] = "float32"
+    extractors: ClassVar[tuple[str, ...]] = ("look",)
+    bounds: ClassVar[tuple[float, float] | None] = None
+    suffix: ClassVar[str] = ".png"
+    media_type: ClassVar[str] = "image/png"
+    element: ClassVar[str] = "img"
+    crisp: ClassVar[bool] = False
+    canvas: ClassVar[Literal["pixels", "scatter"] | None] = None
+    task: ClassVar[str | None] = None
+    few: ClassVar[int] = 0
+    steady: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Registers the class. Raises TypeError where its kind belongs to another class; the same one may come again,
+        since a user's file may be run twice."""
+        super().__init_subclass__(**options)
+        kind = cls.__dict__.get("kind")
+        if kind is None:
+            return
+        known = _KINDS.get(kind)
+        if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise TypeError(f"the kind {kind!r} is that of {known.__qualname__}: give {cls.__qualname__} another one")
+        _KINDS[kind] = cls
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for a size that no sample has."""
+        if any(side < 1 and side != FREE for side in self.shape) or math.prod(map(abs, self.shape)) > MOST_NUMBERS:
+            raise UsageError(f"there are no {self.noun} of shape {self.shape}")
+
+    # -- what a sample is -----------------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample, as `generate` gives it. FREE where any size will do, of samples that are given."""
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """One line for people, such as `images 28x28 gray`."""
+
+    def facts(self) -> dict[str, Any]:
+        """What recipes may ask of the data by name."""
+        return {"shape": self.shape}
+
+    def options(self) -> dict[str, Any]:
+        """The options of `open_data` that bring a source to just this form."""
+        return {}
+
+    def matching(self, other: Space) -> str:
+        """The flags that would bring data of this space and of the other one to one form; "" where none do."""
+        return ""
+
+    @classmethod
+    def of_config(cls, fields: Mapping[str, Any]) -> Self:
+        """The space of what `config.json` holds. Here every field is a whole number; a kind that has others says so.
+        Raises whatever Python makes of something else."""
+        return cls(**{name: int(value) for name, value in fields.items()})
+
+    # -- samples and what is kept of them -------------------------------------------------------------------------
+
+    def stored(self) -> tuple[np.dtype[Any], tuple[int, ...]]:
+        """The type and the shape of one row of prepared data."""
+        return np.dtype(np.float32), self.shape
+
+    def decode(self, rows: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+        """Rows of prepared data, (B, *stored shape), as samples (B, *shape) float32 on the device."""
+        import torch
+
+        return torch.from_numpy(rows).to(device, non_blocking=True)
+
+    def encode(self, samples: Tensor) -> Tensor:
+        """Samples (B, *shape) in the form that a file would hold, on the CPU: what is judged."""
+        return samples.detach().float().cpu()
+
+    def samples_of(self, encoded: Tensor) -> Tensor:
+        """The reverse of `encode`, up to its rounding: float32, on the same device."""
+        return encoded.float()
+
+    # -- looking --------------------------------------------------------------------------------------------------
+
+    def look(self, samples: Tensor) -> Tensor:
+        """(B, *shape) to (B, D <= 1024) float32: cheap features, in which alike samples are near. Here the numbers
+        themselves; of more than 1,024, sums of random ones with random signs, which keep distances on average
+        (Charikar, Chen and Farach-Colton 2002)."""
+        import torch
+
+        flat = samples.float().flatten(1)
+        size = flat.shape[1]
+        if size <= MOST_SEEN:
+            return flat
+        random = np.random.RandomState(0)
+        place = torch.from_numpy(random.randint(0, MOST_SEEN, size)).to(flat.device)
+        sign = torch.from_numpy(random.choice(np.array([-1, 1], np.float32), size)).to(flat.device)
+        return flat.new_zeros(len(flat), MOST_SEEN).index_add_(1, place, flat * sign)
+
+    def patterns(self, samples: Tensor) -> dict[int, tuple[float, float]]:
+        """Traces of the network in samples, by period: how strong each is, and how far it sticks out. {} where nothing
+        of the kind is known."""
+        return {}
+
+    def judge(self, labels: bool) -> str:
+        """The extractor that scores are told by while a run trains. labels: whether the data has any."""
+        return "native" if labels and "native" in self.extractors else self.extractors[0]
+
+    # -- showing --------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def show(self, samples: Tensor, columns: int | None = None, gap: int = GAP) -> Image.Image:
+        """One picture of all the samples, for people. With a `tile`: a grid, in rows of `columns` (None: as square as
+        possible), `gap` pixels apart."""
+
+    @property
+    def tile(self) -> tuple[int, int] | None:
+        """(height, width) of one sample's place in the grid that `show` draws; None where all share one plot."""
+        return None
+
+    def pictures(self, samples: Tensor) -> list[Image.Image]:
+        """Each sample as a picture of its own."""
+        return [self.show(one, columns=1) for one in samples.split(1)]
+
+    def layout(self, classes: int) -> tuple[int, int]:
+        """(rows, columns) of a picture of a training: 8 x 8 samples, or 8 of each of at most 16 labels, fewer where
+        they are large. A plot has 2,000 in it: (2000, 1)."""
+        if self.tile is None:
+            return _IN_A_PLOT, 1
+        height, width = self.tile
+        columns = min(classes, _MOST_LABELS) if classes else _COLUMNS
+        return min(_ROWS, max(2, _SIDE // (height + GAP))), min(columns, max(2, _SIDE // (width + GAP)))
+
+    def columns_of(self, picture: Image.Image) -> int:
+        """How many columns a picture of `show` has; 1 of a plot."""
+        return 1 if self.tile is None else (picture.width + GAP) // (self.tile[1] + GAP)
+
+    def cells(self, picture: Image.Image, columns: int) -> list[Image.Image]:
+        """The first samples of a picture of `show` with so many columns, at most 10, cut out; a plot as it is."""
+        if self.tile is None:
+            return [picture]
+        height, width = self.tile
+        rows = (picture.height + GAP) // (height + GAP)
+        count = min(columns, 10) if rows and columns >= _COLUMNS else min(8, rows * columns)
+        corners = [(i % columns * (width + GAP), i // columns * (height + GAP)) for i in range(count)]
+        return [picture.crop((left, top, left + width, top + height)) for left, top in corners]
+
+    # -- files ----------------------------------------------------------------------------------------------------
+
+    def file(self, sample: Tensor) -> bytes:
+        """The file of one sample (1, *shape), such as `suffix` names. Here its picture."""
+        return encoded(self.show(sample, columns=1))
+
+    def read(self, content: bytes) -> Tensor:
+        """A file that somebody gives, as one sample (1, *shape). Raises DataError, in one line, for anything else."""
+        raise DataError(f"{self.noun} cannot be read from a file")
+
+    def values(self, sample: Tensor) -> dict[str, Any]:
+        """What JSON holds of one sample (1, *shape): its file in base64 under the name of its ending."""
+        return {self.suffix.removeprefix("."): base64.b64encode(self.file(sample)).decode()}
+
+
+def space_to_config(space: Space) -> dict[str, Any]:
+    return {"kind": space.kind, **asdict(space)}
+
+
+def space_from_config(config: Mapping[str, Any]) -> Space:
+    """The space that `space_to_config` wrote. Raises RunError for anything else."""
+    try:
+        return _KINDS[config["kind"]].of_config({name: value for name, value in config.items() if name != "kind"})
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, UsageError) as error:
+        raise RunError(f"config.json describes no space that is known here: {config!r}") from error

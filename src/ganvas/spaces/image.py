@@ -1,0 +1,205 @@
+"""Images: pixels in [-1, 1]."""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ganvas.errors import DataError
+from ganvas.spaces.base import FREE, GAP, MOST_SEEN, Space
+from ganvas.spaces.pictures import sheet
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+SIDE = 16
+"""`look` shrinks images to at most this many pixels a side."""
+
+MOST_PIXELS = 1 << 26
+"""Of an image that is given."""
+
+_LOOKED_AT = 64
+_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF")
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+@dataclass(frozen=True)
+class ImageSpace(Space):
+    """Images of shape (channels, height, width) with values in [-1, 1]; 1 channel is gray, 3 are RGB, 4 are RGBA."""
+
+    kind = "images"
+    noun = "images"
+    precision = "bf16"
+    extractors = ("lite0", "lite2", "inception", "native", "look", "custom")
+    bounds = (-1, 1)
+    crisp = True
+    canvas = "pixels"
+    task = "unconditional-image-generation"
+    few = 200
+    steady = "r3gan"
+    channels: int
+    height: int
+    width: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return (self.channels, self.height, self.width)
+
+    def __str__(self) -> str:
+        colour = {1: "gray", 3: "RGB", 4: "RGBA"}.get(self.channels, f"{self.channels} channels")
+        size = "of any size" if FREE in self.shape else f"{self.height}x{self.width}"
+        return f"images {size} {colour}"
+
+    def facts(self) -> dict[str, Any]:
+        return {"channels": self.channels, "size": (self.height, self.width), "shape": self.shape}
+
+    def options(self) -> dict[str, Any]:
+        return {"size": (self.height, self.width), "channels": self.channels}
+
+    def matching(self, other: Space) -> str:
+        if not isinstance(other, ImageSpace):
+            return ""
+        return f"--size {self.height}x{self.width} --channels {max(self.channels, other.channels)}"
+
+    # -- samples and what is kept of them -------------------------------------------------------------------------
+
+    def stored(self) -> tuple[np.dtype[Any], tuple[int, ...]]:
+        return np.dtype(np.uint8), (self.height, self.width, self.channels)
+
+    def decode(self, rows: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+        """(B, H, W, C) uint8 to (B, C, H, W) float32 in [-1, 1] with channels-last strides. Rows travel as bytes and
+        become floats where they arrive."""
+        import torch
+
+        if torch.device(device).type != "cpu":
+            return self.samples_of(torch.from_numpy(rows).to(device, non_blocking=True).permute(0, 3, 1, 2))
+        # On one thread, because torch's threads wait for one another where others use the cores too.
+        floats = rows.astype(np.float32)
+        floats *= 2 / 255
+        floats -= 1
+        return torch.from_numpy(floats).permute(0, 3, 1, 2)
+
+    def encode(self, samples: Tensor) -> Tensor:
+        """(B, C, H, W) in [-1, 1] to the same in 256 levels, uint8; values outside are clipped."""
+        import torch
+
+        levels = samples.detach().float().clamp(-1, 1).add(1).mul(127.5).round()
+        return levels.to(torch.uint8).cpu()
+
+    def samples_of(self, encoded: Tensor) -> Tensor:
+        import torch
+
+        return encoded.to(torch.float32, copy=True).mul_(2 / 255).sub_(1.0)
+
+    def to_uint8(self, samples: Tensor) -> np.ndarray:
+        """(B, C, H, W) in [-1, 1] to (B, H, W, C) uint8; values outside are clipped."""
+        pixels: np.ndarray = self.encode(samples).permute(0, 2, 3, 1).numpy()
+        return pixels
+
+    # -- looking and showing --------------------------------------------------------------------------------------
+
+    def look(self, samples: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C * h * w) with sides of at most 16 pixels, each the mean of those it replaces."""
+        import torch
+
+        side = min(SIDE, max(1, math.isqrt(MOST_SEEN // samples.shape[1])))
+        height, width = (min(each, side) for each in samples.shape[2:])
+        return torch.nn.functional.adaptive_avg_pool2d(samples.float(), (height, width)).flatten(1)
+
+    def patterns(self, samples: Tensor) -> dict[int, tuple[float, float]]:
+        """Of images (B, C, H, W), by the period of a grid in pixels: the share of their energy at its frequency, and
+        how far that sticks out from the frequencies beside it.
+
+        A transposed convolution whose kernel is no multiple of its stride draws a pattern that repeats every stride
+        pixels (Odena et al. 2016), with its energy at 1/stride. Noise has much there, and no more than beside it;
+        pictures that are smoother than real ones may have a tiny peak. So both numbers count, each as the larger one
+        of rows and columns.
+        """
+        import torch
+
+        gray = samples[:_LOOKED_AT].float().mean(1)
+        found = {}
+        for period in (2, 4, 8):
+            height, width = (side // (2 * period) * 2 * period for side in gray.shape[1:])
+            if min(height, width) < 4 * period:
+                continue
+            part = gray[:, :height, :width]
+            part = part - part.mean((1, 2), keepdim=True)
+            window = torch.hann_window(height, device=part.device)[:, None] * torch.hann_window(
+                width, device=part.device
+            )
+            power = torch.fft.fft2(part * window).abs().square().mean(0)
+            power = power / power.sum().clamp(min=1e-12)
+            shares, contrasts = [], []
+            for lines, along in ((power.sum(1), power[:, :2].mean(1)), (power.sum(0), power[:2].mean(0))):
+                peak = len(lines) // period
+                beside = [along[peak - 3], along[peak - 2]] if period == 2 else [along[peak - 2], along[peak + 2]]
+                shares.append(float(lines[peak]))
+                contrasts.append(float(along[peak] / (torch.stack(beside).mean() + 1e-6 * power.mean())))
+            found[period] = (max(*shares, 1e-6), max(*contrasts, 1e-6))
+        return found
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        return self.height, self.width
+
+    def show(self, samples: Tensor, columns: int | None = None, gap: int = GAP) -> Image.Image:
+        """The images in a grid, of the first one's own size where the space leaves it open."""
+        return sheet(self.to_uint8(samples), columns, gap)
+
+    # -- files ----------------------------------------------------------------------------------------------------
+
+    def read(self, content: bytes) -> Tensor:
+        """The first frame of an image file, upright, on white where it is transparent and the space is not, in 256
+        levels. Where the space has a size, it is brought to that: the shorter side fits, the rest is cut off evenly.
+        Raises DataError for what is no image, or has more than 67 megapixels.
+        """
+        if self.channels not in _MODES:
+            raise DataError(f"no image file has {self.channels} channels")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                file = Image.open(io.BytesIO(content), formats=_FORMATS)
+                if file.width * file.height > MOST_PIXELS:
+                    raise DataError(
+                        f"this image has {file.width:,} x {file.height:,} pixels, and {MOST_PIXELS:,} are read at most"
+                    )
+                file.load()
+                picture = _in_mode(ImageOps.exif_transpose(file), _MODES[self.channels])
+        except DataError:
+            raise
+        except Image.DecompressionBombError:
+            raise DataError(f"this image has more than the {MOST_PIXELS:,} pixels that are read at most") from None
+        except Exception as error:  # a decoder may fail in any way on a hostile file
+            reason = " ".join(str(error).split())[:60] or type(error).__name__
+            raise DataError(f"this is no image file that can be read ({reason})") from None
+        wanted = self.size_of(picture.height, picture.width)
+        if (picture.height, picture.width) != wanted:
+            picture = ImageOps.fit(picture, (wanted[1], wanted[0]), Image.Resampling.LANCZOS)
+        pixels = np.asarray(picture).reshape(1, *wanted, self.channels)
+        return self.decode(pixels)
+
+    def size_of(self, height: int, width: int) -> tuple[int, int]:
+        """The size that an image of this one is brought to: its own along every side that the space leaves open."""
+        return (height if self.height == FREE else self.height), (width if self.width == FREE else self.width)
+
+
+def _in_mode(picture: Image.Image, mode: str) -> Image.Image:
+    """The picture in 8 bits: L, RGB or RGBA, on white where it is transparent and the mode is not."""
+    if picture.mode.startswith("I"):  # 16 bits
+        levels = (np.asarray(picture).astype(np.int64) + 128) // 257
+        picture = Image.fromarray(levels.clip(0, 255).astype(np.uint8))
+    if picture.mode in ("LA", "PA", "RGBA") or "transparency" in picture.info:
+        clear = picture.convert("RGBA")
+        if mode == "RGBA":
+            return clear
+        white = Image.new("RGBA", clear.size, "white")
+        picture = Image.alpha_composite(white, clear).convert("RGB")
+    return picture if picture.mode == mode else picture.convert(mode)
