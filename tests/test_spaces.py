@@ -11,7 +11,7 @@ import sys
 import tracemalloc
 import wave
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -29,6 +29,7 @@ from ganvas.data.dataset import Data, Split
 from ganvas.doctor.real_features import RealFeatures
 from ganvas.errors import DataError, GanvasError, RunError, UsageError
 from ganvas.features import extractor
+from ganvas.inputs import Input, Normal
 from ganvas.metrics.evaluate import evaluate
 from ganvas.model.files import sample_to
 from ganvas.objectives import objective
@@ -546,27 +547,25 @@ class Any2Any(Recipe):
         return logits
 
     def d_losses(self, real: Batch) -> Losses:
-        fake = self.generate(**self.draw(len(real)))
-        logits = self.judged(real.value), self.judged(fake)
-        return Losses(self.objective.discriminator(*logits), *logits)
+        return self.objective.d_losses(self.judged, real.value, self.fake(real))
 
     def g_losses(self, real: Batch) -> Losses:
-        return Losses(self.objective.generator(self.judged(self.generate(**self.draw(len(real))))))
+        return self.objective.g_losses(self.judged, self.fake(real), real.value)
 
-    def draw(self, n: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
-        return {"latent": torch.randn(n, 4)}
+    def inputs(self) -> dict[str, Input]:
+        return {"latent": Normal((4,))}
 
-    def generate(self, *, latent: Tensor) -> Tensor:  # type: ignore[override]
+    def generate(self, *, latent: Tensor) -> Tensor:
         raise NotImplementedError
 
 
 class Sounds(Any2Any):
-    def generate(self, *, latent: Tensor) -> Tensor:  # type: ignore[override]
+    def generate(self, *, latent: Tensor) -> Tensor:
         return self.generator(latent).unflatten(1, (1, -1))
 
 
 class Words(Any2Any):
-    def generate(self, *, latent: Tensor) -> Tensor:  # type: ignore[override]
+    def generate(self, *, latent: Tensor) -> Tensor:
         return self.generator(latent).unflatten(1, (-1, len(ALPHABET)))
 
 

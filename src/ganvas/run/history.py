@@ -64,7 +64,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 def _renamed(row: dict[str, Any]) -> dict[str, Any]:
     """A row by today's names: the first format counted images, and told pairs as if they were real samples."""
-    if "images" not in row:
+    if not _TODAY.keys() & row.keys():
         return row
     paired = {str(key).rpartition("/")[0] for key in row if str(key).endswith("/pair")}
     renamed = {}
