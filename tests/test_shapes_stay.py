@@ -124,7 +124,8 @@ def test_the_test_sees_what_it_is_there_for() -> None:
         ast.parse(
             "isinstance(a, spaces.ImageSpace)\nissubclass(b, (int, PointSpace))\nisinstance(c, Points | None)\n"
             "d.kind == 'images'\n'waves' != e.kind\nf == 'points'\ng.kind in ('images', 'waves')\n"
-            "Photos not in h.accepts\ni.enlarges\nj.kind == 'normal'\noption.kind is bool\nisinstance(k, Path)\nl == 'imagess'"
+            "Photos not in h.accepts\ni.enlarges\nj.kind == 'normal'\noption.kind is bool\n"
+            "isinstance(k, Path)\nl == 'imagess'"
         )
     )
     assert Counter(what for what, _ in seen) == {
