@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from ganvas import cli, recipes
+from processes import another_process
 
 TINY = ["--steps", "4", "--batch-size", "8", "--precision", "float32", "--quiet"]
 
@@ -290,10 +291,7 @@ def test_torchrun_trains_in_two_processes_that_write_once_and_leave_their_group(
 
 
 def test_two_trainers_of_one_run_are_refused(run, capsys):
-    import fcntl
-
-    with (run / ".lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with another_process(f"from ganvas.run import only_trainer\nwith only_trainer(Path({str(run)!r})):\n    meet()"):
         assert "another process" in refused(capsys, "train", "--resume", run, "--steps", "50")
 
 

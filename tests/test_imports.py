@@ -13,7 +13,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "ganvas"
 
 LAYERS = """
-errors text lazy version
+errors text lazy version locks
 options files progress_bar user_file html
 spaces objectives optimizers penalties augment
 data features
