@@ -83,6 +83,15 @@ def test_the_default_recipe_is_the_demos(capsys):
     assert f"recipe: {recipes.DEFAULT}\ncondition: 10 labels" in capsys.readouterr().out
 
 
+def test_the_plan_says_that_tensorboard_is_missing_and_how_to_get_it(capsys, monkeypatch):
+    told = 'note: no TensorBoard events, which need its package: pip install "ganvas[tensorboard]"'
+    assert ganvas("train", "vanilla", "--data", "ring", "--dry-run") == 0
+    assert "TensorBoard" not in capsys.readouterr().out
+    monkeypatch.setitem(sys.modules, "tensorboard", None)  # as where it is not installed
+    assert ganvas("train", "vanilla", "--data", "ring", "--dry-run") == 0
+    assert told in capsys.readouterr().out.splitlines()
+
+
 def test_presets_can_be_overruled(capsys):
     assert ganvas("train", "dcgan", "--data", "digits", "--preset", "tutorial", "--flipping", "0.1", "--dry-run") == 0
     plan = capsys.readouterr().out
