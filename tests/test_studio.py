@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import hashlib
 import http.client
 import io
@@ -17,7 +16,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,6 +33,8 @@ import ganvas
 from chromium import Seen, browser_page
 from ganvas.cli import studio as command
 from ganvas.errors import RunError, UsageError
+from ganvas.locks import holding
+from ganvas.run import only_trainer
 from ganvas.web.studio.compare_tab import comparison
 from ganvas.web.studio.guard import Guard
 from ganvas.web.studio.models import Models
@@ -449,12 +450,9 @@ def test_an_empty_folder_says_what_to_do(tmp_path):
 
 
 def test_a_run_that_was_trained_from_a_terminal_is_live_as_long_as_it_is_locked(runs):
-    import fcntl
-
     shelf = Shelf(runs)
     assert not shelf.live("gentle")
-    with (runs / "gentle" / ".lock").open("rb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with only_trainer(runs / "gentle"):
         assert shelf.run("gentle").state == "training"
         assert shelf.names().index("gentle") < shelf.names().index("marks")
         with pytest.raises(RunError, match="press Ctrl-C where it was started"):
@@ -497,10 +495,9 @@ def test_whatever_a_run_says_of_itself_is_only_text_on_the_page(runs, tmp_path):
 def test_a_training_is_found_as_long_as_it_lives_and_its_error_behind_it(tmp_path):
     shelf = Shelf(tmp_path)
     shelf.trainings.start("lost", ["nonsense"])
-    with (shelf.trainings.folder / "lost.log").open("rb") as log:
-        until(lambda: not shelf.live("lost"))
-        # As long as its process would have held it, which ends too soon to be looked at.
-        fcntl.flock(log, fcntl.LOCK_EX)
+    until(lambda: not shelf.live("lost"))
+    # As long as its process would have held it, which ends too soon to be looked at.
+    with holding(shelf.trainings.folder / "lost.lock"):
         assert shelf.run("lost").state == "starting" and Shelf(tmp_path).live("lost")
         with pytest.raises(RunError, match="already"):
             shelf.trainings.start("lost", [])
@@ -509,13 +506,26 @@ def test_a_training_is_found_as_long_as_it_lives_and_its_error_behind_it(tmp_pat
 
 
 def test_no_more_than_some_trainings_run_at_once(tmp_path):
-    import fcntl
-
     shelf = Shelf(tmp_path)
-    logs = [(tmp_path / ".studio" / "jobs" / f"{number}.log").open("wb") for number in range(MOST)]
-    for log in logs:
-        fcntl.flock(log, fcntl.LOCK_EX)
-    with pytest.raises(UsageError, match="running already"):
-        shelf.trainings.start("more", ["--help"])
-    for log in logs:
-        log.close()
+    jobs = tmp_path / ".studio" / "jobs"
+    with ExitStack() as stack:
+        for number in range(MOST):
+            (jobs / f"{number}.log").touch()
+            stack.enter_context(holding(jobs / f"{number}.lock"))
+        with pytest.raises(UsageError, match="running already"):
+            shelf.trainings.start("more", ["--help"])
+    shelf.trainings.start("more", ["--help"])
+
+
+def test_a_training_is_live_from_the_start_until_its_process_is_gone_however_it_goes(tmp_path):
+    trainings = Shelf(tmp_path).trainings
+    trainings.start("killed", ["vanilla", "--data", "ring", "--out", str(tmp_path / "killed"), "--minutes", "5"])
+    about = json.loads((trainings.folder / "killed.json").read_text())
+    assert trainings.live("killed") and about["words"][:2] == ["vanilla", "--data"]
+    with pytest.raises(RunError, match="killed is being trained already"):
+        trainings.start("killed", ["--help"])
+    os.kill(about["pid"], signal.SIGKILL)
+    until(lambda: not trainings.live("killed"))
+    trainings.start("killed", ["--help"])
+    until(lambda: not trainings.live("killed"))
+    assert "usage: ganvas train" in (trainings.folder / "killed.log").read_text()

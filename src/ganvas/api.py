@@ -178,7 +178,7 @@ def play(job: Job, *, out: Path | None = None, watchers: Sequence[Watcher] = (),
     if over and not training.processes.any(not _reported(run)):
         training.outcome = "finished"
         return run
-    with only_trainer(run, training):
+    with only_trainer(run, training.processes.first):
         about = {"recipe": job.recipe_name, "ganvas": __version__}
         recorder = Recorder(run, training.settings.sample_every)
         checkpoints = Checkpoints(

@@ -10,6 +10,7 @@ Anything else that escapes is a defect of Ganvas and keeps its traceback.
 """
 
 import importlib
+import importlib.util
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
@@ -45,6 +46,11 @@ def near_miss(name: str, known: Iterable[str]) -> str:
     if known and len(known) <= 20:
         return f"; known: {', '.join(known)}"
     return ""
+
+
+def installed(package: str) -> bool:
+    """Whether a package that comes with an extra is there."""
+    return importlib.util.find_spec(package) is not None
 
 
 def needed(package: str, extra: str) -> Any:

@@ -20,7 +20,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                os.fchmod(file.fileno(), 0o644)
+                os.chmod(temporary, 0o644)
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -30,6 +30,18 @@ def write_atomically(path: Path, content: bytes | str) -> None:
             raise
     except OSError as error:
         raise TrainingError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def flush_folder(folder: Path) -> None:
+    """Brings the names that a folder holds onto the disk, where the system has a way to. Raises OSError."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # Windows opens no folders
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -1,30 +1,53 @@
-"""Progress of slow work on stderr: a bar on a terminal, one line elsewhere."""
+"""Progress of slow work on stderr: a bar on a terminal, one line or nothing elsewhere."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 _T = TypeVar("_T")
 
 
 def steps(items: Iterable[_T], total: int, title: str, wanted: bool, *, line: bool = True) -> Iterator[_T]:
     """The items, one by one, with a bar under this title. line: say the title where there is no terminal."""
-    if not wanted:
-        yield from items
-        return
-    if not sys.stderr.isatty():
-        say(title, line)
-        yield from items
-        return
-    from rich.console import Console
-    from rich.progress import track
+    with _rich(wanted) as progress:
+        if progress is None:
+            say(title, wanted and line)
+            yield from items
+        else:
+            yield from progress.track(items, total, description=title)
 
-    yield from track(items, title, total=total, console=Console(stderr=True), transient=True)
+
+@contextmanager
+def bar(wanted: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """A function that shows a title, how many parts are done and how many there are; nothing where no terminal is."""
+    with _rich(wanted) as progress:
+        if progress is None:
+            yield lambda title, done, total: None
+        else:
+            task = progress.add_task("")
+            yield lambda title, done, total: progress.update(task, description=title, completed=done, total=total)
 
 
 def say(line: str, wanted: bool) -> None:
     """One line on stderr."""
     if wanted:
         print(line, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _rich(wanted: bool) -> Iterator[Progress | None]:
+    """A bar that is gone when its work is done; None where none is wanted, or no terminal is there to show it."""
+    if not wanted or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        yield progress

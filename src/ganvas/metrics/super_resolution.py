@@ -21,6 +21,7 @@ from ganvas.data.rows import stem_of
 from ganvas.data.sources import find
 from ganvas.errors import DataError, UsageError
 from ganvas.features import ImageExtractor, extractor
+from ganvas.features.lite import at_hand
 from ganvas.metrics.judgement import Report
 from ganvas.metrics.paired import check_metrics, measured, score_of
 from ganvas.metrics.passport import Score, about_extractor, number, passport
@@ -55,10 +56,15 @@ def evaluate_enlarging(
     """PSNR, SSIM and MS-SSIM in Y (BT.601's luminance) and in RGB, a perceptual distance, and megapixels per second.
 
     data: a folder or archive of photos, shrunk here; files `NAME_HR` and `NAME_LR` in it are pairs already, and so are
-    those of `low` with the same names. border: pixels left out on each side, by default as many as the scale.
+    those of `low` with the same names. judge: the extractor of the perceptual distance, by default `JUDGE`; where that
+    is not installed and no metrics are named, the distance is left out, which a note says. border: pixels left out on
+    each side, by default as many as the scale.
     Raises DataError or UsageError, each of one line.
     """
-    wanted = check_metrics(metrics)
+    wanted, notes = check_metrics(metrics), []
+    if metrics is None and judge is None and not at_hand(JUDGE):
+        wanted.remove("perceptual")
+        notes.append(f'no perceptual distance, which needs the extractor {JUDGE}: pip install "ganvas[{JUDGE}]"')
     border = upscaler.scale if border is None else border
     looking = extractor(judge or JUDGE) if "perceptual" in wanted else None
     if looking is not None and not isinstance(looking, ImageExtractor):
@@ -88,7 +94,7 @@ def evaluate_enlarging(
             beside = resized(pair.low, (pair.high.shape[0], pair.high.shape[1]))
             for key, value in measured(_tensor(beside), target, pixelwise, border, None, small):
                 plain.setdefault(key, []).append(value)
-    notes = [f"no {name} of pictures below {side} pixels a side" for name, side in small.items()]
+    notes += [f"no {name} of pictures below {side} pixels a side" for name, side in small.items()]
     scores = {}
     for key, found in values.items():
         score = score_of(key, torch.tensor(found, dtype=torch.float64), seed, notes)

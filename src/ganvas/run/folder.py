@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from ganvas.errors import RunError, near_miss
-from ganvas.training import Game
+from ganvas.locks import PATIENCE, holding, locked
 
 FORMAT = 1
+LOCK = ".lock"
+"""The file in a run whose lock its trainer holds."""
 
 
 def read_config(run: Path) -> dict[str, Any]:
@@ -38,53 +38,32 @@ def check_out(out: Path) -> None:
         raise RunError(f"{out} is a file, not a folder for a run; choose another --out")
     if (out / "config.json").is_file():
         raise RunError(f"{out} holds a run already; go on with it by --resume {out}, or choose another --out")
-    if out.is_dir() and any(not path.name.startswith((".lock", ".config.json.")) for path in out.iterdir()):
+    if out.is_dir() and any(not path.name.startswith((LOCK, ".config.json.")) for path in out.iterdir()):
         raise RunError(f"{out} holds other files; choose another --out, so that nothing of yours is overwritten")
 
 
 def is_trained(run: Path) -> bool:
     """Whether a process is training the run now."""
-    return locked(run / ".lock")
-
-
-def locked(path: Path) -> bool:
-    """Whether a process holds the lock of this file."""
-    try:
-        import fcntl
-
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except (ImportError, OSError):  # on Windows there are no locks, and trainers of one run are the user's to avoid
-        return False
-    return False
+    return locked(run / LOCK)
 
 
 @contextmanager
-def only_trainer(run: Path, training: Game) -> Iterator[None]:
-    """Holds the run's lock, which the system releases however this process ends. Raises RunError if it is held."""
+def only_trainer(run: Path, first: bool = True) -> Iterator[None]:
+    """Holds the run's lock, which the system releases however this process ends; makes the folder.
+
+    first: of several processes that train together, the first one holds it for all. Raises RunError where another
+    training holds it, or nothing can be written there. Where the file system cannot lock, two trainings of one run are
+    the user's to avoid.
+    """
     try:
-        import fcntl
-    except ImportError:  # not on Windows; there two trainers of one run are the user's to avoid
         run.mkdir(parents=True, exist_ok=True)
-        yield
-        return
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        handle = os.open(run / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+        (run / LOCK).open("ab").close()
     except OSError as error:
         raise RunError(f"cannot write into {run}: {error.strerror}") from error
-    try:
-        if training.processes.first:
-            for attempt in range(5):  # `locked` holds it for an instant
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except OSError:
-                    if attempt == 4:
-                        raise RunError(f"{run} is being trained by another process") from None
-                    time.sleep(0.02)
+    with ExitStack() as stack:
+        if first:
+            try:
+                stack.enter_context(holding(run / LOCK, PATIENCE))
+            except TimeoutError:
+                raise RunError(f"{run} is being trained by another process") from None
         yield
-    finally:
-        os.close(handle)

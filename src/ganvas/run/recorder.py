@@ -1,7 +1,7 @@
 """The record of a run: numbers, TensorBoard events, and pictures of what the generator makes.
 
     metrics.jsonl     one JSON object a line: the averages of the last steps, or an `event`
-    tensorboard/      the same numbers and pictures, for TensorBoard
+    tensorboard/      the same numbers and pictures, for TensorBoard, where that is installed
     samples/          see `timeline.py`
 
 A record says what happened to the weights that exist. So training that goes on from a checkpoint, or rolls back,
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ganvas.errors import TrainingError
+from ganvas.errors import TrainingError, installed
 from ganvas.files import write_atomically
 from ganvas.recipe import Results
 from ganvas.run import timeline
@@ -143,6 +143,8 @@ class Recorder(Watcher):
             file.write(json.dumps(row) + "\n")
 
     def _open_events(self, step: int) -> None:
+        if not installed("tensorboard"):
+            return
         from torch.utils.tensorboard import SummaryWriter  # here, as only a training needs it
 
         folder = self.run / "tensorboard"

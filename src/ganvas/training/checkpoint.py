@@ -24,7 +24,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from ganvas.errors import RunError, TrainingError
-from ganvas.files import write_atomically
+from ganvas.files import flush_folder, write_atomically
 from ganvas.recipe import Recipe, frozen_names
 
 if TYPE_CHECKING:
@@ -55,11 +55,11 @@ def write(folder: Path, state: dict[str, Any], about: dict[str, Any]) -> Path:
         temporary.mkdir(parents=True)
         for name, data in contents.items():
             write_atomically(temporary / name, data)
-        _flush_folder(temporary)
+        flush_folder(temporary)
         if final.exists():
             shutil.rmtree(final)
         os.rename(temporary, final)
-        _flush_folder(folder)
+        flush_folder(folder)
     except OSError as error:
         raise TrainingError(f"cannot write the checkpoint {final}: {error.strerror or error}") from error
     finally:
@@ -175,11 +175,3 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise RunError(f"{path} holds {type(content).__name__}, not an object")
     return content
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ganvas.data.dataset import Data, describe
+from ganvas.errors import installed
 from ganvas.options import read_options
 from ganvas.training import hardware
 from ganvas.training.loop import Training
@@ -43,6 +44,8 @@ def plan(training: Training, data: Data, name: str, arguments: Mapping[str, Any]
     lines.append(f"hardware: {hardware.describe(training.device)}, {training.precision}")
     averaging = f"half-life {settings.ema:g} images" if settings.ema else "off"
     lines.append(f"averaged weights: {averaging}; seed {settings.seed}")
+    if not installed("tensorboard"):
+        lines.append('note: no TensorBoard events, which need its package: pip install "ganvas[tensorboard]"')
     return lines
 
 

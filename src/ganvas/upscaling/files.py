@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +14,7 @@ import numpy as np
 from ganvas.data.bicubic import resized
 from ganvas.data.containers import Folder
 from ganvas.errors import DataError, GanvasError, UsageError, near_miss
+from ganvas.progress_bar import bar
 from ganvas.text import natural, shown
 from ganvas.upscaling.before_after import Comparison, write_comparison
 from ganvas.upscaling.photo_files import ENDINGS, Photo, Writer, read_photo
@@ -81,11 +80,11 @@ def upscale_files(
     """Enlarges the pictures one after the other. Of several, one that fails is told by its outcome, and the others go
     on; a single one raises. report: where to write the page that compares them."""
     comparisons: list[Comparison] = []
-    with _bar(progress) as advance:
+    with bar(progress) as show:
         for number, job in enumerate(found):
             name = f"{job.source.name} ({number + 1} of {len(found)})" if len(found) > 1 else job.source.name
             try:
-                outcome, comparison = _enlarge(job, upscaler, report is not None, partial(advance, name))
+                outcome, comparison = _enlarge(job, upscaler, report is not None, partial(show, name))
             except GanvasError as error:
                 if len(found) == 1:
                     raise
@@ -189,17 +188,3 @@ def _check(found: Sequence[Job], overwrite: bool) -> None:
 
 def _style(upscaler: Upscaler) -> str:
     return upscaler.style if isinstance(upscaler.style, str) else f"style {upscaler.style:g}"
-
-
-@contextmanager
-def _bar(wanted: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """What shows that tiles are done: a bar on a terminal, else nothing."""
-    if not wanted or not sys.stderr.isatty():
-        yield lambda name, done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("")
-        yield lambda name, done, total: bar.update(task, description=name, completed=done, total=total)

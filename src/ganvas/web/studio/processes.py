@@ -1,8 +1,12 @@
 """Trainings as processes of their own: `ganvas train`, which goes on whatever becomes of the studio.
 
-Each writes what it says into a log, and holds the log's lock, which it was born with and which the system releases
-however it ends. So whether it is alive is seen from the folder alone, and the process id beside the log is only
-believed as long as the log is locked.
+Each writes what it says into a log, and holds a lock beside it, which the system releases however it ends. So whether
+it is alive is seen from the folder alone, and the process id beside the log is only believed as long as it is locked.
+
+    NAME.log     what the training of this name said last
+    NAME.json    its process id and its words
+    NAME.lock    locked by it as long as it lives
+    .starting    locked by the studio while it starts one, so that what it has counted stays true
 """
 
 from __future__ import annotations
@@ -19,12 +23,13 @@ from pathlib import Path
 
 from ganvas.errors import RunError, UsageError
 from ganvas.files import write_json
-from ganvas.run import locked
+from ganvas.locks import holding, locked
 
 MOST = 4
 """Trainings that may run at once: they share one machine."""
 
 _TAIL = 4096  # bytes of a log that its last line is looked for in
+_BIRTH = 10.0  # seconds after which a training that holds no lock is taken to be where nothing can be locked
 
 
 class Trainings:
@@ -39,29 +44,24 @@ class Trainings:
     def start(self, name: str, words: Sequence[str]) -> None:
         """Runs `ganvas train WORDS` under this name. Raises RunError where it trains already, UsageError where too
         many do."""
-        import fcntl
-
-        if sum(map(self.live, self.names())) >= MOST:
-            raise UsageError(f"{MOST} trainings are running already; stop one, or wait until one is over")
-        log = self.folder / f"{name}.log"
-        with log.open("ab") as file:
-            for attempt in range(5):  # a look at the lock holds it for an instant
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except OSError:
-                    if attempt == 4:
-                        raise RunError(f"{name} is being trained already") from None
-                    time.sleep(0.02)
-            file.truncate(0)
-            child = subprocess.Popen(
-                [sys.executable, "-m", "ganvas", "train", *words],
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # what ends the studio does not end it
-            )
+        with holding(self.folder / ".starting"):
+            if sum(map(self.live, self.names())) >= MOST:
+                raise UsageError(f"{MOST} trainings are running already; stop one, or wait until one is over")
+            if self.live(name):
+                raise RunError(f"{name} is being trained already")
+            log, lock = self.folder / f"{name}.log", self.folder / f"{name}.lock"
+            with log.open("wb") as file:
+                child = subprocess.Popen(
+                    [sys.executable, "-m", "ganvas.locks", str(lock), "ganvas", "train", *words],
+                    stdin=subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,  # what ends the studio does not end it
+                )
             write_json(log.with_suffix(".json"), {"pid": child.pid, "words": list(words)})
+            late = time.monotonic() + _BIRTH
+            while child.poll() is None and not self.live(name) and time.monotonic() < late:
+                time.sleep(0.01)
         threading.Thread(target=child.wait, daemon=True).start()  # or a zombie would be left
 
     def stop(self, name: str) -> None:
@@ -79,7 +79,7 @@ class Trainings:
             raise RunError(f"{name} has just ended by itself") from None
 
     def live(self, name: str) -> bool:
-        return locked(self.folder / f"{name}.log")
+        return locked(self.folder / f"{name}.lock")
 
     def last_error(self, name: str) -> str:
         """The line that an unsuccessful training ended with; "" where there is none."""

@@ -4,7 +4,7 @@ All that the studio knows it reads from here each time, so a reload, a restart o
 that comes from a request is only ever looked up among the runs that exist.
 
     runs/NAME/              a run, as `ganvas train` writes it
-    runs/.studio/jobs/      NAME.log and NAME.json of every training that the studio started
+    runs/.studio/jobs/      NAME.log, .json and .lock of every training that the studio started
     runs/.studio/uploads/   data that was uploaded to train on
     runs/.studio/cache/     what the page shows and what is uploaded meanwhile
 """
