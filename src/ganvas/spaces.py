@@ -2,6 +2,9 @@
 
 A space is described by a handful of numbers, travels in `config.json`, and turns samples into pictures. It knows
 nothing of training. Samples are float tensors: images (B, C, H, W) in [-1, 1], points (B, D).
+
+Each kind says of itself: noun, what many of its samples are called; few, below how many training items there are too
+few of it whatever else is; steady, the recipe that was made against a collapse on it, "" where none was.
 """
 
 from __future__ import annotations
@@ -29,6 +32,9 @@ class ImageSpace:
     """Images of shape (channels, height, width) with values in [-1, 1]; 1 channel is gray, 3 are RGB, 4 are RGBA."""
 
     kind: ClassVar[str] = "images"
+    noun: ClassVar[str] = "images"
+    few: ClassVar[int] = 200
+    steady: ClassVar[str] = "r3gan"
     channels: int
     height: int
     width: int
@@ -72,6 +78,9 @@ class PointSpace:
     """Points with `dimensions` coordinates, in the data's own units (the built-in mixtures lie within [-3, 3])."""
 
     kind: ClassVar[str] = "points"
+    noun: ClassVar[str] = "points"
+    few: ClassVar[int] = 0
+    steady: ClassVar[str] = ""
     dimensions: int
 
     @property
@@ -104,7 +113,7 @@ class PointSpace:
 
 
 Space = ImageSpace | PointSpace
-_KINDS: dict[str, type[ImageSpace] | type[PointSpace]] = {space.kind: space for space in (ImageSpace, PointSpace)}
+kinds: dict[str, type[ImageSpace] | type[PointSpace]] = {space.kind: space for space in (ImageSpace, PointSpace)}
 
 
 def space_to_config(space: Space) -> dict[str, Any]:
@@ -115,7 +124,7 @@ def space_from_config(config: dict[str, Any]) -> Space:
     """The space that `space_to_config` wrote. Raises RunError for anything else."""
     try:
         fields = {name: int(value) for name, value in config.items() if name != "kind"}
-        return _KINDS[config["kind"]](**fields)
+        return kinds[config["kind"]](**fields)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunError(f"config.json describes no space that is known here: {config!r}") from error
 
