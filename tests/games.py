@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,46 @@ class Linear(Recipe):
 
     def generate(self, *, latent: Tensor) -> Tensor:
         return self.generator(latent)
+
+
+class Rivals(Recipe):
+    """Two generators, each with a discriminator of its own."""
+
+    accepts = (Points,)
+    averaged = ("g_a", "g_b")
+
+    def __init__(self, *, lr: float = 0.01) -> None:
+        super().__init__()
+        self.g_a, self.g_b = nn.Linear(3, 2), nn.Linear(3, 2)
+        self.d_a, self.d_b = (nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1)) for _ in range(2))
+        self.objective = objective("non-saturating")
+        self.lr = lr
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        names = ("d_a", "d_b", "g_a", "g_b")
+        return {name: torch.optim.Adam(self.get_submodule(name).parameters(), lr=self.lr) for name in names}
+
+    def turns(self, progress: Progress, batches: Iterator[Batch]) -> Iterator[Turn]:
+        batch = next(batches)
+        for side in ("a", "b"):
+            yield Turn(f"d_{side}", partial(self.d_losses, side), batch)
+            yield Turn(f"g_{side}", partial(self.g_losses, side), batch)
+
+    def d_losses(self, side: str, real: Batch) -> Losses:
+        return self.objective.d_losses(self.get_submodule(f"d_{side}"), real.value, self.sides(real)[side])
+
+    def g_losses(self, side: str, real: Batch) -> Losses:
+        return self.objective.g_losses(self.get_submodule(f"d_{side}"), self.sides(real)[side], real.value)
+
+    def sides(self, real: Batch) -> dict[str, Tensor]:
+        latent = self.draw_for(real)["latent"]
+        return {"a": self.g_a(latent), "b": self.g_b(latent)}
+
+    def inputs(self) -> dict[str, Input]:
+        return {"latent": Normal((3,))}
+
+    def generate(self, *, latent: Tensor) -> Tensor:
+        return self.g_b(self.g_a(latent).repeat(1, 2)[:, :3])
 
 
 def ring() -> Data:

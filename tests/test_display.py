@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ganvas.report import terminal
 from ganvas.report.terminal import Display
-from ganvas.spaces import ImageSpace
+from ganvas.spaces import ImageSpace, PointSpace
 from ganvas.training.processes import Processes
 from ganvas.training.watcher import Verdict
 
@@ -53,6 +53,7 @@ class Game:
         self.recipe, self.data = R3GAN(), SimpleNamespace(name="digits", space=ImageSpace(1, 28, 28))
         self.batches = SimpleNamespace(epoch=3)
         self.batch_size, self.steps_done, self.outcome, self.watcher = 64, 0, "running", watcher
+        self.row: dict[str, float] = ROW
         monkeypatch.setattr(terminal.time, "monotonic", self.elapsed)
 
     def elapsed(self) -> float:
@@ -66,7 +67,7 @@ class Game:
             self.steps_done += 1
             assert self.watcher.stepped(self, Untouchable()) is Verdict.CONTINUE  # type: ignore[arg-type]
             if self.steps_done % 50 == 0:
-                self.watcher.measured(self, {"step": self.steps_done, **ROW})  # type: ignore[arg-type]
+                self.watcher.measured(self, {"step": self.steps_done, **self.row})  # type: ignore[arg-type]
 
     def whole(self, outcome: str = "finished") -> None:
         self.watcher.started(self)  # type: ignore[arg-type]
@@ -166,3 +167,55 @@ def test_time_left_counts_from_this_session(monkeypatch: pytest.MonkeyPatch) -> 
     line = console.file.getvalue()  # type: ignore[attr-defined]
     assert "16:20 left" in line  # 490 steps at 2 s
     assert "32 images/s" in line  # 640 images in 20 s
+
+
+def line_of(monkeypatch: pytest.MonkeyPatch, row: dict[str, float], **changes: Any) -> str:
+    """What a log file is told after 50 steps with this row."""
+    console = Console(file=io.StringIO())
+    game = Game(monkeypatch, Display(console=console))
+    game.row = row
+    for name, value in changes.items():
+        setattr(game, name, value)
+    game.watcher.started(game)  # type: ignore[arg-type]
+    game.play(50)
+    game.watcher.finished(game)  # type: ignore[arg-type]
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_pairs_scores_and_several_judges_are_told_by_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {
+        "d_a/pair": 0.5,
+        "d_a/accuracy_pair": 0.61,
+        "d_a/probability_pair": 0.83,
+        "d_a/logit_pair": 2.0,
+        "generator/adversarial": 0.8125,
+        "critic/real": -3.0,
+        "critic/fake": 1.0,
+        "critic/logit_real": 3.0,
+        "critic/logit_fake": 1.0,
+        "d_b/real": 0.25,
+        "d_b/accuracy_real": 0.9,
+        "d_b/accuracy_fake": 0.8,
+        "d_b/probability_real": 0.7,
+        "d_b/probability_fake": 0.2,
+        "value/d_b/accuracy_real": 0.1,
+    }
+    line = line_of(monkeypatch, row)
+    assert (
+        "; d_a: loss 0.5, right on 61% of pairs, mean probability 83% for the real one of a pair; "
+        "critic: loss -2; "
+        "d_b: loss 0.25, right on 90% of real, 80% of generated, mean probability 70% of real, 20% of generated; "
+        "generator: loss 0.812; doctor: "
+    ) in line
+
+
+def test_the_speed_is_in_what_the_data_consists_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = SimpleNamespace(name="ring", space=PointSpace(2))
+    assert "6,400 points/s" in line_of(monkeypatch, ROW, data=points)
+    assert "6,400 images/s" in line_of(monkeypatch, ROW)
+
+
+def test_what_two_judges_have_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {f"d_{side}/{name}": value for side in "ab" for name, value in (("real", 1.0), ("logit_real", 5e4))}
+    line = line_of(monkeypatch, row)
+    assert line.count("Divergence") == 1 and "the d_a's logits have grown to 5e+04; the d_b's logits" in line

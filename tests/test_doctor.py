@@ -12,19 +12,23 @@ import pytest
 import torch
 from torch import Tensor
 
-from games import Linear, assert_identical, few_images, made, ring, snapshot, training_of
+from games import Linear, Rivals, assert_identical, few_images, made, ring, snapshot, training_of
+from ganvas.api import prepare
 from ganvas.cli import main
 from ganvas.data.dataset import Data
 from ganvas.data.opening import open_data
-from ganvas.doctor import diagnosis, looks
-from ganvas.doctor.diagnosis import diagnose
+from ganvas.doctor import diagnosis, looks, real_features
+from ganvas.doctor.diagnosis import Finding, diagnose, in_words
 from ganvas.doctor.looks import Looks, compare, labels_shown
-from ganvas.doctor.real_features import RealFeatures
+from ganvas.doctor.real_features import ITEMS, RealFeatures, affordable, chosen
+from ganvas.errors import UsageError
 from ganvas.recipes.dcgan import DCGAN
+from ganvas.run.history import judges
 from ganvas.spaces import ImageSpace
 from ganvas.training.watcher import Watcher
 
 CPU = torch.device("cpu")
+CLIPPED = Path(__file__).parents[1] / "docs" / "examples" / "clipped_gan.py"
 
 
 # -- signals ----------------------------------------------------------------------------------------------------
@@ -67,7 +71,7 @@ def test_one_point_is_a_collapse_and_a_copy_is_a_copy(points: tuple[Data, RealFe
     one = held_out(data, 1)[0].expand(256, 2) + 0.001 * torch.randn(256, 2, generator=torch.Generator().manual_seed(0))
     found = compare(one, None, reference)
     assert found["diversity"] < 0.01 and found["missed"] > 0.8
-    copies = data.split("train").gather(np.random.RandomState(0).permutation(len(data.split("train")))[:256]).value
+    copies = data.split("train").gather(chosen(len(data.split("train")), ITEMS)[:256]).value
     assert compare(copies, None, reference)["copying"] == 0
 
 
@@ -164,6 +168,7 @@ def test_small_pictures_have_no_large_grid() -> None:
 def test_labels_that_are_too_many_are_spread() -> None:
     assert labels_shown(0).tolist() == [] and labels_shown(3).tolist() == [0, 1, 2]
     assert labels_shown(100).tolist() == sorted({100 * k // 32 for k in range(32)})
+    assert labels_shown(10, samples=32).tolist() == [0, 2, 5, 7]  # each at 8 latents
 
 
 class Rows(Watcher):
@@ -191,6 +196,50 @@ def test_looking_leaves_training_bit_for_bit_as_it_is(monkeypatch: pytest.Monkey
     assert [row["step"] for row in looked] == [50, 100]
     assert "signal/shift" in looked[1] and looked[1]["signal/checkerboard"] > 0
     assert "discriminator/logit_fake" in looked[0]
+
+
+def test_places_are_spread_and_take_no_longer_among_very_many() -> None:
+    assert sorted(chosen(40, 64).tolist()) == list(range(40))  # all of few, mixed
+    assert chosen(40, 64).tolist() != list(range(40)) and chosen(40, 64).tolist() == chosen(40, 64).tolist()
+    among_many = chosen(10**15, 4096)  # a permutation of so many would need petabytes
+    assert len(set(among_many.tolist())) == 4096
+    assert np.histogram(among_many, 8, (0, 10**15))[0] == pytest.approx(512, abs=120)
+    assert not len(chosen(0, 64))
+
+
+@pytest.mark.parametrize(
+    ("shape", "samples"), [((3, 32, 32), 256), ((3, 1024, 1024), 42), ((3, 1182, 1182), 32), ((3, 1183, 1183), 0)]
+)
+def test_of_large_samples_there_are_fewer_and_of_too_large_ones_none(shape: tuple[int, ...], samples: int) -> None:
+    assert affordable(shape) == samples  # half a gigabyte of float32
+
+
+class Counting(DCGAN):
+    """Counts the samples that it makes."""
+
+    made = 0
+
+    def generate(self, **inputs: Any) -> Tensor:
+        samples = super().generate(**inputs)
+        Counting.made += len(samples)
+        return samples
+
+
+@pytest.mark.parametrize(("numbers", "samples"), [(40 * 64, 40), (31 * 64, 0), (10**9, 256)])
+def test_a_look_makes_no_more_numbers_than_it_may(monkeypatch: pytest.MonkeyPatch, numbers: int, samples: int) -> None:
+    monkeypatch.setattr(real_features, "NUMBERS", numbers)
+    monkeypatch.setattr(real_features, "READ", 16 * 64)  # less than is needed, and never fewer items than that
+    monkeypatch.setattr(real_features, "_PART", 64)  # an item at a time
+    rows, watcher = Rows(), Looks()
+    recipe = made(Counting, channels=1, size=(8, 8), width=4, latent=4)
+    training = training_of(recipe, few_images(64, channels=1), [watcher, rows], steps=99)
+    training.run()
+    Counting.made, training.steps_done = 0, 100
+    found = watcher.measure(training)
+    assert Counting.made == samples + min(64, samples) and bool(found) == bool(samples)
+    if samples:
+        assert watcher._reference is not None and len(watcher._reference.train) == real_features.FEWEST
+        assert {"signal/diversity", "signal/missed", "signal/checkerboard"} <= found.keys()
 
 
 # -- diagnoses --------------------------------------------------------------------------------------------------
@@ -302,6 +351,15 @@ def test_too_little_data_is_for_pictures_and_comes_after_what_it_leads_to() -> N
     assert diagnose(rows_of(), {**few, "data": {**few["data"], "space": {"kind": "points"}}})[0].name == "healthy"
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"), [("images", True), ("points", False), ("holograms", False), (None, False), ([], False)]
+)
+def test_a_recipe_is_named_for_the_data_that_it_was_made_for(kind: Any, told: bool) -> None:
+    config = {**CONFIG, "data": {"space": {"kind": kind}}}
+    (finding,) = diagnose(rows_of(diversity=0.1), config)
+    assert ("the r3gan recipe, which was made against this" in finding.advice) == told
+
+
 def test_young_and_empty_runs_are_not_accused() -> None:
     assert diagnose([])[0].name == "early"
     young = rows_of(diversity=0.01, missed=1.0, checkerboard=500.0, labels_agree=0.0)[:4]
@@ -321,18 +379,190 @@ def test_one_odd_look_says_nothing() -> None:
     assert diagnose(rows, CONFIG)[0].name == "collapse"
 
 
+def told_as(scale: str, rows: list[dict[str, Any]], player: str = "discriminator") -> list[dict[str, Any]]:
+    """Rows as the meter writes them where that player's logits are scores, or of pairs."""
+    changed = []
+    for row in rows:
+        views = {key: row[key] for key in row if key.startswith((f"{player}/accuracy_", f"{player}/logit_"))}
+        kept = {key: value for key, value in row.items() if key not in views}
+        for key, value in views.items():
+            if scale == "pair" and key.endswith("_real"):
+                kept[key.removesuffix("real") + "pair"] = value
+            elif scale == "score" and "/logit_" in key:
+                kept[key] = value
+        changed.append(kept)
+    return changed
+
+
 def test_logits_without_a_dividing_line_are_not_read_as_decisions() -> None:
     rows = rows_of({**right(1.0, 1.0), **FADING}, distance=0.8)
-    scores = {**CONFIG, "arguments": {**ARGUMENTS, "objective": "wasserstein"}}
     assert diagnose(rows, CONFIG)[0].name == "overpowering"
-    assert diagnose(rows, scores)[0].name == "healthy" and "%" not in diagnose(rows, scores)[0].evidence.split(";")[0]
+    (finding,) = diagnose(told_as("score", rows), CONFIG)
+    assert finding.name == "healthy" and finding.evidence.startswith("the discriminator's scores have no dividing line")
+    assert "%" not in finding.evidence.split(";")[0]
     guessing = rows_of(right(0.5, 0.0), distance=0.8)
-    assert diagnose(guessing, CONFIG)[0].name == "weak" and diagnose(guessing, scores)[0].name == "healthy"
+    assert diagnose(guessing, CONFIG)[0].name == "weak"
+    assert diagnose(told_as("score", guessing), CONFIG)[0].name == "healthy"
+    to_and_fro = rows_of({k: lambda n: 0.95 if n % 2 else 0.4 for k in right(0, 0)})
+    assert diagnose(told_as("score", to_and_fro), CONFIG)[0].name == "healthy"
+    large = rows_of({"discriminator/logit_real": 5e4})
+    assert "logits have grown to 5e+04" in diagnose(told_as("score", large), CONFIG)[0].evidence
+
+
+def test_what_is_said_of_scores_does_not_hang_on_an_arguments_name() -> None:
+    """The documentation's own critic, and the same rows under the arguments of one whose objective is named."""
+    job = prepare(f"{CLIPPED}:ClippedGAN", ring(), {"steps": 300, "batch_size": 64, "precision": "float32"})
+    rows = Rows()
+    job.training.watchers = [Looks(), rows]
+    job.training.run()
+    assert judges(rows.rows) == ["critic"] and not any("accuracy" in key for row in rows.rows for key in row)
+    told = [
+        [(each.name, each.title, each.evidence, each.player) for each in diagnose(rows.rows, {"arguments": arguments})]
+        for arguments in (job.arguments, {"objective": "wasserstein", "lr": 1e-3, "clip": 0.05}, {})
+    ]
+    assert "objective" not in job.arguments and told[0] == told[1] == told[2]
+    # Its weights are clipped to 0.05, so it can tell little and samples are far off; it is not accused of guessing.
+    assert not {"weak", "overpowering"} & {name for name, *_ in told[0]}
+    scored = [finding for finding in diagnose(told_as("score", rows_of()), CONFIG) if finding.name == "healthy"]
+    assert scored and "the discriminator's scores have no dividing line" in scored[0].evidence
 
 
 def test_pairs_are_called_pairs() -> None:
-    rows = [{**row, "discriminator/pair": 0.5} for row in rows_of(right(0.7, 0.7))]
+    rows = told_as("pair", rows_of(right(0.7, 0.2)))
     assert "scores the real one of a pair higher in 70% of pairs" in diagnose(rows, CONFIG)[0].evidence
+    guessing = told_as("pair", rows_of(right(0.5, 0.0), distance=0.8))
+    assert diagnose(guessing, CONFIG)[0].name == "weak" and "50% of pairs" in diagnose(guessing, CONFIG)[0].evidence
+    swinging = told_as("pair", rows_of({"discriminator/accuracy_real": lambda n: 0.95 if n % 2 else 0.4}))
+    assert "the share of pairs that the discriminator gets right" in diagnose(swinging, CONFIG)[0].evidence
+    overpowering = told_as("pair", rows_of({**right(0.99, 0.0), **FADING}, distance=1.5))
+    assert diagnose(overpowering, CONFIG)[0].name == "overpowering"
+
+
+# -- several discriminators -------------------------------------------------------------------------------------
+
+
+def rivals(game: dict[str, Any] | None = None, **unusual: float) -> list[dict[str, Any]]:
+    """A healthy run of two generators and two discriminators but for what is given."""
+    usual: dict[str, Any] = {}
+    for side in ("a", "b"):
+        usual |= {f"d_{side}/accuracy_real": 0.8, f"d_{side}/accuracy_fake": 0.75, f"d_{side}/logit_real": 1.0}
+        usual |= {f"d_{side}/gradient_norm": 1.0, f"g_{side}/adversarial": 0.9, f"g_{side}/gradient_norm": 1.0}
+    rows = rows_of({**usual, **(game or {})}, **unusual)
+    return [{key: value for key, value in row.items() if "discriminator/" not in key and "generator/" not in key}
+            for row in rows]  # fmt: skip
+
+
+def sure(player: str, share: float = 0.99) -> dict[str, Any]:
+    return {f"{player}/accuracy_real": share, f"{player}/accuracy_fake": share}
+
+
+FADED_B = {"g_b/gradient_norm": lambda number: 2.0 if number < 5 else 0.01}
+FADED_D = {"d_a/gradient_norm": lambda number: 2.0 if number < 5 else 0.01}
+
+
+def test_every_discriminator_is_examined_and_the_one_that_ails_is_named() -> None:
+    (healthy,) = diagnose(rivals(), CONFIG)
+    assert healthy.name == "healthy" and healthy.player == ""
+    assert "the d_a is right on 80% of real and 75% of generated samples; the d_b is right on 80%" in healthy.evidence
+    (strong,) = diagnose(rivals({**sure("d_b"), **FADED_B}, distance=1.5, missed=0.3), CONFIG)
+    assert (strong.name, strong.title, strong.player) == ("overpowering", "An overpowering d_b", "d_b")
+    assert (
+        "the d_b is right on 99%" in strong.evidence and "the g_b's gradients have faded from 2 to" in strong.evidence
+    )
+    (weak,) = diagnose(rivals(sure("d_b", 0.3), distance=1.2), CONFIG)
+    assert (weak.name, weak.title, weak.player) == ("weak", "The d_b cannot keep up", "d_b")
+    swinging = {key: lambda n: 0.95 if n % 2 else 0.4 for key in sure("d_b")}
+    (swing,) = diagnose(rivals(swinging), CONFIG)
+    assert (swing.name, swing.player) == ("oscillation", "d_b") and "that the d_b gets right" in swing.evidence
+    (far,) = diagnose(rivals({"d_b/logit_real": 5e4}), CONFIG)
+    assert (far.name, far.player) == ("divergence", "d_b") and "the d_b's logits" in far.evidence
+
+
+def test_a_discriminator_whose_gradients_fade_is_no_generator_that_does() -> None:
+    assert diagnose(rivals({**sure("d_b"), **FADED_D}, distance=1.5), CONFIG)[0].name == "healthy"
+
+
+def test_a_critic_beside_a_discriminator_is_not_read_as_one() -> None:
+    rows = told_as("score", rivals({**sure("d_a"), **FADED_B}, distance=0.8), "d_a")
+    (finding,) = diagnose(rows, CONFIG)
+    assert finding.name == "healthy"
+    assert "the d_a's scores have no dividing line" in finding.evidence
+    assert "the d_b is right on 80%" in finding.evidence
+
+
+def test_what_two_have_is_said_once_and_kept_for_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = rivals({**sure("d_a"), **sure("d_b", 0.98), **FADED_B}, distance=1.5, missed=0.3)
+    found = diagnose(rows, CONFIG)
+    assert [(each.name, each.player, each.title) for each in found] == [
+        ("overpowering", "d_a", "An overpowering d_a"),
+        ("overpowering", "d_b", "An overpowering d_b"),
+    ]
+    (told,) = in_words(found)
+    assert (told.title, told.player) == ("An overpowering d_a and d_b", "d_a and d_b")
+    assert "the d_a is right on 99%" in told.evidence and "the d_b is right on 98%" in told.evidence
+    assert told.advice == found[0].advice and told.cause == found[0].cause
+    run = stored(tmp_path / "run", rows)
+    assert command(str(run)) == 0
+    assert capsys.readouterr().out.count("All samples are told apart") == 1
+    assert command(str(run), "--json") == 0
+    content = json.loads(capsys.readouterr().out)
+    assert [(each["name"], each["player"]) for each in content["findings"]] == [
+        ("overpowering", "d_a"), ("overpowering", "d_b")]  # fmt: skip
+    other = Finding("collapse", "bad", "Mode collapse", "as seen")
+    three = [Finding("weak", "bad", f"The {name} cannot keep up", name, "", [name], name) for name in ("x", "y", "z")]
+    assert [each.title for each in in_words([*three, other])] == ["The x, y and z cannot keep up", "Mode collapse"]
+    assert in_words([*three, other])[0].advice == ["x", "y", "z"] and in_words([other]) == [other]
+
+
+def test_a_recipe_with_two_discriminators_is_told_of_both() -> None:
+    rows = Rows()
+    training_of(made(Rivals), ring(), [rows], steps=150).run()
+    assert judges(rows.rows) == ["d_a", "d_b"]
+    (finding,) = diagnose(rows.rows, {})
+    shares = [
+        sum(row[f"{player}/accuracy_{kind}"] for row in rows.rows) / 3
+        for player in ("d_a", "d_b")
+        for kind in ("real", "fake")
+    ]
+    a, b = (f"is right on {shares[i]:.0%} of real and {shares[i + 1]:.0%} of generated samples" for i in (0, 2))
+    assert finding.evidence == f"the d_a {a}; the d_b {b}; the samples were not looked at"
+
+
+# -- runs that say less -----------------------------------------------------------------------------------------
+
+
+def test_it_is_early_until_samples_were_looked_at_and_said_where_they_never_are() -> None:
+    blind = [{k: v for k, v in row.items() if not k.startswith("signal/")} for row in rows_of()]
+    looking, not_looking = ({**CONFIG, "settings": {"looks": looks}} for looks in (True, False))
+    (early,) = diagnose(blind[:3], looking)
+    assert (early.name, early.mood) == ("early", "note") and "have not been looked at yet" in early.evidence
+    (seen,) = diagnose(rows_of()[:3], looking)  # one look, at step 100
+    assert seen.name == "early" and seen.title == "Too early to judge the samples"
+    for rows in (blind[:3], blind):
+        (finding,) = diagnose(rows, not_looking)
+        assert finding.title == "Nothing wrong is seen" and "the samples were not looked at" in finding.evidence
+        assert len(finding.advice) == 1 and "--no-looks" in finding.advice[0]
+    # A recipe that is given its images is never looked at, whatever the setting.
+    assert diagnose(blind, looking)[0].title == "Nothing wrong is seen" and not diagnose(blind, looking)[0].advice
+    assert diagnose(rows_of(), looking)[0].name == diagnose(rows_of(), not_looking)[0].name == "healthy"
+    # What the game alone shows is seen without a look.
+    strong = [{k: v for k, v in row.items() if "signal" not in k} for row in rows_of({**right(1.0, 1.0), **FADING})]
+    assert diagnose(strong, not_looking)[0].name == "overpowering"
+
+
+def test_healing_needs_looks() -> None:
+    with pytest.raises(UsageError, match="--heal acts on what looks at samples find"):
+        prepare("vanilla", ring(), {"steps": 1, "heal": True, "looks": False})
+
+
+def test_a_run_without_looks_has_no_signals(tmp_path: Path) -> None:
+    run, words = tmp_path / "run", ["vanilla", "--data", "ring", "--steps", "100", "--width", "4", "--quiet"]
+    with pytest.raises(SystemExit) as ended:
+        main(["train", *words, "--no-looks", "--out", str(run)])
+    assert ended.value.code == 0
+    rows = (run / "metrics.jsonl").read_text()
+    assert "discriminator/accuracy_real" in rows and "signal/" not in rows
+    assert json.loads((run / "config.json").read_text())["settings"]["looks"] is False
 
 
 def test_unconditional_runs_have_no_labels_to_lose() -> None:
@@ -344,16 +574,17 @@ def test_unconditional_runs_have_no_labels_to_lose() -> None:
 
 
 @pytest.mark.parametrize("value", [None, "text", [], {}, math.nan, math.inf, 10**400, True])
-def test_rows_and_configs_of_any_shape_are_read(value: Any) -> None:
+def test_what_is_no_number_in_rows_and_configs_is_as_if_it_were_not_there(value: Any) -> None:
     rows = rows_of(diversity=0.1)
-    for key in list(rows[0]):
-        if key != "step":
-            assert diagnose([{**row, key: value} for row in rows], CONFIG)
-    for name in NORMAL:
-        assert diagnose([{**row, f"signal/{name}": value} for row in rows], CONFIG)
-    for key in ("arguments", "data"):
-        assert diagnose(rows, {**CONFIG, key: value})
-    assert diagnose(rows, {"data": {"counts": value, "space": value}})
+    for key in [key for row in rows[:2] for key in row if key != "step"]:
+        without = [{name: each for name, each in row.items() if name != key} for row in rows]
+        spoilt = [{**row, key: value} if key in row else row for row in rows]
+        assert diagnose(spoilt, CONFIG) == diagnose(without, CONFIG), key
+    for key in ("arguments", "data", "settings"):
+        without = {name: each for name, each in CONFIG.items() if name != key}
+        assert diagnose(rows, {**CONFIG, key: value}) == diagnose(rows, without)
+    data = {"data": {"counts": value, "space": value}, "settings": {"looks": value}}
+    assert diagnose(rows, data) == diagnose(rows, {})
 
 
 # -- the command ------------------------------------------------------------------------------------------------

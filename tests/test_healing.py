@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from games import Linear, made, ring, training_of
+from games import Linear, Rivals, made, ring, training_of
 from ganvas.api import Job, play, prepare, prepare_resume
 from ganvas.doctor import healing, looks
 from ganvas.doctor.diagnosis import Finding
@@ -26,7 +26,9 @@ from ganvas.training.watcher import Verdict, Watcher
 
 
 class Penalised(Linear):
-    """Has the attributes that the healer knows as penalties."""
+    """Lists its penalties, by which the healer knows them."""
+
+    penalties = ("r1", "r2")
 
     def __init__(self) -> None:
         super().__init__()
@@ -154,6 +156,50 @@ def test_the_remedy_is_for_the_player_that_is_too_strong(
     assert training.base_rates == {"discriminator": [0.05 * rates[0]], "generator": [0.005 * rates[1]]}
     assert (training.recipe.r1, training.recipe.r2) == penalties
     assert events.told[0][0] == 0 and events.told[0][1].count(" x 0.2") == 1
+
+
+@pytest.mark.parametrize(
+    ("found", "slowed"),
+    [
+        ([("overpowering", "d_b")], {"d_b"}),
+        ([("overpowering", "d_a"), ("overpowering", "d_b"), ("weak", "d_c")], {"d_a", "d_b"}),
+        ([("weak", "d_b")], {"g_a", "g_b"}),
+        ([("divergence", "d_b"), ("overpowering", "d_a")], {"d_a", "d_b", "g_a", "g_b"}),
+    ],
+)
+def test_of_several_discriminators_the_right_one_is_slowed_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: list[tuple[str, str]], slowed: set[str]
+) -> None:
+    def diagnose(rows: Any, config: Any = None) -> list[Finding]:
+        if rows[-1]["step"] in (50, 100) and not any("event" in row for row in rows):
+            return [Finding(name, "bad", f"An ailing {player}", "as seen", player=player) for name, player in found]
+        return [Finding("healthy", "good", "Healthy", "nothing")]
+
+    monkeypatch.setattr(healing, "diagnose", diagnose)
+    events, checkpoints = Events(), Checkpoints(tmp_path, every=10_000, keep=1, about={})
+    watchers = [Looks(), events, Healer(checkpoints, {}), checkpoints]
+    training = training_of(made(Rivals), ring(), watchers, steps=110)
+    training.run()
+    ((step, told),) = events.told
+    assert (
+        step == 0 and {name for name in training.optimizers if f"learning rate of the {name} x 0.2" in told} == slowed
+    )
+    rates = {name: pytest.approx(0.01 * (0.2 if name in slowed else 1)) for name in ("d_a", "d_b", "g_a", "g_b")}
+    assert {name: rate for name, (rate,) in training.base_rates.items()} == rates
+
+
+def test_penalties_that_a_recipe_does_not_list_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Other(Penalised):
+        penalties = ("gradient_penalty",)
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.gradient_penalty = 10.0
+
+    ailing(monkeypatch, "collapse", {50, 100}, times=1)
+    training, events = healed(tmp_path, 110, Other)
+    assert (training.recipe.r1, training.recipe.r2, training.recipe.gradient_penalty) == (0, 3, 20)
+    assert "gradient_penalty 20, no momentum" in events.told[0][1]
 
 
 def test_what_does_not_help_at_once_begins_anew_and_four_times_is_enough(

@@ -187,7 +187,7 @@ def play(job: Job, *, out: Path | None = None, watchers: Sequence[Watcher] = (),
         config = _config(job)
         training.watchers = [
             *watchers,
-            Looks(),
+            *([Looks()] if training.settings.looks else []),
             Reconstruction(),
             Display(quiet=quiet, config=config),
             *_scorers(run, recorder, training, about, quiet),
@@ -241,6 +241,8 @@ def _settle(chosen: type[Recipe], data: Data, given: Mapping[str, Any], name: st
             f"--score-every and --stop-when-flat judge samples of noise; {name} makes them from images, and its "
             "metrics.jsonl has their PSNR"
         )
+    if settings.heal and not settings.looks:
+        raise UsageError("--heal acts on what looks at samples find: leave out --no-looks, or --heal")
     return arguments, settings
 
 

@@ -31,4 +31,5 @@ class Settings:
     keep: Annotated[int, Range(1), "checkpoints to keep"] = 3
     score_every: Annotated[int | None, Range(1), "steps between scores, which pick best/; default: none"] = None
     stop_when_flat: Annotated[int | None, Range(1), "stop after this many scores without a clearly better one"] = None
+    looks: Annotated[bool, "look at some samples every 100 steps, which tells the doctor most of what it knows"] = True
     heal: Annotated[bool, "go back and change the game where the doctor finds it ailing"] = False

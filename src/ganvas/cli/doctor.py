@@ -25,7 +25,7 @@ def run(words: list[str]) -> int:
     parsed = parser.parse_strictly(words)
     if parsed.run is None:
         raise UsageError("say which run to look at, as in: ganvas doctor runs/demo")
-    from ganvas.doctor import CAVEAT, diagnose
+    from ganvas.doctor import CAVEAT, diagnose, in_words
     from ganvas.run import outcome, read_config, read_rows, roll_backs
 
     folder = Path(parsed.run)
@@ -43,7 +43,7 @@ def run(words: list[str]) -> int:
         print(json.dumps(content, indent=2))
         return 0
     print(f"{folder}: {outcome(rows)}")
-    for finding in findings:
+    for finding in in_words(findings):
         print(f"\n{finding.title}: {finding.evidence}.")
         if finding.cause:
             print(f"  Why: {finding.cause}")

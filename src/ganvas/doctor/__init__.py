@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ganvas.lazy import lazily
 
 if TYPE_CHECKING:
-    from ganvas.doctor.diagnosis import CAVEAT, NO_DIVIDING_LINE, Finding, diagnose
+    from ganvas.doctor.diagnosis import CAVEAT, Finding, diagnose, in_words
     from ganvas.doctor.healing import Healer
     from ganvas.doctor.looks import LOOK_EVERY, Looks
 

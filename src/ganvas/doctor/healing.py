@@ -2,17 +2,17 @@
 
 `Healer` is a watcher. After each look at samples it asks the doctor. While nothing is wrong it holds on to a checkpoint
 now and then; when the same kind of trouble has lasted for a few looks, it sends training back to that checkpoint, or to
-the start where the remedy did not help at once, and calms the game: no momentum, and where the recipe has penalties
-on gradients, higher ones. Learning rates are lowered only where that has not helped or cannot be done: the game then
-learns so much less in the steps it has left that the cure can be worse than the trouble (docs/doctor.md has numbers).
-What it changed is in its state, so a resumed run goes on as it would have.
+the start where the remedy did not help at once, and calms the game: no momentum, and higher weights of the penalties
+that the recipe lists in `penalties`. Learning rates are lowered only where that has not helped or cannot be done: the
+game then learns so much less in the steps it has left that the cure can be worse than the trouble (docs/doctor.md has
+numbers). What it changed is in its state, so a resumed run goes on as it would have.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch.optim import Optimizer
@@ -21,7 +21,7 @@ from ganvas.doctor import looks
 from ganvas.doctor.diagnosis import Finding, diagnose
 from ganvas.doctor.measurements import LOOKS
 from ganvas.recipe import Results
-from ganvas.run import judge
+from ganvas.run import Row, judges
 from ganvas.training import Checkpoints, Game, Verdict, Watcher, checkpoint
 
 PATIENCE = 2
@@ -38,15 +38,15 @@ ROWS = 80
 """Rows of numbers that the diagnosis is made from."""
 
 RATES = {
-    "divergence": (0.2, 0.2),
-    "overpowering": (0.2, 1.0),
-    "weak": (1.0, 0.2),
-    "oscillation": (0.3, 0.3),
-    "collapse": (0.3, 0.3),
-    "partial collapse": (0.3, 0.3),
+    "divergence": 0.2,
+    "overpowering": 0.2,
+    "weak": 0.2,
+    "oscillation": 0.3,
+    "collapse": 0.3,
+    "partial collapse": 0.3,
 }
-"""By diagnosis, what the learning rates of the discriminator and of the others are multiplied with. Other diagnoses are
-of the data or of the networks, which no change to a live game can heal."""
+"""By diagnosis, what the learning rates of those who are `too_fast` are multiplied with. Other diagnoses are of the
+data or of the networks, which no change to a live game can heal."""
 
 CALMED = ("collapse", "partial collapse", "oscillation", "divergence")
 """Diagnoses at which it helps to play without momentum, and with a penalty on the discriminator's gradients: where that
@@ -69,7 +69,7 @@ class Healer(Watcher):
 
     def started(self, training: Game) -> None:
         self._rates = copy.deepcopy(training.base_rates)
-        self._penalties = {n: getattr(training.recipe, n) for n in ("r1", "r2") if hasattr(training.recipe, n)}
+        self._penalties = {name: getattr(training.recipe, name) for name in training.recipe.penalties}
         self.state = {"rows": [], "healings": [], "ailing": 0, "since": 0, "again": False, **self.state}
         self._treat(training)
         if training.steps_done == 0:
@@ -102,16 +102,16 @@ class Healer(Watcher):
         return Verdict.CONTINUE
 
     def way_back(self, training: Game) -> tuple[str, dict[str, Any] | None]:
-        finding = diagnose(self.state["rows"], self.config)[0]
-        judging, others = RATES[finding.name]
-        first = judge(self.state["rows"])
+        found = diagnose(self.state["rows"], self.config)
+        finding, factor = found[0], RATES[found[0].name]
         calmed = finding.name in CALMED
         hasty = any(momentum(optimizer) > 0 for optimizer in training.optimizers.values())
         calmed_before = any(healing["calmed"] for healing in self.state["healings"])
         if calmed and finding.name != "divergence" and not calmed_before and (hasty or self._penalties):
-            judging = others = 1.0
+            factor = 1.0
+        slowed = too_fast(found, self.state["rows"], list(training.optimizers))
         healing: dict[str, Any] = {
-            "rates": {name: judging if name == first else others for name in training.optimizers},
+            "rates": {name: factor if name in slowed else 1.0 for name in training.optimizers},
             "penalties": sorted(self._penalties) if calmed else [],
             "calmed": calmed,
         }
@@ -151,6 +151,15 @@ class Healer(Watcher):
             if name in healing["penalties"]:
                 weight = 2 * weight or 1.0
         return weight
+
+
+def too_fast(found: Sequence[Finding], rows: Sequence[Row], players: Sequence[str]) -> set[str]:
+    """The players whom the remedy for the main one of these findings slows down: discriminators that are too strong,
+    those who play against one that is too weak, and everybody where nobody in particular is too fast."""
+    main, judging = found[0], set(judges(rows))
+    if main.name == "overpowering":
+        return {each.player for each in found if each.name == main.name and each.player} or judging
+    return set(players) - judging if main.name == "weak" else set(players)
 
 
 def momentum(optimizer: Optimizer) -> float:

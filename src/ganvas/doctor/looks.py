@@ -2,8 +2,11 @@
 
 `Looks` is a watcher. At a look it draws samples from the averaged weights (and some from the live ones), with seeds
 of its own, and compares them with real items of the training data as their space looks at them (`real_features.py`),
-which needs no download. The numbers go into the rows of `metrics.jsonl` as `signal/...`, and `doctor.py` reads them
+which needs no download. The numbers go into the rows of `metrics.jsonl` as `signal/...`, and `diagnosis.py` reads them
 there.
+
+A look costs about as much as a step, however many items the data has and however large they are: of large samples
+there are fewer, and those of which not even 32 are affordable are not looked at.
 
     diversity           mean distance between two samples, as a ratio to that between two training items
     diversity_within    the same, between samples of one label
@@ -30,7 +33,14 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ganvas.doctor.real_features import LIVE, SAMPLES, RealFeatures, mean_distance, nearest_other
+from ganvas.doctor.real_features import (
+    LIVE,
+    SAMPLES,
+    RealFeatures,
+    affordable,
+    mean_distance,
+    nearest_other,
+)
 from ganvas.metrics.distributions import Moments, frechet_distance
 from ganvas.training import Game, Watcher, seed_from
 
@@ -38,34 +48,42 @@ LOOK_EVERY = 100
 """Steps between two looks. A function of the step alone, so that a resumed training looks at the same moments."""
 
 MOST_LABELS = 32
+"""Labels that a look asks for, each at 8 latents or more."""
+
 _SEED = 1_000_033
 """Seeds the latents of a look, together with the run's seed."""
 
 
 class Looks(Watcher):
-    """Measures samples every 100 steps. Costs training none of its randomness."""
+    """Measures samples every 100 steps, where these are made from noise and a label alone and are not too large. Costs
+    training none of its randomness."""
 
     def __init__(self) -> None:
         super().__init__()
         self._reference: RealFeatures | None = None
+        self._samples = 0
+        self._labels = torch.zeros(0, dtype=torch.long)
 
     def started(self, training: Game) -> None:
         # Samples that are made from given images are as diverse as these are; `given` of one tells.
-        free = not training.data.given(1)
-        self._reference = RealFeatures.of(training.data, training.device) if free else None
+        self._samples = 0 if training.data.given(1) else affordable(training.data.space.shape)
+        if self._samples:
+            self._labels = labels_shown(training.recipe.classes, self._samples).to(training.device)
+            self._reference = RealFeatures.of(training.data, training.device, self._samples)
 
     def measure(self, training: Game) -> Mapping[str, float]:
         if training.steps_done % LOOK_EVERY or self._reference is None:
             return {}
         reference = self._reference
         with training.averaged_weights():
-            samples, labels = _drawn(training, SAMPLES, _SEED)
+            samples, labels = _drawn(training, self._samples, self._labels, _SEED)
             found = compare(samples, labels, reference)
+        live = min(LIVE, self._samples)
         if training.averaged:
             with training.live_weights():
-                samples, _ = _drawn(training, LIVE, _SEED + 1)
+                samples, _ = _drawn(training, live, self._labels, _SEED + 1)
         if samples.isfinite().all():
-            centre = reference.project(samples[:LIVE]).mean(0)
+            centre = reference.project(samples[:live]).mean(0)
             before = self.state.get("centre")
             if before is not None:
                 found["shift"] = float((centre - centre.new_tensor(before)).norm()) / reference.deviation
@@ -76,13 +94,13 @@ class Looks(Watcher):
         return {f"signal/{name}": value for name, value in zip(found, shared.tolist(), strict=True)}
 
 
-def _drawn(training: Game, count: int, seed: int) -> tuple[Tensor, Tensor | None]:
-    """Samples, and their labels (n,) where the recipe is conditional: each latent then goes with every label in turn.
+def _drawn(training: Game, count: int, shown: Tensor, seed: int) -> tuple[Tensor, Tensor | None]:
+    """Samples, and their labels (n,) where the recipe is conditional: each latent then goes with every label shown, in
+    turn.
 
     As many blocks as the training's batches need, so that a look takes no more memory than a step.
     """
     recipe = training.recipe
-    shown = labels_shown(recipe.classes).to(training.device)
     each = max(1, len(shown))
     latents = max(2, count // each)
     seed_from(training.settings.seed, seed)
@@ -102,9 +120,10 @@ def _drawn(training: Game, count: int, seed: int) -> tuple[Tensor, Tensor | None
     return torch.cat(blocks), inputs["label"] if conditional else None
 
 
-def labels_shown(classes: int) -> Tensor:
-    """(K,) the labels that a look asks for: all of them, or 32 spread evenly over them; empty where there are none."""
-    count = min(classes, MOST_LABELS)
+def labels_shown(classes: int, samples: int = SAMPLES) -> Tensor:
+    """(K,) the labels that a look at so many samples asks for: all of them, or 32 spread evenly over them (fewer where
+    there are fewer samples); empty where there are none."""
+    count = min(classes, MOST_LABELS, samples // 8)
     return torch.arange(count) * classes // max(count, 1)
 
 

@@ -12,39 +12,71 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from ganvas.run import Row, judge, measurements, number, players, series
+from ganvas.run import Row, judged, judges, measurements, number, players, series
 from ganvas.spaces import kinds
 
 LOOKS = 3
 """A signal is read off the median of this many last looks, so that one odd look says nothing."""
-
 
 LATELY = 500
 """Steps: what was not finite before them, and has gone well since, is over."""
 
 
 @dataclass(frozen=True)
+class Judging:
+    """What the last stretch tells of one discriminator; shares are 0 to 1.
+
+    kinds: what its decisions are told of, `real` and `fake` or `pair`; none where its logits are scores. right: by
+    kind, how often it is right; of no kind where it has not moved lately. seesaw: the lowest and highest share of right
+    answers, where it goes to and fro between measurements. certainty: the size of its mean logits; None where they are
+    not told.
+    """
+
+    player: str
+    kinds: tuple[str, ...]
+    right: Mapping[str, float]
+    seesaw: tuple[float, float] | None
+    certainty: float | None
+
+    @property
+    def paired(self) -> bool:
+        return "pair" in self.kinds
+
+    @property
+    def right_on_all(self) -> float:
+        """The mean over what it judges; not a number where it has not moved lately."""
+        return sum(self.right.values()) / len(self.right) if self.right else float("nan")
+
+    @property
+    def right_on_samples(self) -> float:
+        """Of generated samples, or of pairs with one; where neither is told, of what there is."""
+        return self.right.get("fake", self.right_on_all)
+
+
+@dataclass(frozen=True)
+class Norm:
+    """A player's gradient norm, once and now."""
+
+    player: str
+    once: float
+    now: float
+
+
+@dataclass(frozen=True)
 class Symptoms:
     """The numbers of a run's last stretch; None where a run does not tell.
 
-    Shares are 0 to 1. `right_*`: how often the discriminator is right; of pairs where it compares them (`paired`).
-    `faded`: a generator's gradient norm once and now. `growth`: the same of the player whose norm grew most. `seesaw`:
-    lowest and highest share of right answers where it goes to and fro between measurements. `certainty`: the size of
-    its mean logits. `signals`: of the last looks, by name.
+    measured, looks: how many rows have averages, and signals. step: of the last row with averages. judges: one for each
+    discriminator. faded: the gradient norm that has faded most, among the players that do not judge. growth: the one
+    that has grown most, among all. signals: of the last looks, by name.
     """
 
     measured: int
     looks: int
     step: int
-    player: str
-    paired: bool
-    judged: bool
-    right_real: float | None
-    right_fake: float | None
-    seesaw: tuple[float, float] | None
-    certainty: float | None
-    faded: tuple[float, float] | None
-    growth: tuple[float, float] | None
+    judges: Sequence[Judging]
+    faded: Norm | None
+    growth: Norm | None
     not_finite_times: int
     failed: bool
     signals: Mapping[str, list[float]]
@@ -55,10 +87,10 @@ class Symptoms:
         return statistics.median(values) if values else None
 
 
-def symptoms(rows: Sequence[Row], judged: bool = True) -> Symptoms:
-    """Of a run's rows in the order of their steps. judged: whether the sign of a logit says real or fake."""
+def symptoms(rows: Sequence[Row]) -> Symptoms:
+    """Of a run's rows in the order of their steps."""
     measured = measurements(rows)
-    player = judge(measured) or ""
+    judging = judges(measured)
     recent = measured[-max(3, len(measured) // 5) :]
     looks = [row for row in measured if any(str(key).startswith("signal/") for key in row)]
     names = list(dict.fromkeys(str(key) for row in looks for key in row if str(key).startswith("signal/")))
@@ -66,23 +98,26 @@ def symptoms(rows: Sequence[Row], judged: bool = True) -> Symptoms:
     events = [str(row.get("event")) for row in rows if "event" in row]
     step = number(measured[-1]["step"]) if measured else 0.0
     since = (step or 0.0) - LATELY
+    playing = list(players(measured))
     return Symptoms(
         measured=len(measured),
         looks=len(looks),
         step=int(step or 0),
-        player=player,
-        paired=any(f"{player}/pair" in row for row in measured),
-        judged=judged and bool(player),
-        right_real=mean(recent, f"{player}/accuracy_real"),
-        right_fake=mean(recent, f"{player}/accuracy_fake"),
-        seesaw=_seesaw(measured, player),
-        certainty=_certainty(recent, player),
-        faded=_changed(measured, recent, [name for name in players(measured) if name != player], smaller=True),
-        growth=_changed(measured, recent, list(players(measured)), smaller=False),
+        judges=[_judging(player, measured, recent) for player in judging],
+        faded=_changed(measured, recent, [name for name in playing if name not in judging], smaller=True),
+        growth=_changed(measured, recent, playing, smaller=False),
         not_finite_times=sum("not finite" in str(row.get("event")) and row["step"] >= since for row in rows),
         failed=bool(events) and events[-1] == "failed",
         signals={name.removeprefix("signal/"): [value for _, value in series(last, name)] for name in names},
     )
+
+
+def _judging(player: str, measured: Sequence[Row], recent: Sequence[Row]) -> Judging:
+    right = judged(measured, player, "accuracy")
+    means = {kind: value for kind, key in right.items() if (value := mean(recent, key)) is not None}
+    logits = [mean(recent, key) for key in judged(measured, player, "logit").values()]
+    sizes = [abs(value) for value in logits if value is not None]
+    return Judging(player, tuple(right), means, _seesaw(measured, list(right.values())), max(sizes, default=None))
 
 
 def mean(rows: Sequence[Row], key: str) -> float | None:
@@ -91,17 +126,14 @@ def mean(rows: Sequence[Row], key: str) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _seesaw(measured: Sequence[Row], player: str) -> tuple[float, float] | None:
-    """(low, high) of the accuracy in the later half, where it changes sides at least three times.
+def _seesaw(measured: Sequence[Row], keys: Sequence[str]) -> tuple[float, float] | None:
+    """(low, high) in the later half of the mean under these keys, where it changes sides at least three times.
 
     Its sides are more than 15 points above, and below, the middle between low and high.
     """
     half = measured[len(measured) // 2 :]
-    track = [
-        sum(values) / len(values)
-        for row in half
-        if (values := [v for k in ("real", "fake") if (v := number(row.get(f"{player}/accuracy_{k}"))) is not None])
-    ]
+    told = ([value for key in keys if (value := number(row.get(key))) is not None] for row in half)
+    track = [sum(values) / len(values) for values in told if values]
     if not track:
         return None
     low, high = min(track), max(track)
@@ -111,42 +143,48 @@ def _seesaw(measured: Sequence[Row], player: str) -> tuple[float, float] | None:
     return (low, high) if changes >= 3 else None
 
 
-def _certainty(recent: Sequence[Row], player: str) -> float | None:
-    """The larger of the mean logits of real and generated samples, without its sign."""
-    sizes = [abs(value) for kind in ("real", "fake") if (value := mean(recent, f"{player}/logit_{kind}")) is not None]
-    return max(sizes) if sizes else None
-
-
-def _changed(
-    measured: Sequence[Row], recent: Sequence[Row], names: Sequence[str], smaller: bool
-) -> tuple[float, float] | None:
-    """(once, now) of the gradient norm that has changed most: from its highest of the first third where it has become
-    `smaller`, else from the median of that third."""
+def _changed(measured: Sequence[Row], recent: Sequence[Row], names: Sequence[str], smaller: bool) -> Norm | None:
+    """The gradient norm, of these players', that has changed most: from its highest of the first third where it has
+    become `smaller`, else from the median of that third."""
     found = []
     for name in names:
         key = f"{name}/gradient_norm"
         once = [value for _, value in series(measured[: max(3, len(measured) // 3)], key)]
         now = mean(recent, key)
         if once and now is not None:
-            found.append((max(once) if smaller else statistics.median(once), now))
-    if not found:
-        return None
-    ratios = [(now + 1e-12) / (before + 1e-12) for before, now in found]
-    return found[ratios.index(min(ratios) if smaller else max(ratios))]
+            found.append(Norm(name, max(once) if smaller else statistics.median(once), now))
+    ratios = [(norm.now + 1e-12) / (norm.once + 1e-12) for norm in found]
+    return found[ratios.index(min(ratios) if smaller else max(ratios))] if found else None
 
 
-def facts_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a run's `config.json` its diagnosis needs: the recipe's arguments, the number of training items, and what
-    the kind of these says: below how many there are too `few`, and which recipe is `steady`. Whatever is no such thing
-    is left out."""
-    data = config.get("data") if isinstance(config.get("data"), dict) else {}
-    assert isinstance(data, dict)
-    counts, space = data.get("counts"), data.get("space")
-    named = space.get("kind") if isinstance(space, dict) else None
+@dataclass(frozen=True)
+class Facts:
+    """What of a run's `config.json` its diagnosis needs; None where it does not tell.
+
+    arguments: the recipe's. items: how many the training has. few: below how many of this kind there are too few.
+    steady: the recipe that was made against a collapse on this kind, "" where none was. looking: whether samples are
+    looked at while the run trains.
+    """
+
+    arguments: Mapping[str, Any] | None
+    items: float | None
+    few: int
+    steady: str
+    looking: bool | None
+
+
+def facts_of(config: Mapping[str, Any]) -> Facts:
+    data, settings, arguments = (_object(config.get(key)) for key in ("data", "settings", "arguments"))
+    named, looking = _object(data.get("space")).get("kind"), settings.get("looks")
     kind = kinds.get(named) if isinstance(named, str) else None
-    return {
-        "arguments": arguments if isinstance(arguments := config.get("arguments"), dict) and arguments else None,
-        "items": number(counts.get("train")) if isinstance(counts, dict) else None,
-        "few": 0 if kind is None else kind.few,
-        "steady": "" if kind is None else kind.steady,
-    }
+    return Facts(
+        arguments=arguments or None,
+        items=number(_object(data.get("counts")).get("train")),
+        few=0 if kind is None else kind.few,
+        steady="" if kind is None else kind.steady,
+        looking=looking if isinstance(looking, bool) else None,
+    )
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

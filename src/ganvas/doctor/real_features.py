@@ -8,6 +8,7 @@ items a look needs again and again; `looks.py` looks.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,18 +20,35 @@ from ganvas.data.dataset import Data, Split
 from ganvas.metrics.distributions import Moments
 from ganvas.spaces import Space
 
-SAMPLES, LIVE = 256, 64
-"""Samples of a look, from the averaged weights and from the live ones."""
+SAMPLES = 256
+"""Samples of a look, from the averaged weights."""
+
+LIVE = 64
+"""Samples of a look from the live weights."""
+
+NUMBERS = 1 << 27
+"""Numbers in all samples of a look together, half a gigabyte as float32: of large samples there are fewer."""
+
+FEWEST = 32
+"""Samples below which a look tells nothing: where NUMBERS has no room for so many, there is no look."""
 
 COMPONENTS = 64
 """Features beyond which principal components are sought, and how many of these there are."""
 
 ITEMS = 4096
-"""Training items that samples are compared with; fewer where they are so large that reading them takes long."""
+"""Training items that samples are compared with."""
+
+READ = 1 << 29
+"""Numbers in all items that are read of a split: of large items there are fewer, as reading them takes long."""
 
 CELLS = 24
+"""Regions of the data in which samples are counted; fewer where there are fewer than 10 samples for each."""
+
 NEIGHBOURS = 5
-_BYTES = 1 << 28
+"""A real item is reached by samples that are nearer than so many of its neighbours."""
+
+_PART = 1 << 24
+"""Numbers in the items that are held in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +56,10 @@ class RealFeatures:
     """Real items in the space of features, and what of them samples are compared with.
 
     train: (N, D), and `moments` their mean and covariance. held_out: (M, D), items that no generator learns from; empty
-    where there are fewer than 32. real: (256, D), those whose neighbourhoods samples should reach, held-out ones where
-    there are enough. cells: (K, D) centres of regions, `weights` (K,) their share of real items. label_means: label to
-    mean (D,). within: label to the mean distance between two of its items.
+    where there are fewer than 32. real: (S, D), as many as a look has samples, whose neighbourhoods these should reach;
+    held-out ones where there are enough. radii: (S,) of the neighbourhoods. cells: (K, D) centres of regions, `weights`
+    (K,) their share of real items. label_means: label to mean (D,). within: label to the mean distance between two of
+    its items.
     """
 
     space: Space
@@ -62,13 +81,11 @@ class RealFeatures:
     patterns: dict[int, tuple[float, float]]
 
     @staticmethod
-    def of(data: Data, device: torch.device) -> RealFeatures:
-        """Of the data's splits. Deterministic, and without training's randomness."""
-        space = data.space
-        items, labels = _items(data.split("train"), ITEMS)
-        held_items, _ = _items(data.split("validation"), 512)
-        more, _ = _items(data.split("test"), 512)
-        flat, held = space.look(items), space.look(torch.cat([held_items, more]))
+    def of(data: Data, device: torch.device, samples: int = SAMPLES) -> RealFeatures:
+        """Of the data's splits, for looks at so many samples. Deterministic, and without training's randomness."""
+        space, train = data.space, data.split("train")
+        flat, labels = _seen(train, ITEMS, space.look)
+        held = torch.cat([_seen(data.split(name), 512, space.look)[0] for name in ("validation", "test")])
         mean = components = None
         if flat.shape[1] > COMPONENTS:
             mean = flat.mean(0)
@@ -76,7 +93,8 @@ class RealFeatures:
             values, vectors = torch.linalg.eigh(some.T @ some / len(some))
             components = vectors[:, values.argsort(descending=True)[:COMPONENTS]]
             flat, held = (flat - mean) @ components, (held - mean) @ components
-        return RealFeatures._made(space, flat, held, labels, mean, components, space.patterns(items), device)
+        patterns = space.patterns(train.gather(chosen(len(train), LIVE)).value.float())
+        return RealFeatures._made(space, flat, held, labels, mean, components, patterns, device, samples)
 
     @staticmethod
     def _made(
@@ -88,18 +106,19 @@ class RealFeatures:
         components: Tensor | None,
         patterns: dict[int, tuple[float, float]],
         device: torch.device,
+        samples: int = SAMPLES,
     ) -> RealFeatures:
         enough = len(held) >= 32
         held_out = held if enough else held[:0]
         pool = held if len(held) >= 128 else train
-        real = pool[:SAMPLES]
+        real = pool[:samples]
         between = torch.cdist(real, real)
         radii = between.fill_diagonal_(math.inf).sort(1).values[:, min(NEIGHBOURS, len(real) - 1) - 1]
-        cells = _k_means(train[:2048], CELLS)
+        cells = _k_means(train[:2048], min(CELLS, samples // 10))
         place = torch.cdist(train, cells).argmin(1)
         weights = torch.bincount(place, minlength=len(cells)).float() / len(train)
         label_means, within = _by_label(train, labels)
-        some = train[:SAMPLES]
+        some = train[:samples]
         return RealFeatures(
             space=space,
             mean=None if mean is None else mean.to(device),
@@ -137,13 +156,28 @@ def nearest_other(features: Tensor) -> float:
     return float(torch.cdist(features, features).fill_diagonal_(math.inf).amin(1).median())
 
 
-def _items(split: Split, most: int) -> tuple[Tensor, Tensor | None]:
-    """Items of a split, spread evenly over it in an order that is mixed and always the same: float32, and labels."""
-    count = min(len(split), most, max(64, _BYTES // (4 * math.prod(split.data.space.shape))))
-    order = np.random.RandomState(0).permutation(len(split))[:count]
-    batch: Batch = split.gather(order)
-    label = getattr(batch, "label", None)
-    return batch.value.float(), None if label is None else label
+def affordable(shape: tuple[int, ...]) -> int:
+    """How many samples of this shape a look has, so that it costs no more memory and time however large they are; 0
+    where that is too few to tell anything."""
+    count = min(SAMPLES, NUMBERS // math.prod(shape))
+    return count if count >= FEWEST else 0
+
+
+def chosen(length: int, most: int) -> np.ndarray:
+    """Up to `most` places among so many, spread evenly in an order that is mixed and always the same. Takes no longer
+    for a split with very many items."""
+    return np.random.default_rng(0).choice(length, min(length, most), replace=False)
+
+
+def _seen(split: Split, most: int, see: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor | None]:
+    """Up to `most` items of a split as `see` gives them, from (B, ...) float32, and their labels. Read in parts, as
+    items may be large."""
+    numbers = math.prod(split.data.space.shape)
+    places = chosen(len(split), min(most, max(FEWEST, READ // numbers)))
+    size = max(1, _PART // numbers)
+    parts: list[Batch] = [split.gather(places[start : start + size]) for start in range(0, max(1, len(places)), size)]
+    labels = [label for part in parts if (label := getattr(part, "label", None)) is not None]
+    return torch.cat([see(part.value.float()) for part in parts]), torch.cat(labels) if labels else None
 
 
 def _k_means(features: Tensor, count: int, rounds: int = 10) -> Tensor:

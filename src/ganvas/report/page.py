@@ -16,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ganvas.doctor import CAVEAT, NO_DIVIDING_LINE, Finding, diagnose
+from ganvas.doctor import CAVEAT, Finding, diagnose, in_words
 from ganvas.errors import RunError
 from ganvas.files import write_atomically
 from ganvas.html import mapping, plain, text_of
@@ -26,7 +26,6 @@ from ganvas.run import (
     GAME,
     Row,
     duration,
-    judge,
     loss,
     measurements,
     number,
@@ -36,6 +35,7 @@ from ganvas.run import (
     roll_backs,
     scores,
     series,
+    shares,
     went_back,
 )
 
@@ -117,7 +117,7 @@ def _header(recipe: str, data: str, config: Mapping[str, Any], rows: Sequence[Ro
 
 
 def _diagnosis(config: Mapping[str, Any], rows: Sequence[Row]) -> str:
-    main, *others = diagnose(rows, config)
+    main, *others = in_words(diagnose(rows, config))
     parts = [f'<p class="first">{escape(_capital(main.evidence))}.</p>', _remedies(main)]
     if back := roll_backs(rows):
         parts.append(f"<p>{escape(back)}</p>")
@@ -146,10 +146,7 @@ def _capital(sentence: str) -> str:
 def _curves(config: Mapping[str, Any], rows: Sequence[Row]) -> str:
     measured = measurements(rows)
     names = dict(list(players(measured).items())[:_PLAYERS])
-    first = judge(measured) or "discriminator"
     colours = {name: f"c{place}" for place, name in enumerate(names)}
-    paired = any(f"{first}/pair" in row for row in measured)
-    judged = mapping(config.get("arguments")).get("objective") not in NO_DIVIDING_LINE
 
     losses = [
         Line(name, [(row["step"], v) for row in measured if (v := loss(row, name, terms)) is not None], colours[name])
@@ -161,12 +158,6 @@ def _curves(config: Mapping[str, Any], rows: Sequence[Row]) -> str:
         for term in terms
         if term not in GAME and any(known in GAME for known in terms)
     ][:_PLAYERS]
-    sides = [("pairs", "real", "c2")] if paired else [("real", "real", "c2"), ("generated", "fake", "c1")]
-
-    def shares(what: str) -> list[Line]:
-        return [Line(title, series(measured, f"{first}/{what}_{kind}"), colour) for title, kind, colour in sides]
-
-    whose = "how often it scores the real one of a pair higher" if paired else "how often it is right"
     scored = scores(rows)
     charts = [
         *(
@@ -182,20 +173,18 @@ def _curves(config: Mapping[str, Any], rows: Sequence[Row]) -> str:
             "What each player minimises in the game. They pull against each other: neither is meant to reach zero.",
             losses,
         ),
-        Chart(
-            f"Accuracy of the {first}",
-            f"In each kind of sample, {whose}." if not paired else f"{whose.capitalize()}.",
-            shares("accuracy") if judged else [],
-            "share",
-            (0.5, "50%: cannot tell apart"),
-        ),
-        Chart(
-            "Mean probability",
-            f"What the {first} gives to "
-            + ("the real one of a pair being the real one." if paired else "a sample being real."),
-            shares("probability") if judged else [],
-            "share",
-            (0.5, "50%: cannot tell apart"),
+        *(
+            Chart(
+                each.title,
+                each.about,
+                [
+                    Line(each.names[kind], series(measured, key), "c1" if kind == "fake" else "c2")
+                    for kind, key in each.keys.items()
+                ],
+                "share",
+                (0.5, "50%: cannot tell apart"),
+            )
+            for each in shares(measured)[: 2 * _PLAYERS]
         ),
         Chart(
             "Gradient norms",

@@ -15,9 +15,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ganvas.doctor import Finding, diagnose
+from ganvas.doctor import Finding, diagnose, in_words
 from ganvas.recipe import Results
-from ganvas.run import OUTCOMES, judge, loss, measurements, number, players
+from ganvas.run import OUTCOMES, loss, measurements, number, players, shares
 from ganvas.training import Game, Verdict, Watcher, fraction_here
 
 REFRESH = 0.25
@@ -26,6 +26,11 @@ REFRESH = 0.25
 PLAIN_EVERY = 10.0
 """Seconds between two plain lines."""
 
+_TOLD = {"accuracy": "right on", "probability": "mean probability"}
+_OF = {
+    "accuracy": {"real": "of real", "fake": "of generated", "pair": "of pairs"},
+    "probability": {"real": "of real", "fake": "of generated", "pair": "for the real one of a pair"},
+}
 _MOODS = {"good": "green", "note": "yellow", "bad": "red"}
 
 
@@ -79,7 +84,7 @@ class Display(Watcher):
                 self._print(f"step {training.steps_done:,}: {self._event}")
         else:
             self._rows.append(dict(row))
-            self._main = diagnose(self._rows, self.config)[0]
+            self._main = in_words(diagnose(self._rows, self.config))[0]
             self._speed = _speed(self._mark, here, training.batch_size)
         self._mark = here
 
@@ -133,19 +138,18 @@ class Display(Watcher):
     def _players(self) -> list[tuple[str, list[tuple[str, str]]]]:
         """Each player with (what, value) from its last measurement."""
         measured = measurements(self._rows)
-        first = judge(measured)
-        paired = any(f"{first}/pair" in row for row in measured)
-        kinds = [("real", "of pairs")] if paired else [("real", "of real"), ("fake", "of generated")]
+        verdicts = shares(measured)
         found = []
         for player, terms in players(measured).items():
             row = next(row for row in reversed(measured) if any(key.startswith(f"{player}/") for key in row))
             value = loss(row, player, terms)
             told = [] if value is None else [("loss", f"{value:.3g}")]
-            if player == first:
-                for name, title in (("accuracy", "right on"), ("probability", "mean probability")):
-                    shares = ((number(row.get(f"{player}/{name}_{kind}")), what) for kind, what in kinds)
-                    shown = ", ".join(f"{100 * share:.0f}% {what}" for share, what in shares if share is not None)
-                    told += [(title, shown)] if shown else []
+            for each in verdicts:
+                if each.player == player:
+                    known = ((kind, number(row.get(key))) for kind, key in each.keys.items())
+                    of = _OF[each.what]
+                    shown = ", ".join(f"{100 * share:.0f}% {of[kind]}" for kind, share in known if share is not None)
+                    told += [(_TOLD[each.what], shown)] if shown else []
             found.append((player, told))
         return found
 
@@ -170,7 +174,7 @@ class Display(Watcher):
         for player, told in self._players():
             cells = (Text.assemble((f"{what} ", "dim"), value) for what, value in told)
             numbers.add_row(Text(player, style="bold"), *cells)
-        main = self._main or diagnose(self._rows, self.config)[0]
+        main = self._main or in_words(diagnose(self._rows, self.config))[0]
         parts: list[Any] = [title, bar, Text(" · ".join(self._progress(training))), numbers]
         parts.append(Text(main.sentence, style=_MOODS[main.mood]))
         if self._event:

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
         GAME,
         OUTCOMES,
         Row,
+        Shares,
         duration,
-        judge,
+        judged,
+        judges,
         loss,
         measurements,
         number,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
         roll_backs,
         scores,
         series,
+        shares,
         went_back,
     )
     from ganvas.run.recorder import Recorder

@@ -9,19 +9,23 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 Row = Mapping[str, Any]
 
 VIEWS = ("accuracy", "probability", "logit")
-"""What is told of a discriminator's logits, each of real and generated samples or of pairs; the first two only where 0
-divides anything."""
+"""What is told of a discriminator's logits; the first two only where 0 divides anything."""
+
+KINDS = ("real", "fake", "pair")
+"""What a logit is given to: a real sample, a generated one, or a pair of them."""
 
 GAME = ("real", "fake", "pair", "adversarial")
 """The terms of an objective; a player's other terms are penalties and the like."""
 
-_NOT_A_LOSS = (*(f"{what}_{kind}" for what in VIEWS for kind in ("real", "fake", "pair")), "gradient_norm")
+_OF_REAL = {f"{what}_{kind}" for what in VIEWS for kind in ("real", "pair")}
+_NOT_A_LOSS = {f"{what}_{kind}" for what in VIEWS for kind in KINDS} | {"gradient_norm"}
 _NOT_A_PLAYER = ("learning_rate", "signal", "score", "value")
 _TODAY = {"images": "items", "images_per_second": "items_per_second"}
 
@@ -63,18 +67,31 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _renamed(row: dict[str, Any]) -> dict[str, Any]:
-    """A row by today's names: the first format counted images, and told pairs as if they were real samples."""
+    """A row by today's names: the first format counted images, told pairs as if they were real samples, and told
+    accuracy and probability of scores, which have neither."""
     if not _TODAY.keys() & row.keys():
         return row
     paired = {str(key).rpartition("/")[0] for key in row if str(key).endswith("/pair")}
+    scoring = {player for player in judges([row]) if _scores(row, player)}
     renamed = {}
     for key, value in row.items():
         player, _, name = str(key).rpartition("/")
         if player in paired and name.endswith("_real"):
             key = f"{player}/{name.removesuffix('_real')}_pair"
-        if not (player in paired and name.endswith("_fake")):
+        of_pairs_twice = player in paired and name.endswith("_fake")
+        of_scores = player in scoring and name.startswith(("accuracy_", "probability_"))
+        if not (of_pairs_twice or of_scores):
             renamed[_TODAY.get(key, key)] = value
     return renamed
+
+
+def _scores(row: Row, player: str) -> bool:
+    """Whether the player's terms are its mean logits, as a Wasserstein critic's are (Arjovsky et al. 2017)."""
+    for kind, sign in (("real", -1), ("fake", 1)):
+        term, logit = number(row.get(f"{player}/{kind}")), number(row.get(f"{player}/logit_{kind}"))
+        if term is None or logit is None or not math.isclose(term, sign * logit, rel_tol=1e-4, abs_tol=1e-6):
+            return False
+    return True
 
 
 def _absurd(value: Any) -> bool:
@@ -99,22 +116,75 @@ def series(rows: Iterable[Row], key: str) -> list[tuple[float, float]]:
 
 
 def players(rows: Sequence[Row]) -> dict[str, list[str]]:
-    """Each player's loss terms, by the player's name; the one who judges comes first."""
+    """Each player's loss terms, by the player's name; those who judge come first."""
     found: dict[str, list[str]] = {}
-    for key in dict.fromkeys(key for row in rows for key in row):
-        player, slash, name = str(key).rpartition("/")
-        if slash and player.partition("/")[0] not in _NOT_A_PLAYER:
+    for key in _keys(rows):
+        player, _, name = key.rpartition("/")
+        if _is_player(player):
             terms = found.setdefault(player, [])
             if name not in _NOT_A_LOSS:
                 terms.append(name)
-    first = judge(rows)
-    return dict(sorted(found.items(), key=lambda item: item[0] != first))
+    judging = judges(rows)
+    return dict(sorted(found.items(), key=lambda item: item[0] not in judging))
 
 
-def judge(rows: Sequence[Row]) -> str | None:
-    """The player whose logits are reported: the discriminator or critic."""
-    names = (str(key).rpartition("/") for row in rows for key in row)
-    return next((player for player, _, name in names if name == "accuracy_real"), None)
+def judges(rows: Iterable[Row]) -> list[str]:
+    """The players whose logits of real samples or of pairs are told, each once: discriminators and critics.
+
+    Logits of generated samples alone make no judge: a generator may tell what it was told.
+    """
+    parts = (key.rpartition("/") for key in _keys(rows))
+    return list(dict.fromkeys(player for player, _, name in parts if name in _OF_REAL and _is_player(player)))
+
+
+def judged(rows: Sequence[Row], player: str, what: str) -> dict[str, str]:
+    """The keys under which these rows tell this view (of VIEWS) of the player's logits, by what these are given to (of
+    KINDS); {} where they do not, as of the accuracy of scores."""
+    keys = {kind: f"{player}/{what}_{kind}" for kind in KINDS}
+    return {kind: key for kind, key in keys.items() if any(key in row for row in rows)}
+
+
+@dataclass(frozen=True)
+class Shares:
+    """One chart's worth of a judge's verdicts, each 0 to 1: how often it is right, or what it gives to real ones.
+
+    title, about: of the chart; titles differ where there are several judges. keys: rows' keys by what they are a share
+    of (of KINDS). names: the same for a legend.
+    """
+
+    player: str
+    what: Literal["accuracy", "probability"]
+    title: str
+    about: str
+    keys: Mapping[str, str]
+
+    @property
+    def names(self) -> dict[str, str]:
+        return {kind: {"real": "real", "fake": "generated", "pair": "pairs"}[kind] for kind in self.keys}
+
+
+def shares(rows: Sequence[Row]) -> list[Shares]:
+    """What every judge's logits say as shares; nothing of a judge whose logits are scores."""
+    found = []
+    for player in judges(rows):
+        if keys := judged(rows, player, "accuracy"):
+            how = "How often it scores the real one of a pair higher."
+            about = how if "pair" in keys else "In each kind of sample, how often it is right."
+            found.append(Shares(player, "accuracy", f"Accuracy of the {player}", about, keys))
+        if keys := judged(rows, player, "probability"):
+            to = "the real one of a pair being the real one" if "pair" in keys else "a sample being real"
+            about = f"What the {player} gives to {to}."
+            found.append(Shares(player, "probability", f"Mean probability by the {player}", about, keys))
+    return found
+
+
+def _keys(rows: Iterable[Row]) -> dict[str, None]:
+    """The keys of all rows, each once, in the order of their appearance."""
+    return dict.fromkeys(str(key) for row in rows for key in row)
+
+
+def _is_player(name: str) -> bool:
+    return bool(name) and name.partition("/")[0] not in _NOT_A_PLAYER
 
 
 def loss(row: Row, player: str, terms: Sequence[str]) -> float | None:

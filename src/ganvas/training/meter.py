@@ -28,12 +28,14 @@ class Meter:
 
     def add(self, player: str, results: Results, gradient_norm: Tensor) -> None:
         """Counts one turn. Accuracy counts logits on the right side of 0, probability is the mean of their sigmoid;
-        both are told where 0 divides anything. What a recipe logs is under `value/`, so nobody takes it for a loss."""
+        both are told where 0 divides anything. Pairs are in the logits of real samples, and those of generated ones
+        say nothing more. What a recipe logs is under `value/`, so nobody takes it for a loss."""
         reported = {f"{player}/{name}": term for name, term in results.terms.items()}
-        for kind, logits, sign in (("real", results.real_logits, 1), ("fake", results.fake_logits, -1)):
+        paired = results.scale == "pair"
+        of_real = ("pair" if paired else "real", results.real_logits, 1)
+        for kind, logits, sign in (of_real, ("fake", None if paired else results.fake_logits, -1)):
             if logits is None:
                 continue
-            kind = "pair" if results.scale == "pair" else kind
             if results.scale != "score":
                 reported[f"{player}/accuracy_{kind}"] = (sign * logits > 0).float().mean()
                 reported[f"{player}/probability_{kind}"] = logits.sigmoid().mean()

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from html import escape
 
-from ganvas.doctor import NO_DIVIDING_LINE, diagnose
+from ganvas.doctor import diagnose, in_words
 from ganvas.html import mapping, plain
 from ganvas.report import Chart, Line, figure, last_picture, last_strip, noun_of
 from ganvas.run import (
     duration,
-    judge,
     loss,
     measurements,
     number,
@@ -21,6 +20,7 @@ from ganvas.run import (
     roll_backs,
     scores,
     series,
+    shares,
 )
 from ganvas.web.studio.run_list import Run
 
@@ -85,7 +85,7 @@ def _head(run: Run) -> str:
 def _doctor(run: Run) -> str:
     if not run.config:
         return ""
-    main, *others = diagnose(run.rows, run.config)
+    main, *others = in_words(diagnose(run.rows, run.config))
     parts = [f"<p>{escape(main.evidence[:1].upper() + main.evidence[1:])}.</p>"]
     parts += [f"<p>{escape(main.cause)}</p>"] if main.cause else []
     if main.advice:
@@ -127,10 +127,6 @@ def _strip(run: Run) -> str:
 def _charts(run: Run) -> str:
     measured = measurements(run.rows)
     names = dict(list(players(measured).items())[:_PLAYERS])
-    first = judge(measured) or "discriminator"
-    judged = mapping(run.config.get("arguments")).get("objective") not in NO_DIVIDING_LINE
-    paired = any(f"{first}/pair" in row for row in measured)
-    sides = [("pairs", "real", "c2")] if paired else [("real", "real", "c2"), ("generated", "fake", "c1")]
     charts = [
         Chart(
             "Losses",
@@ -144,14 +140,19 @@ def _charts(run: Run) -> str:
                 for place, (name, terms) in enumerate(names.items())
             ],
         ),
-        Chart(
-            f"Accuracy of the {first}",
-            "How often it tells real from generated. Always right is as bad a sign as guessing.",
-            [Line(title, series(measured, f"{first}/accuracy_{kind}"), colour) for title, kind, colour in sides]
-            if judged
-            else [],
-            "share",
-            (0.5, "50%: guessing"),
+        *(
+            Chart(
+                each.title,
+                "How often it tells real from generated. Always right is as bad a sign as guessing.",
+                [
+                    Line(each.names[kind], series(measured, key), "c1" if kind == "fake" else "c2")
+                    for kind, key in each.keys.items()
+                ],
+                "share",
+                (0.5, "50%: guessing"),
+            )
+            for each in shares(measured)[: 2 * _PLAYERS]
+            if each.what == "accuracy"
         ),
         *(
             Chart(
