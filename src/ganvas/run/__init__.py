@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         duration,
         judge,
         loss,
+        mapping,
         measurements,
         number,
         outcome,
