@@ -1,41 +1,76 @@
-"""Words of unknown origin on a page: whatever JSON holds, written out and escaped."""
+"""Pages: the one jinja2 environment, which escapes every value, and what its templates are given beside their values.
+
+What a page shows may come from anybody's run folder, so no text is put into HTML anywhere else. Templates and assets
+(style sheets, scripts) lie beside the code of the room that shows them, and are named by it:
+`report/page.html.jinja` is `ganvas/report/templates/page.html.jinja`. A template of one room may include another's.
+
+In a template, beside what jinja2 has: `asset(room, name)`; the filters `plain` (any JSON value in words), `script_data`
+and `csp_hash`. Only this module makes Markup, which is text that is not escaped again.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
-from html import escape
-from typing import Any
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from ganvas.text import plain
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
-def plain(value: Any, missing: str = "none", depth: int = 4) -> str:
-    """Any JSON value in words: at most 300 characters of it, and of lists in lists at most `depth`."""
-    if value is None:
-        text = missing
-    elif isinstance(value, bool):
-        text = "yes" if value else "no"
-    elif isinstance(value, float):
-        text = f"{value:g}"
-    elif isinstance(value, (list, dict)) and not depth:
-        text = "…"
-    elif isinstance(value, list):
-        text = ", ".join(plain(item, missing, depth - 1) for item in value[:30])
-    elif isinstance(value, dict):
-        text = ", ".join(f"{key} {plain(item, missing, depth - 1)}" for key, item in list(value.items())[:30])
-    else:
-        text = str(value)
-    return text if len(text) <= 300 else text[:299] + "…"
+def render(name: str, **values: Any) -> Markup:
+    """The template with the values in their places.
+
+    name: `room/file`, as in `web/studio/door.html.jinja`. Raises jinja2.UndefinedError where it names a value that is
+    not there.
+    """
+    return Markup(_environment().get_template(name).render(values))
 
 
-def text_of(value: Any, missing: str = "none") -> str:
-    """The same, fit to stand in HTML."""
-    return escape(plain(value, missing))
+def asset(room: str, name: str) -> Markup:
+    """A text file that lies in the room's `assets` and is part of a page as it stands."""
+    return Markup(_beside(room, "assets").joinpath(name).read_text(encoding="utf-8"))
 
 
-def mapping(value: Any) -> dict[str, Any]:
-    """The value where it is an object, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def script_data(value: Any) -> str:
+def script_data(value: Any) -> Markup:
     """JSON that can stand inside a <script> and not end it."""
-    return json.dumps(value).replace("<", "\\u003c")
+    return Markup(json.dumps(value).replace("<", "\\u003c"))
+
+
+def csp_hash(content: str) -> str:
+    """What a content security policy calls a script or a style sheet by, so that no other one is run."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined  # here: most commands make no page
+
+    made = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        loader=FunctionLoader(_template),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= {"plain": plain, "script_data": script_data, "csp_hash": csp_hash}
+    made.globals["asset"] = asset
+    return made
+
+
+def _template(name: str) -> str | None:
+    room, _, file = name.rpartition("/")
+    path = _beside(room, "templates").joinpath(file)
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def _beside(room: str, kind: str) -> Any:
+    return files("ganvas").joinpath(*room.split("/"), kind)

@@ -1,9 +1,10 @@
-"""Words and numbers for people: names fit for one line, lists that are not too long, counts, sizes."""
+"""Words and numbers for people: names fit for one line, lists that are not too long, counts, sizes, JSON in words."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 
 def natural(text: str) -> tuple[object, ...]:
@@ -30,3 +31,22 @@ def counted(count: int, noun: str) -> str:
 
 def sized(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
+
+
+def plain(value: Any, missing: str = "none", depth: int = 4) -> str:
+    """Any JSON value in words: at most 300 characters of it, and of lists in lists at most `depth`."""
+    if value is None:
+        text = missing
+    elif isinstance(value, bool):
+        text = "yes" if value else "no"
+    elif isinstance(value, float):
+        text = f"{value:g}"
+    elif isinstance(value, (list, dict)) and not depth:
+        text = "…"
+    elif isinstance(value, list):
+        text = ", ".join(plain(item, missing, depth - 1) for item in value[:30])
+    elif isinstance(value, dict):
+        text = ", ".join(f"{key} {plain(item, missing, depth - 1)}" for key, item in list(value.items())[:30])
+    else:
+        text = str(value)
+    return text if len(text) <= 300 else text[:299] + "…"

@@ -9,11 +9,11 @@ from typing import Any, cast
 
 from ganvas.errors import RunError
 from ganvas.exporting.run import Exportable
-from ganvas.html import mapping, plain
 from ganvas.metrics.passport import number, read_passport
 from ganvas.metrics.scorer import best_of
 from ganvas.model import Model, zoo
-from ganvas.text import shown
+from ganvas.run import mapping
+from ganvas.text import plain, shown
 
 MOST_PASSPORTS = 20
 

@@ -21,7 +21,7 @@ from ganvas.errors import UsageError
 from ganvas.exporting.graph import ENLARGED, OUTPUT, largest_difference, onnx_bytes
 from ganvas.exporting.run import Exportable
 from ganvas.files import write_atomically
-from ganvas.html import script_data, text_of
+from ganvas.html import render
 from ganvas.model import BLOCK, Input, Model, draws, inputs_of
 from ganvas.spaces import kinds, space_to_config
 from ganvas.version import __version__
@@ -78,25 +78,14 @@ def _sampling(model: Model, inputs: list[Input]) -> dict[str, Any]:
 
 def page(about: dict[str, Any], graph: bytes) -> str:
     """The whole page. about: what its script must know, of any origin: it is escaped."""
-    assets = files("ganvas.exporting") / "assets"
-    runtime = assets / "onnxruntime-web"
-    kind = "enlarge" if about["output"] == ENLARGED else "sample"
-    slider = files("ganvas.upscaling") / "assets" / "slider.css"
-    parts = {
-        "TITLE": text_of(about["name"]),
-        "STYLE": "".join(each.read_text(encoding="utf-8") for each in (assets / "page.css", slider)),
-        "MAIN": (assets / f"{kind}.html").read_text(encoding="utf-8"),
-        "LICENCE": (runtime / "LICENSE").read_text(encoding="utf-8"),
-        "ABOUT": script_data(about),
-        "MODEL": _packed(gzip.compress(graph, 6, mtime=0)),
-        "RUNTIME": _packed((runtime / "ort.wasm.gz").read_bytes()),
-        "ORT": (runtime / "ort.js").read_text(encoding="utf-8"),
-        "COMMON": (assets / "common.js").read_text(encoding="utf-8"),
-        "SCRIPT": (assets / f"{kind}.js").read_text(encoding="utf-8"),
-    }
-    text = (assets / "page.html").read_text(encoding="utf-8")
-    pieces = text.split("@@")  # text, NAME, text, NAME, ...: what is put in is not looked at again
-    return "".join(parts[piece] if number % 2 else piece for number, piece in enumerate(pieces))
+    runtime = files("ganvas.exporting").joinpath("assets", "onnxruntime-web", "ort.wasm.gz")
+    return render(
+        "exporting/page.html.jinja",
+        about=about,
+        kind="enlarge" if about["output"] == ENLARGED else "sample",
+        model=_packed(gzip.compress(graph, 6, mtime=0)),
+        runtime=_packed(runtime.read_bytes()),
+    )
 
 
 def directions(model: Model, inputs: list[Input], count: int = DIRECTIONS) -> dict[str, Any] | None:

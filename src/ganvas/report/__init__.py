@@ -1,8 +1,10 @@
 """What people see of a run: the report page, its pictures and charts, and the terminal.
 
 page            `report.html`
+view            a run in words and numbers, which every page of a run shows
 pictures        the samples through time, for pages
 charts          curves as SVG
+templates/      their HTML, with the parts that other rooms' pages share
 terminal        the live display (a watcher)
 """
 
@@ -17,5 +19,6 @@ if TYPE_CHECKING:
     from ganvas.report.page import write_report
     from ganvas.report.pictures import last_picture, last_strip, noun_of
     from ganvas.report.terminal import Display
+    from ganvas.report.view import RunView, run_view
 
 __getattr__, __dir__ = lazily(__name__, __file__)

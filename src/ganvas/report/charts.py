@@ -1,27 +1,26 @@
 """Line charts as inline SVG, for a page that may load nothing.
 
-Each chart carries its points as JSON beside the drawing, which is what the page's script reads to show values under
-the pointer. Whatever text comes in is escaped here.
+Here is worked out what stands where; `chart.html.jinja` draws it. Each chart carries its points as JSON beside the
+drawing, which is what the page's script reads to show values under the pointer.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
-from ganvas.html import script_data
+from markupsafe import Markup
 
-WIDTH, HEIGHT = 480.0, 232.0
-LEFT, RIGHT, TOP, BOTTOM = 50.0, 10.0, 12.0, 30.0
+from ganvas.html import render
+
+WIDTH, HEIGHT = 480, 232
+LEFT, RIGHT, TOP, BOTTOM = 50, 10, 12, 30
 POINTS = 240
 """Points that a line has at most; of more, means of neighbours are drawn, in a band from their lowest to highest."""
 
 Pair = tuple[float, float]
-_At = Callable[[float], float]
-_Tell = Callable[[float], str]
 
 
 @dataclass(frozen=True)
@@ -45,12 +44,58 @@ class Chart:
     reference: tuple[float, str] | None = None
 
 
-def figure(chart: Chart, marks: Sequence[tuple[float, str]] = (), *, data: bool = True) -> str:
+def figure(chart: Chart, marks: Sequence[tuple[float, str]] = (), *, data: bool = True) -> Markup:
     """The chart as HTML, "" where no line has a point. marks: (step, what happened there). data: with its points, for a
     page whose script reads them."""
     lines = [line for line in chart.lines if line.points]
-    if not lines:
-        return ""
+    return render("report/chart.html.jinja", chart=_drawing(chart, lines, marks, data)) if lines else Markup()
+
+
+# -- what stands where ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """points, band: as SVG lists them; of a single point there is a dot instead."""
+
+    colour: str
+    points: str
+    band: str
+    dot: tuple[str, str] | None
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """What the template draws; places are in the SVG's units.
+
+    described: what is told somebody who cannot see it. clip: the identity of its frame. step: the last one. legend:
+    (colour, name, last value). down: (place, text) of the ticks beside it; across: of those below it, and whether one
+    is so far right that it must end there. marks: (place, what happened). reference: (place, place of its text, text).
+    held: what the page's script reads, None where there is none.
+    """
+
+    title: str
+    about: str
+    described: str
+    clip: str
+    step: str
+    legend: list[tuple[str, str, str]]
+    down: list[tuple[str, str]]
+    across: list[tuple[str, str, bool]]
+    marks: list[tuple[str, str]]
+    reference: tuple[str, str, str] | None
+    curves: list[_Curve]
+    held: dict[str, Any] | None
+
+    width: ClassVar[int] = WIDTH
+    height: ClassVar[int] = HEIGHT
+    left: ClassVar[int] = LEFT
+    right: ClassVar[int] = WIDTH - RIGHT
+    top: ClassVar[int] = TOP
+    bottom: ClassVar[int] = HEIGHT - BOTTOM
+
+
+def _drawing(chart: Chart, lines: Sequence[Line], marks: Sequence[tuple[float, str]], data: bool) -> _Drawing:
     steps = [x for line in lines for x, _ in line.points]
     x_low, x_high = min(steps), max(steps)
     if x_low < x_high / 4 or x_low == x_high:
@@ -67,91 +112,58 @@ def figure(chart: Chart, marks: Sequence[tuple[float, str]] = (), *, data: bool 
         return TOP + (1 - min(2.0, max(-1.0, share))) * (HEIGHT - TOP - BOTTOM)
 
     tell = _percent if chart.scale == "share" else _short
-    back = [_tick_y(y_at(value), tell(value)) for value in (_decades if log else _ticks)(y_low, y_high)]
-    back += [_tick_x(x_at(value), _steps(value)) for value in _ticks(x_low, x_high, 5)]
-    for step, what in marks:
-        if x_low <= step <= x_high:
-            place = f'x1="{x_at(step):.1f}" x2="{x_at(step):.1f}" y1="{TOP:g}" y2="{HEIGHT - BOTTOM:g}"'
-            back.append(f'<line class="mark" {place}><title>{escape(what)}</title></line>')
-    if chart.reference and y_low <= chart.reference[0] <= y_high:
-        back.append(_reference(y_at(chart.reference[0]), chart.reference[1]))
-    curves, held = [], []
-    for line in lines:
-        thinned = _thinned(line.points)
-        curves.append(_drawn(thinned, line.colour, x_at, y_at))
-        held.append(
-            [
-                [_round(x), _round(mean), round(x_at(x), 1), round(max(TOP, y_at(mean)), 1)]  # a dot stays in the frame
-                for x, mean, _, _ in thinned
-            ]
-        )
-    name = _described(chart, lines, tell)
-    note = f" The highest, {tell(max(values))}, is beyond the frame." if cut else ""
-    legend = "".join(
-        f'<li class="{line.colour}"><i></i>{escape(line.name)} <output>{escape(tell(line.points[-1][1]))}</output></li>'
-        for line in lines
-    )
-    points = script_data({"share": chart.scale == "share", "lines": held}) if data else ""
-    return (
-        f'<figure class="card chart"><h3>{escape(chart.title)}</h3><p class="about">{escape(chart.about)}{note}</p>'
-        f'<ul class="legend">{legend}<li class="where">at step <output>{_steps(x_high)}</output></li></ul>'
-        f'<svg viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" tabindex="0" aria-label="{escape(name)}">'
-        f'<clipPath id="{_identity(chart.title)}"><rect x="{LEFT:g}" y="{TOP - 2:g}" width="{WIDTH - LEFT - RIGHT:g}" '
-        f'height="{HEIGHT - TOP - BOTTOM + 4:g}"/></clipPath>'
-        f'{"".join(back)}<g clip-path="url(#{_identity(chart.title)})">{"".join(curves)}</g>'
-        f'<g class="cursor" hidden><line y1="{TOP:g}" y2="{HEIGHT - BOTTOM:g}"/></g></svg>'
-        + (f'<script type="application/json">{points}</script>' if data else "")
-        + "</figure>"
+    reference = chart.reference if chart.reference and y_low <= chart.reference[0] <= y_high else None
+    thinned = [_thinned(line.points) for line in lines]
+    held = [
+        [
+            [_round(x), _round(mean), round(x_at(x), 1), round(max(TOP, y_at(mean)), 1)]  # a dot stays in the frame
+            for x, mean, _, _ in points
+        ]
+        for points in thinned
+    ]
+    return _Drawing(
+        title=chart.title,
+        about=chart.about + (f" The highest, {tell(max(values))}, is beyond the frame." if cut else ""),
+        described=_described(chart, lines, tell),
+        clip="clip-" + "".join(c if c.isascii() and c.isalnum() else "-" for c in chart.title.lower()),
+        step=_steps(x_high),
+        legend=[(line.colour, line.name, tell(line.points[-1][1])) for line in lines],
+        down=[(_place(y_at(value)), tell(value)) for value in (_decades if log else _ticks)(y_low, y_high)],
+        across=[(_place(x_at(value)), _steps(value), x_at(value) > WIDTH - 35) for value in _ticks(x_low, x_high, 5)],
+        marks=[(_place(x_at(step)), what) for step, what in marks if x_low <= step <= x_high],
+        reference=reference and (_place(y_at(reference[0])), _place(y_at(reference[0]) - 5), reference[1]),
+        curves=[_curve(points, line.colour, x_at, y_at) for line, points in zip(lines, thinned, strict=True)],
+        held={"share": chart.scale == "share", "lines": held} if data else None,
     )
 
 
-# -- pieces -----------------------------------------------------------------------------------------------------
+def _curve(
+    points: Sequence[tuple[float, float, float, float]],
+    colour: str,
+    x_at: Callable[[float], float],
+    y_at: Callable[[float], float],
+) -> _Curve:
+    def path(pairs: Iterable[Pair]) -> str:
+        return " ".join(f"{_place(x_at(x))},{_place(y_at(y))}" for x, y in pairs)
 
-
-def _drawn(points: Sequence[tuple[float, float, float, float]], colour: str, x_at: _At, y_at: _At) -> str:
-    path = " ".join(f"{x_at(x):.1f},{y_at(mean):.1f}" for x, mean, _, _ in points)
     if len(points) == 1:
         x, mean, _, _ = points[0]
-        return f'<g class="line {colour}"><circle cx="{x_at(x):.1f}" cy="{y_at(mean):.1f}" r="3.5"/></g>'
+        return _Curve(colour, "", "", (_place(x_at(x)), _place(y_at(mean))))
     band = ""
     if any(low < high for _, _, low, high in points):
-        there = " ".join(f"{x_at(x):.1f},{y_at(high):.1f}" for x, _, _, high in points)
-        back = " ".join(f"{x_at(x):.1f},{y_at(low):.1f}" for x, _, low, _ in reversed(points))
-        band = f'<polygon points="{there} {back}"/>'
-    return f'<g class="line {colour}">{band}<polyline points="{path}"/></g>'
+        there = ((x, high) for x, _, _, high in points)
+        back = ((x, low) for x, _, low, _ in reversed(points))
+        band = f"{path(there)} {path(back)}"
+    return _Curve(colour, path((x, mean) for x, mean, _, _ in points), band, None)
 
 
-def _tick_y(y: float, text: str) -> str:
-    return (
-        f'<line class="grid" x1="{LEFT:g}" x2="{WIDTH - RIGHT:g}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        f'<text class="y" x="{LEFT - 8:g}" y="{y:.1f}" dy="0.35em">{text}</text>'
-    )
-
-
-def _tick_x(x: float, text: str) -> str:
-    kind = "x end" if x > WIDTH - 35 else "x"  # so that it stays inside
-    return f'<text class="{kind}" x="{x:.1f}" y="{HEIGHT - BOTTOM + 19:g}">{text}</text>'
-
-
-def _reference(y: float, name: str) -> str:
-    return (
-        f'<line class="reference" x1="{LEFT:g}" x2="{WIDTH - RIGHT:g}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        f'<text class="reference" x="{WIDTH - RIGHT - 2:g}" y="{y - 5:.1f}">{escape(name)}</text>'
-    )
-
-
-def _described(chart: Chart, lines: Sequence[Line], tell: _Tell) -> str:
-    """What somebody who cannot see the chart is told."""
+def _described(chart: Chart, lines: Sequence[Line], tell: Callable[[float], str]) -> str:
     told = [
         f"{line.name} from {tell(line.points[0][1])} to {tell(line.points[-1][1])}, "
         f"between {tell(min(y for _, y in line.points))} and {tell(max(y for _, y in line.points))}"
         for line in lines
     ]
     return f"{chart.title} over {_steps(max(x for line in lines for x, _ in line.points))} steps: {'; '.join(told)}."
-
-
-def _identity(title: str) -> str:
-    return "clip-" + "".join(c if c.isascii() and c.isalnum() else "-" for c in title.lower())
 
 
 # -- numbers ----------------------------------------------------------------------------------------------------
@@ -214,6 +226,10 @@ def _percent(value: float) -> str:
 
 def _steps(value: float) -> str:
     return f"{value:,.0f}"
+
+
+def _place(value: float) -> str:
+    return f"{value:.1f}"
 
 
 def _round(value: float) -> float:

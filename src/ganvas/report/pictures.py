@@ -5,57 +5,75 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from ganvas.errors import RunError
-from ganvas.html import mapping, script_data, text_of
-from ganvas.run import number, timeline
+from ganvas.run import mapping, number, timeline
 from ganvas.spaces import FREE, Space, space_from_config
+from ganvas.text import plain
 
 _LAST_PICTURE, _ALL_PICTURES = 1_000_000, 2_400_000  # bytes, before base64 makes a third more of them
 
 
-def moving_picture(run: Path, config: Mapping[str, Any]) -> str:
-    """The last picture, and controls to go back in time."""
+@dataclass(frozen=True)
+class Picture:
+    """Samples at a step. source: the picture as an address. crisp: whether it is shown with sharp pixels. labels: of
+    its columns; [] where its columns are no labels."""
+
+    step: str
+    source: str
+    alt: str
+    crisp: bool
+    labels: list[str]
+
+
+@dataclass(frozen=True)
+class Film:
+    """The last picture, and for each moment what the page's script shows: its step, alt and src, which is "" for the
+    last."""
+
+    last: Picture
+    frames: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Strip:
+    """All moments side by side, from step `first` to `last`. about: how it is read. room: `few`, `some` or `many`."""
+
+    source: str
+    alt: str
+    about: str
+    crisp: bool
+    room: str
+    first: str
+    last: str
+
+
+def film(run: Path, config: Mapping[str, Any]) -> Film | None:
+    """None where there is no picture yet."""
     frames = _frames(run)
     if not frames:
-        return ""
-    pictures = [picture for _, picture in frames]
-    sources = [*_encoded(pictures[:-1], _ALL_PICTURES), *_encoded(pictures[-1:], _LAST_PICTURE)]
-    alts = [f"Generated samples at step {step:,}" for step, _ in frames]
-    held = [
-        {"step": step, "alt": alt, "src": "" if place == len(frames) - 1 else source}
-        for place, ((step, _), alt, source) in enumerate(zip(frames, alts, sources, strict=True))
+        return None
+    *sources, last = [
+        *_encoded([picture for _, picture in frames[:-1]], _ALL_PICTURES),
+        *_encoded([frames[-1][1]], _LAST_PICTURE),
     ]
-    labels = _column_labels(config, pictures[-1])
-    told = "Each column is one label. " if labels else ""
-    heads = "".join(f'<span title="{text_of(name)}">{text_of(name)}</span>' for name in labels)
-    crisp = ' class="pixelated"' if _crisp(config, pictures[-1]) else ""
-    end = len(frames) - 1
-    controls = (
-        '<div class="controls"><button type="button">Play</button>'
-        f'<input type="range" min="0" max="{end}" value="{end}" step="1" aria-label="Moment of training">'
-        f"<output>step {frames[-1][0]:,}</output></div>"
-    )
-    return (
-        f'<figure class="card film">{f"<div class=labels>{heads}</div>" if labels else ""}'
-        f'<div class="view"><img{crisp} src="{sources[-1]}" alt="{alts[-1]}"></div>{controls if end else ""}'
-        f"<figcaption>{told}What the generator makes of the same random inputs as training goes on (averaged weights). "
-        f"The last picture is of step {frames[-1][0]:,}.</figcaption>"
-        f'<script type="application/json">{script_data(held)}</script></figure>'
-    )
+    held = [
+        {"step": step, "alt": _alt(step), "src": source}
+        for (step, _), source in zip(frames, [*sources, ""], strict=True)
+    ]
+    return Film(_picture(*frames[-1], last, config), held)
 
 
-def last_picture(run: Path, config: Mapping[str, Any]) -> tuple[int, str, bool, list[str]] | None:
-    """(step, address, whether it is shown with sharp pixels, labels of its columns); None where there is none yet."""
+def last_picture(run: Path, config: Mapping[str, Any]) -> Picture | None:
+    """None where there is no picture yet."""
     step, path = next(reversed(timeline.pictures(run)), (0, run))
     picture = timeline.read(path) if path != run else None
-    if picture is None:
-        return None
-    return step, _encoded([picture], _LAST_PICTURE)[0], _crisp(config, picture), _column_labels(config, picture)
+    return None if picture is None else _picture(step, picture, _encoded([picture], _LAST_PICTURE)[0], config)
 
 
 def last_strip(run: Path) -> tuple[str, int]:
@@ -64,25 +82,36 @@ def last_strip(run: Path) -> tuple[str, int]:
     return ("", 0) if picture is None else (_encoded([picture], _LAST_PICTURE)[0], picture.width)
 
 
-def time_strip(run: Path, config: Mapping[str, Any]) -> str:
+def time_strip(run: Path, config: Mapping[str, Any]) -> Strip | None:
+    """None where there are fewer than two moments, or where the pictures are not of the run's space."""
     frames = _frames(run)
     space = _space(config)
     if len(frames) < 2 or space is None:
-        return ""
+        return None
     strip = timeline.strip([picture for _, picture in frames], space, space.columns_of(frames[-1][1]))
-    if strip is None:  # the pictures are not of this space
-        return ""
+    if strip is None:
+        return None
     (source,) = _encoded([strip], _LAST_PICTURE)
-    alt = f"The first samples at {len(frames)} moments of training, from step {frames[0][0]:,} to {frames[-1][0]:,}"
-    about = "Each row follows one sample, each column is a moment" if space.tile else "Each plot is a moment"
-    room = "few" if len(frames) < 6 else "some" if len(frames) < 13 else "many"
-    crisp = ' class="pixelated"' if space.crisp else ""
-    return (
-        f'<h2>From noise to samples</h2><p class="lead">{about}: dense at the start, where most happens, sparse later.'
-        f'</p><div class="card"><div class="strip {room}"><div class="scroll">'
-        f'<img{crisp} src="{source}" alt="{alt}"><div class="here"></div></div>'
-        f'<div class="ends"><span>step {frames[0][0]:,}</span><span>step {frames[-1][0]:,}</span></div></div></div>'
+    first, last = f"{frames[0][0]:,}", f"{frames[-1][0]:,}"
+    return Strip(
+        source=source,
+        alt=f"The first samples at {len(frames)} moments of training, from step {first} to {last}",
+        about="Each row follows one sample, each column is a moment" if space.tile else "Each plot is a moment",
+        crisp=space.crisp,
+        room="few" if len(frames) < 6 else "some" if len(frames) < 13 else "many",
+        first=first,
+        last=last,
     )
+
+
+def _alt(step: int) -> str:
+    return f"Generated samples at step {step:,}"
+
+
+def _picture(step: int, picture: Image.Image, source: str, config: Mapping[str, Any]) -> Picture:
+    space = _space(config)
+    crisp = picture.width < 600 and space is not None and space.crisp
+    return Picture(f"{step:,}", source, _alt(step), crisp, _column_labels(config, picture))
 
 
 def _frames(run: Path) -> list[tuple[int, Image.Image]]:
@@ -122,12 +151,7 @@ def _column_labels(config: Mapping[str, Any], picture: Image.Image) -> list[str]
     columns = space.layout(len(names))[1]
     if space.columns_of(picture) != columns:
         return []
-    return [names[index] for index in timeline.labels_shown(len(names), columns)]
-
-
-def _crisp(config: Mapping[str, Any], picture: Image.Image) -> bool:
-    space = _space(config)
-    return picture.width < 600 and space is not None and space.crisp
+    return [plain(names[index]) for index in timeline.labels_shown(len(names), columns)]
 
 
 def noun_of(config: Mapping[str, Any]) -> str:

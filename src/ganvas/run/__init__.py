@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         judged,
         judges,
         loss,
+        mapping,
         measurements,
         number,
         outcome,

@@ -50,6 +50,11 @@ def number(value: Any) -> float | None:
         return None
 
 
+def mapping(value: Any) -> dict[str, Any]:
+    """The value where it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of `metrics.jsonl` in the order of their steps; [] without one. What cannot be read is left out."""
     rows = []

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 import gradio as gr
 
 from ganvas.errors import RunError, UsageError
-from ganvas.html import mapping, plain
+from ganvas.html import render
 from ganvas.metrics.passport import number as shown_number
 from ganvas.metrics.passport import read_passport
 from ganvas.options import Range
 from ganvas.report import Chart, Line, figure
-from ganvas.run import loss, measurements, outcome, players, scores, series
+from ganvas.run import loss, mapping, measurements, outcome, players, scores, series
+from ganvas.text import plain
 from ganvas.web.studio.context import Desk, among, names
-from ganvas.web.studio.errors import SEEDS, told, whole
+from ganvas.web.studio.errors import SEEDS, said, told, whole
 from ganvas.web.studio.run_list import Run
 from ganvas.web.studio.widgets import picture_of
 
@@ -48,7 +48,7 @@ def build(desk: Desk) -> None:
                 with desk.models.use(run.name) as model:
                     pictures.append(model.space.show(model.sample(n, seed=given)))
             except (RunError, UsageError) as error:  # the numbers can be compared all the same
-                gr.Warning(escape(f"{run.name}: {error}"), title="No samples")
+                gr.Warning(said(f"{run.name}: {error}"), title="No samples")
                 pictures.append(None)
         return [*pictures, comparison(*runs)]
 
@@ -69,41 +69,30 @@ def comparison(first: Run, second: Run) -> str:
         ("state", *(outcome(run.rows).rstrip(".") for run in runs)),
         ("recipe", first.recipe, second.recipe),
     ]
-    differing = [*_differing(first, second, "arguments"), *_differing(first, second, "settings")]
     data = [mapping(run.config.get("data")) for run in runs]
     facts.append(("data", *(plain(each.get("name"), _MISSING) for each in data)))
     if data[0].get("fingerprint") != data[1].get("fingerprint"):
         facts.append(("", "their data differs, so scores and losses", "are not of the same thing"))
-    heads = f"<tr><th></th><th>{escape(first.name)}</th><th>{escape(second.name)}</th></tr>"
-    tables: list[tuple[str, list[tuple[str, ...]]]] = [
-        ("How far they are", facts),
-        ("Settings that differ", differing),
-        ("Scores", _scores(first, second)),
-    ]
-    cards = "".join(
-        f'<section class="card wide"><h3>{title}</h3><div class="scroll"><table>{heads}'
-        f"{''.join(map(_row, rows))}</table></div></section>"
-        for title, rows in tables
-        if rows
+    return render(
+        "web/studio/comparison.html.jinja",
+        names=[run.name for run in runs],
+        tables={
+            "How far they are": facts,
+            "Settings that differ": [
+                *_differing(first, second, "arguments"),
+                *_differing(first, second, "settings"),
+            ],
+            "Scores": _scores(first, second),
+        },
+        charts=_charts(runs),
     )
-    if not tables[-1][1]:
-        cards += (
-            '<p class="hint">Neither has scores yet: '
-            "<code>ganvas evaluate RUN --data SOURCE --json RUN/scores.json</code> gives them.</p>"
-        )
-    return f'<div class="panel">{cards}<section class="charts">{_charts(runs)}</section></div>'
-
-
-def _row(cells: tuple[str, ...]) -> str:
-    name, *values = (escape(cell) for cell in cells)
-    return f"<tr><th scope=row>{name}</th>{''.join(f'<td>{value}</td>' for value in values)}</tr>"
 
 
 def _differing(first: Run, second: Run, part: str) -> list[tuple[str, ...]]:
     """(name, value there, value here) of all that is not the same in this part of their configurations."""
     a, b = mapping(first.config.get(part)), mapping(second.config.get(part))
     names = [name for name in dict.fromkeys([*a, *b]) if a.get(name, _MISSING) != b.get(name, _MISSING)]
-    return [(str(name), plain(a.get(name, _MISSING)), plain(b.get(name, _MISSING))) for name in names]
+    return [(plain(name), plain(a.get(name, _MISSING)), plain(b.get(name, _MISSING))) for name in names]
 
 
 def _scores(first: Run, second: Run) -> list[tuple[str, ...]]:
@@ -133,7 +122,7 @@ def _scores_of(run: Run) -> Mapping[str, str]:
     return told
 
 
-def _charts(runs: tuple[Run, Run]) -> str:
+def _charts(runs: tuple[Run, Run]) -> list[str]:
     charts = []
     for player in dict.fromkeys(name for run in runs for name in players(measurements(run.rows))):
         lines = []
@@ -143,4 +132,4 @@ def _charts(runs: tuple[Run, Run]) -> str:
             points = [(row["step"], value) for row in rows if (value := loss(row, player, terms)) is not None]
             lines.append(Line(run.name, points, f"c{place}"))
         charts.append(Chart(f"Loss of the {plain(player)}", "Only comparable where the objective is the same.", lines))
-    return "".join(figure(chart, data=False) for chart in charts[:4])
+    return [figure(chart, data=False) for chart in charts[:4]]

@@ -6,15 +6,20 @@ import functools
 import sys
 import traceback
 from collections.abc import Callable
-from html import escape
 from typing import Any
 
 import gradio as gr
+from markupsafe import escape
 
 from ganvas.errors import GanvasError
 from ganvas.options import Option, Range
 
 SEEDS = Range(0, 2**31 - 1)
+
+
+def said(what: object) -> str:
+    """The words as Gradio's messages take them, which are HTML."""
+    return escape(str(what))
 
 
 def told(action: Callable[..., Any]) -> Callable[..., Any]:
@@ -25,7 +30,7 @@ def told(action: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return action(*values)
         except GanvasError as error:
-            raise gr.Error(escape(str(error)), title="That cannot be done", print_exception=False) from None
+            raise gr.Error(said(error), title="That cannot be done", print_exception=False) from None
         except Exception:
             traceback.print_exc(file=sys.stderr)
             line = "Something went wrong that should not; the studio's terminal has the details."

@@ -24,6 +24,7 @@ from urllib.parse import parse_qs, urlsplit
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ganvas.errors import RunError
+from ganvas.html import render
 from ganvas.web.http import is_loopback
 from ganvas.web.http.guard import refuse
 
@@ -227,12 +228,4 @@ async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[byte
 
 
 def _door(said: str) -> bytes:
-    return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Ganvas studio</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>:root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }}
-form {{ margin: 20vh auto 0; max-width: 22rem; padding: 0 1rem; display: grid; gap: .7rem }}
-input, button {{ font: inherit; padding: .5rem .7rem }} h1 {{ font-size: 1.4rem; margin: 0 }} p {{ margin: 0 }}</style>
-<form method="post" action="{_ENTER}"><h1>Ganvas studio</h1>
-<label for="token">Its token, from the file that it was started with</label>
-<input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
-<button>Enter</button><p role="alert">{said}</p></form></html>""".encode()
+    return render("web/studio/door.html.jinja", enter=_ENTER, said=said).encode()

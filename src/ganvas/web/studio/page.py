@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from ganvas.html import render
 from ganvas.web.studio import compare_tab, directions_tab, sample_tab, train_tab, upscale_tab, walk_tab
 from ganvas.web.studio.context import Desk, among, names
 from ganvas.web.studio.errors import told
@@ -32,7 +33,7 @@ def page(shelf: Shelf, models: Models) -> gr.Blocks:
         title="Ganvas studio", analytics_enabled=False, delete_cache=(3600, 86400), fill_width=False
     ) as blocks:
         with gr.Row(elem_classes="top"):
-            gr.HTML("<h1>Ganvas studio</h1>")
+            gr.HTML(render("web/studio/heading.html.jinja"))
             run = names("Run", info="What the tabs below are about", choices=shelf.names(), value=None, elem_id="run")
         timer = gr.Timer(EVERY)
         desk = Desk(shelf, models, run, timer, {}, gr.State(next(iter(TABS))))

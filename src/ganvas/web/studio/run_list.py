@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ganvas.errors import RunError, UsageError, near_miss
-from ganvas.html import mapping, plain
-from ganvas.run import OUTCOMES, Row, is_trained, number, read_config, read_rows
+from ganvas.run import OUTCOMES, Row, is_trained, mapping, number, read_config, read_rows
+from ganvas.text import plain
 from ganvas.web.studio.processes import Trainings
 
 State = Literal["starting", "training", "stopped", "finished", "failed"]

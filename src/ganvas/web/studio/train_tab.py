@@ -13,10 +13,11 @@ from ganvas import recipes
 from ganvas.data.builtin import MADE
 from ganvas.data.containers import Zip, is_archive
 from ganvas.errors import DataError, UsageError
-from ganvas.html import plain
+from ganvas.html import render
 from ganvas.options import Option, Range, read_options
 from ganvas.run import number
 from ganvas.settings import Settings
+from ganvas.text import plain
 from ganvas.web.studio.context import Desk
 from ganvas.web.studio.errors import told
 from ganvas.web.studio.guard import check_here
@@ -58,7 +59,7 @@ def build(desk: Desk) -> None:
 
     def watch(name: Any, before: str) -> Any:
         if name not in desk.shelf.names():
-            empty = _empty()
+            empty = render("web/studio/empty.html.jinja")
             return [gr.skip() if before == empty else empty, empty, *_buttons("none")]
         mark = desk.shelf.stamp(name)
         if mark == before:
@@ -100,14 +101,6 @@ def _buttons(state: str) -> list[Any]:
         gr.Button(interactive=still, visible=there),
         gr.Textbox(visible=still),
     ]
-
-
-def _empty() -> str:
-    return (
-        '<div class="empty"><h2>No run here yet</h2><p>Choose data and a recipe above, and press Start. The digits are '
-        "a good beginning: in about 6 minutes on a laptop they look handwritten.</p>"
-        "<p>Runs that <code>ganvas train</code> writes into this folder appear here too.</p></div>"
-    )
 
 
 # -- the form ---------------------------------------------------------------------------------------------------
