@@ -457,7 +457,7 @@ def sure(player: str, share: float = 0.99) -> dict[str, Any]:
 
 
 FADED_B = {"g_b/gradient_norm": lambda number: 2.0 if number < 5 else 0.01}
-FADED_D = {"d_a/gradient_norm": lambda number: 2.0 if number < 5 else 0.01}
+FADED_D = {"d_b/gradient_norm": lambda number: 2.0 if number < 5 else 0.01}
 
 
 def test_every_discriminator_is_examined_and_the_one_that_ails_is_named() -> None:
@@ -479,7 +479,17 @@ def test_every_discriminator_is_examined_and_the_one_that_ails_is_named() -> Non
 
 
 def test_a_discriminator_whose_gradients_fade_is_no_generator_that_does() -> None:
-    assert diagnose(rivals({**sure("d_b"), **FADED_D}, distance=1.5), CONFIG)[0].name == "healthy"
+    sure_of_all = {**sure("d_a"), **sure("d_b")}
+    assert diagnose(rivals({**sure_of_all, **FADED_D}, distance=1.5), CONFIG)[0].name == "healthy"
+    assert diagnose(rivals({**sure_of_all, **FADED_D, **FADED_B}, distance=1.5), CONFIG)[0].name == "overpowering"
+
+
+def test_a_discriminator_that_rests_is_not_taken_for_one_that_scores() -> None:
+    rows = rivals()
+    for row in rows[-5:]:
+        for name in [key for key in row if key.startswith("d_a/")]:
+            del row[name]
+    assert "the d_a has not moved lately; the d_b is right on 80%" in diagnose(rows, CONFIG)[0].evidence
 
 
 def test_a_critic_beside_a_discriminator_is_not_read_as_one() -> None:

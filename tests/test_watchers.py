@@ -58,8 +58,8 @@ def spy(name: str, phase: Phase, calls: Calls) -> Spy:
 def test_the_order_within_a_phase_is_the_one_they_were_given_in() -> None:
     calls: Calls = []
     given: list[tuple[str, Phase]] = [
-        ("S1", "save"), ("L1", "look"), ("R1", "record"), ("L2", "look"),
-        ("S2", "save"), ("R2", "record"), ("L3", "look"),
+        ("S1", "save"), ("L1", "look"), ("R1", "record"), ("L2", "look"), ("S2", "save"), ("R2", "record"),
+        ("L3", "look"),
     ]  # fmt: skip
     watchers = [spy(name, phase, calls) for name, phase in given]
     order = ["L1", "L2", "L3", "R1", "R2", "S1", "S2"]
