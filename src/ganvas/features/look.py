@@ -30,7 +30,8 @@ class Look(Extractor):
         self.weights_hash = hashlib.sha256(told.encode()).hexdigest()
 
     def forward(self, samples: Tensor) -> Features:
-        if tuple(samples.shape[1:]) != self.space.shape:
-            raise DataError(f"look is at {self.space}, of shape {self.space.shape}, not {tuple(samples.shape[1:])}")
+        floats = self.space.samples_of(samples)
+        if tuple(floats.shape[1:]) != self.space.shape:
+            raise DataError(f"look is at {self.space}, of shape {self.space.shape}, not {tuple(floats.shape[1:])}")
         with torch.no_grad():
-            return Features(self.space.look(self.space.samples_of(samples)).float(), None)
+            return Features(self.space.look(floats).float(), None)
