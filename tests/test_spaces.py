@@ -163,6 +163,14 @@ def test_pictures_come_apart_again(space: Space) -> None:
         assert np.array_equal(np.asarray(cell), np.asarray(alone))
 
 
+def test_how_many_samples_are_followed() -> None:
+    """A row where rows are long, of at most ten; else eight."""
+    space, samples = ImageSpace(1, 2, 2), some(ImageSpace(1, 2, 2), 60)
+    for columns, count in ((8, 8), (10, 10), (12, 10), (4, 8), (3, 8)):
+        assert len(space.cells(space.show(samples, columns), columns)) == count
+    assert len(space.cells(space.show(samples[:3], 3), 3)) == 3 and space.cells(Image.new("L", (1, 1)), 0) == []
+
+
 def test_eight_bits_by_hand() -> None:
     space = ImageSpace(1, 1, 3)
     rows = np.array([[[[0], [51], [255]]]], np.uint8)
@@ -405,6 +413,7 @@ def test_hostile_images_are_one_line(content: bytes) -> None:
         with pytest.raises(DataError) as refused:
             space.read(content)
         assert len(str(refused.value).splitlines()) == 1
+        assert ("pixels" in str(refused.value)) == (b"IHDR" in content and len(content) > 60)  # before it is decoded
     with pytest.raises(DataError, match="no image file has 2 channels"):
         ImageSpace(2, 8, 8).read(content)
 

@@ -28,7 +28,11 @@ FLAGS = (
         "default: all that apply of fid, kid, is, precision, recall, density, coverage, diversity, accuracy, "
         "class-fid, tstr, memorisation, modes; with --pairs of psnr, ssim, ms-ssim, perceptual",
     ),
-    ("--extractor", "NAME", "inception, lite0, lite2 (an extra), native, coordinates or path/to/file.py:Class"),
+    (
+        "--extractor",
+        "NAME",
+        "inception, lite0, lite2 (an extra), native, coordinates, look or path/to/file.py:Class",
+    ),
     ("--weights", "PATH", "Inception's weights, where torch-fidelity's cache has none"),
     ("-n", "N", "samples, and items of the data at most (default: 2000)"),
     ("--split", "S", "train, validation or test, or several such as validation+test (default: train)"),
