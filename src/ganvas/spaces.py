@@ -6,6 +6,7 @@ nothing of training. Samples are float tensors: images (B, C, H, W) in [-1, 1], 
 
 from __future__ import annotations
 
+import base64
 import io
 import math
 from dataclasses import asdict, dataclass
@@ -14,10 +15,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 from torch import Tensor
 
-from ganvas.errors import RunError
+from ganvas.errors import DataError, RunError
 from ganvas.files import write_atomically
 
 FREE = -1
@@ -29,6 +30,9 @@ class ImageSpace:
     """Images of shape (channels, height, width) with values in [-1, 1]; 1 channel is gray, 3 are RGB, 4 are RGBA."""
 
     kind: ClassVar[str] = "images"
+    bounds: ClassVar[tuple[float, float] | None] = (-1, 1)
+    suffix: ClassVar[str] = ".png"
+    media_type: ClassVar[str] = "image/png"
     channels: int
     height: int
     width: int
@@ -43,7 +47,44 @@ class ImageSpace:
 
     def __str__(self) -> str:
         colour = {1: "gray", 3: "RGB", 4: "RGBA"}.get(self.channels, f"{self.channels} channels")
-        return f"images {self.height}x{self.width} {colour}"
+        size = "of any size" if FREE in self.shape else f"{self.height}x{self.width}"
+        return f"images {size} {colour}"
+
+    def stored(self) -> tuple[np.dtype[Any], tuple[int, ...]]:
+        """The type and the shape of one row of prepared data."""
+        return np.dtype(np.uint8), (self.height, self.width, self.channels)
+
+    def decode(self, rows: np.ndarray) -> Tensor:
+        """(B, H, W, C) uint8 to (B, C, H, W) float32 in [-1, 1]."""
+        return torch.from_numpy(rows.astype(np.float32) * np.float32(2 / 255) - 1).permute(0, 3, 1, 2)
+
+    def read(self, content: bytes) -> Tensor:
+        """An image file as (1, C, H, W), brought to the space's size. Raises DataError."""
+        try:
+            with Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "MPO", "WEBP")) as file:
+                if file.width * file.height > 1 << 26:
+                    raise DataError(f"this image has {file.width:,} x {file.height:,} pixels, which are too many")
+                picture = ImageOps.exif_transpose(file).convert({1: "L", 3: "RGB", 4: "RGBA"}[self.channels])
+        except DataError:
+            raise
+        except Exception as error:  # a decoder may fail in any way on a hostile file
+            reason = " ".join(str(error).split())[:60] or type(error).__name__
+            raise DataError(f"this is no image file that can be read ({reason})") from None
+        size = (
+            picture.width if self.width == FREE else self.width,
+            picture.height if self.height == FREE else self.height,
+        )
+        if picture.size != size:
+            picture = ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
+        return self.decode(np.asarray(picture).reshape(1, size[1], size[0], self.channels))
+
+    def file(self, sample: Tensor) -> bytes:
+        """The file of one sample (1, C, H, W)."""
+        return _encoded(self.grid(sample))
+
+    def values(self, sample: Tensor) -> dict[str, Any]:
+        """What JSON holds of one sample."""
+        return {"png": base64.b64encode(self.file(sample)).decode()}
 
     @staticmethod
     def to_uint8(samples: Tensor) -> np.ndarray:
@@ -72,6 +113,9 @@ class PointSpace:
     """Points with `dimensions` coordinates, in the data's own units (the built-in mixtures lie within [-3, 3])."""
 
     kind: ClassVar[str] = "points"
+    bounds: ClassVar[tuple[float, float] | None] = None
+    suffix: ClassVar[str] = ".png"
+    media_type: ClassVar[str] = "image/png"
     dimensions: int
 
     @property
@@ -84,6 +128,24 @@ class PointSpace:
 
     def __str__(self) -> str:
         return f"points with {self.dimensions} coordinates"
+
+    def stored(self) -> tuple[np.dtype[Any], tuple[int, ...]]:
+        """The type and the shape of one row of prepared data."""
+        return np.dtype(np.float32), self.shape
+
+    def decode(self, rows: np.ndarray) -> Tensor:
+        return torch.from_numpy(rows)
+
+    def read(self, content: bytes) -> Tensor:
+        raise DataError("points cannot be read from a file")
+
+    def file(self, sample: Tensor) -> bytes:
+        """A plot of one sample."""
+        return _encoded(self.grid(sample))
+
+    def values(self, sample: Tensor) -> dict[str, Any]:
+        """Its coordinates."""
+        return {"values": sample[0].tolist()}
 
     def pictures(self, samples: Tensor) -> list[Image.Image]:
         return [self.grid(samples[i : i + 1]) for i in range(len(samples))]
@@ -126,6 +188,12 @@ def save_picture(picture: Image.Image, path: Path) -> None:
     formats = {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
     picture.save(buffer, format=formats.get(path.suffix.lower(), "PNG"))
     write_atomically(path, buffer.getvalue())
+
+
+def _encoded(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG")
+    return buffer.getvalue()
 
 
 def _to_pil(pixels: np.ndarray) -> Image.Image:

@@ -8,10 +8,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganvas.errors import RunError, near_miss
-from ganvas.training import Game
+
+if TYPE_CHECKING:
+    from ganvas.training import Game
 
 FORMAT = 1
 
