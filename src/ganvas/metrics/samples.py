@@ -70,7 +70,7 @@ def of_model(
         else:
             pieces.append(block)
         done += len(block)
-    numbers = model.label_numbers(n)
+    numbers = model.classes(n, {}).get("label")
     about = {
         "kind": "model",
         "name": name,
