@@ -168,7 +168,7 @@ def judged(run: Path, seed: int, mnist: Path | None) -> None:
     real, real_labels = _digits()
 
     asked = torch.arange(10).repeat(EACH)
-    samples = model.sample(len(asked), [names[label] for label in asked], seed)
+    samples = model.sample(len(asked), label=[names[label] for label in asked], seed=seed)
     pixels = model.space.to_uint8(samples).transpose(0, 3, 1, 2)
     ours = opinion(judge, _values(pixels), asked, real, real_labels)
 

@@ -21,9 +21,10 @@ from torch import nn
 from benchmarks.trainings import table
 from ganvas import recipes
 from ganvas.data.batches import Images, Photos, Points
+from ganvas.exporting.examples import draws, is_free
 from ganvas.exporting.graph import largest_difference, onnx_bytes, session_of
+from ganvas.inputs import with_names
 from ganvas.model import Model
-from ganvas.model.inputs import draws, inputs_of
 from ganvas.options import checked, read_options
 from ganvas.spaces import ImageSpace, PointSpace
 
@@ -58,10 +59,11 @@ def measured(name: str, space: ImageSpace | PointSpace, batch: int, rounds: int)
     for weights in recipe.parameters():
         if weights.ndim > 1 and not weights.any():  # a last layer that begins at 0 would hide what comes before it
             nn.init.normal_(weights, std=0.02)
-    model = Model(recipe.eval().requires_grad_(False), space, LABELS if recipe.classes else (), 0)
-    graph = onnx_bytes(model, inputs_of(model), name)
+    inputs_named = with_names(recipe.inputs(), {"label": LABELS})
+    model = Model(recipe.eval().requires_grad_(False), space, inputs_named, 0)
+    graph = onnx_bytes(model, name)
     session = session_of(graph)
-    if isinstance(space, ImageSpace) and model.enlarges:
+    if isinstance(space, ImageSpace) and is_free(model):
         what, inputs = f"{space}, enlarged", draws(model, 1, seed=0, size=(space.height, space.width))
     else:
         what, inputs = str(space), draws(model, batch, seed=0)

@@ -26,7 +26,8 @@ import torch
 from ganvas.data.bicubic import resized
 from ganvas.metrics.pairs import luminance, psnr, shaved
 from ganvas.metrics.super_resolution import Pair, open_files, pairs_of, partners
-from ganvas.upscaling import Upscaler, open_model
+from ganvas.model import load
+from ganvas.upscaling import Upscaler
 
 SCALE = 4
 Enlarge = Callable[[np.ndarray], np.ndarray]
@@ -71,7 +72,7 @@ def score(pairs: list[Pair], enlarge: Enlarge) -> float:
 
 
 def ours() -> dict[str, Enlarge]:
-    model = open_model("zoo:photo-x4")
+    model = load("zoo:photo-x4")
     precisions = ("bf16", "float32")
     return {f"photo-x4 faithful, {p}": Upscaler(model, style="faithful", precision=p).enlarge for p in precisions}
 

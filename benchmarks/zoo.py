@@ -20,7 +20,7 @@ from ganvas.files import write_atomically, write_json
 from ganvas.metrics.super_resolution import evaluate_enlarging
 from ganvas.model import load, zoo
 from ganvas.run import read_config
-from ganvas.upscaling import Upscaler, open_model
+from ganvas.upscaling import Upscaler
 
 MOST_BYTES = 4_000_000
 METRICS = ("psnr", "ssim", "perceptual")
@@ -71,7 +71,7 @@ def _packed(folder: Path, run: Path, style: str) -> dict[str, Any]:
 
 
 def _scored(name: str, style: str, data: Path) -> dict[str, float]:
-    upscaler = Upscaler(open_model(f"{zoo.PREFIX}{name}"), style=style)
+    upscaler = Upscaler(load(f"{zoo.PREFIX}{name}"), style=style)
     report = evaluate_enlarging(upscaler, data, metrics=METRICS, progress=False)
     return {key: round(score.value, 4) for key, score in report.scores.items() if score.name != "speed"}
 

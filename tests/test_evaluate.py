@@ -18,7 +18,7 @@ import ganvas
 from ganvas.data.opening import open_data
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.features import Extractor, Features
-from ganvas.inputs import Category, Input, Normal
+from ganvas.inputs import Category, Input, Normal, with_names
 from ganvas.metrics import distributions as d
 from ganvas.metrics.leakage import trained_on
 from ganvas.metrics.memorisation import memorisation
@@ -137,7 +137,7 @@ def test_the_same_distribution_scores_near_nothing_and_another_one_terribly(data
 
 
 def test_a_model_is_judged_in_eight_bits_by_its_seed(data):
-    model = Model(Flat(), ImageSpace(1, 8, 8), (), 7)
+    model = Model(Flat(), ImageSpace(1, 8, 8), Flat().inputs(), 7)
     samples = of_model(model, "model", 100, seed=3)
     levels = (model.sample(100, seed=3).clamp(-1, 1) + 1) * 127.5
     assert samples.values.dtype == torch.uint8
@@ -155,7 +155,8 @@ def test_a_model_is_judged_in_eight_bits_by_its_seed(data):
 
 
 def test_conditional_samples_are_read_and_trained_on(labelled, tmp_path):
-    right = Model(Flat(classes=2), ImageSpace(1, 8, 8), ("bright", "dark"), 1)
+    names = with_names(Flat(classes=2).inputs(), {"label": ("bright", "dark")})
+    right = Model(Flat(classes=2), ImageSpace(1, 8, 8), names, 1)
     with torch.no_grad():
         right.recipe.level.copy_(torch.tensor([0.9, -0.9]))  # within a sixth of bright and of dark
     metrics = ["accuracy", "tstr", "class-fid"]
@@ -398,7 +399,7 @@ def test_one_broken_file_is_named_and_left_out(data, eye, tmp_path, capsys):
 
 
 def test_samples_that_are_no_numbers_are_named(data):
-    model = Model(Flat(broken=True), ImageSpace(1, 8, 8), (), 12)
+    model = Model(Flat(broken=True), ImageSpace(1, 8, 8), Flat().inputs(), 12)
     with pytest.raises(RunError, match=r"model \(step 12\) cannot be judged: 64 of its samples 1 to 64 hold NaN"):
         ganvas.evaluate(model, data, extractor=Pixels(), progress=False)
 

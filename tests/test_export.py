@@ -22,8 +22,7 @@ from ganvas.errors import RunError, UsageError
 from ganvas.exporting import MOST_DIFFERENCE
 from ganvas.exporting.graph import largest_difference, metadata, onnx_bytes
 from ganvas.exporting.web import directions
-from ganvas.inputs import Normal
-from ganvas.model.inputs import Input, inputs_of
+from ganvas.inputs import Category, Normal, Uniform, with_names
 from ganvas.model.trained import Model
 from ganvas.options import checked, read_options
 from ganvas.recipe import Recipe
@@ -52,7 +51,7 @@ def model_of(name: str, space: ImageSpace | PointSpace, conditional: bool = True
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.running_mean.normal_(0, 0.2)  # type: ignore[union-attr]
                 module.running_var.uniform_(0.5, 1.5)  # type: ignore[union-attr]
-    return Model(recipe.eval().requires_grad_(False), space, LABELS if recipe.classes else (), step=7)
+    return Model(recipe.eval().requires_grad_(False), space, with_names(recipe.inputs(), {"label": LABELS}), step=7)
 
 
 SAMPLING = [name for name in recipes.names() if Photos not in recipes.find(name).accepts]
@@ -74,7 +73,7 @@ ENLARGERS = [  # every recipe as it is by default, and what else its generator c
 @pytest.mark.parametrize(("name", "space", "conditional"), CASES)
 def test_every_recipe_gives_the_same_samples_in_onnx_runtime(name, space, conditional):
     model = model_of(name, SPACES[space], conditional)
-    graph = onnx_bytes(model, inputs_of(model), name)
+    graph = onnx_bytes(model, name)
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     for n in (1, 7, 33):  # none of them the batch that was traced
         torch.manual_seed(n)
@@ -96,7 +95,7 @@ def enlarger_of(name: str, **changes) -> Model:
     for parameter in recipe.generator.parameters():
         if parameter.ndim > 1 and not parameter.any():
             nn.init.normal_(parameter, std=0.05)
-    return Model(recipe, ImageSpace(arguments["channels"], *arguments["size"]), (), step=7)
+    return Model(recipe, ImageSpace(arguments["channels"], *arguments["size"]), recipe.inputs(), step=7)
 
 
 def test_no_recipe_is_left_out():
@@ -108,7 +107,7 @@ def test_no_recipe_is_left_out():
 def test_every_recipe_that_enlarges_gives_the_same_pictures_in_onnx_runtime(name, changes):
     model = enlarger_of(name, **changes)
     scale, channels = changes.get("scale", 4), changes.get("channels", 3)
-    graph = onnx_bytes(model, inputs_of(model), name)
+    graph = onnx_bytes(model, name)
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     (given,), (output,) = session.get_inputs(), session.get_outputs()
     assert given.name == "low" and given.shape == ["batch", channels, "height", "width"]
@@ -122,7 +121,10 @@ def test_every_recipe_that_enlarges_gives_the_same_pictures_in_onnx_runtime(name
     assert largest_difference(model, graph) <= 1e-4
     told = session.get_modelmeta().custom_metadata_map
     assert json.loads(told["ganvas.scale"]) == scale and json.loads(told["ganvas.channels"]) == channels
-    assert json.loads(told["ganvas.inputs"]) == [{"name": "low", "shape": [channels, -1, -1], "kind": "image"}]
+    (low,) = json.loads(told["ganvas.inputs"])
+    assert low["name"] == "low" and low["kind"] == "given" and low["shape"] == [channels, -1, -1]
+    assert low["space"] == {"kind": "images", "channels": channels, "height": -1, "width": -1}
+    assert low["scale"] == scale and low["reach"] == json.loads(told["ganvas.reach"])
     assert json.loads(told["ganvas.range"]) == [-1, 1] and "ganvas.labels" not in told
     reach = json.loads(told["ganvas.reach"])
     # What the metadata calls the reach is how far a pixel can see: what lies beyond it changes nothing.
@@ -158,8 +160,8 @@ def test_a_model_of_the_zoo_is_exported_in_the_style_that_is_asked_for(tmp_path)
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_a_style_is_for_models_that_enlarge(run, tmp_path):
-    with pytest.raises(RunError, match="does not enlarge images"):
+def test_a_style_is_for_models_with_several_sets_of_weights(run, tmp_path):
+    with pytest.raises(UsageError, match="has one set of weights, so there is no style 'faithful'"):
         ganvas.export(run, "onnx", tmp_path / "x.onnx", style="faithful")
 
 
@@ -196,25 +198,23 @@ def test_a_hub_folder_enlarges_as_its_model_does(enlarging_run, tmp_path, which)
         assert "Berkeley" in card and "non-commercial" in card and "| `PSNR[Y]` | 31.3" in card
 
 
-def test_the_inputs_are_told_as_they_are_drawn():
-    assert inputs_of(model_of("dcgan", SPACES["digits"])) == [
-        Input("latent", (100,), "normal"),
-        Input("label", (), "class", 3),
+def test_the_inputs_are_told_as_they_are_declared():
+    assert model_of("dcgan", SPACES["digits"]).inputs == {"latent": Normal((100,)), "label": Category(3, LABELS)}
+    model = model_of("infogan", SPACES["digits"])
+    assert model.inputs == {"latent": Normal((62,)), "category": Category(10), "codes": Uniform((2,))}
+    assert json.loads(metadata(model, "infogan")["ganvas.inputs"]) == [
+        {"name": "latent", "kind": "normal", "shape": [62]},
+        {"name": "category", "kind": "class", "shape": [], "classes": 10, "names": []},
+        {"name": "codes", "kind": "uniform", "shape": [2], "low": -1, "high": 1},
     ]
-    assert inputs_of(model_of("infogan", SPACES["digits"])) == [
-        Input("latent", (62,), "normal"),
-        Input("category", (), "class", 10),
-        Input("codes", (2,), "uniform"),
-    ]
-    told = {each.name: each for each in inputs_of(model_of("lapgan", SPACES["digits"], conditional=False))}
-    assert told["noise_0"] == Input("noise_0", (1, 28, 28), "normal")
+    assert model_of("lapgan", SPACES["digits"], conditional=False).inputs["noise_0"] == Normal((1, 28, 28))
 
 
 def test_the_metadata_says_what_a_user_of_the_file_must_know():
     model = model_of("dcgan", SPACES["digits"])
-    file = onnx.load_from_string(onnx_bytes(model, inputs_of(model), "dcgan"))
+    file = onnx.load_from_string(onnx_bytes(model, "dcgan"))
     told = {each.key: each.value for each in file.metadata_props}
-    assert told == metadata(model, inputs_of(model), "dcgan")
+    assert told == metadata(model, "dcgan")
     assert told["ganvas.recipe"] == "dcgan" and told["ganvas.step"] == "7"
     assert json.loads(told["ganvas.latent"]) == {"latent": [100]}
     assert json.loads(told["ganvas.labels"]) == list(LABELS)
@@ -226,7 +226,7 @@ def test_the_metadata_says_what_a_user_of_the_file_must_know():
 
 def test_a_changed_weight_is_a_difference():
     model = model_of("vanilla", SPACES["points"])
-    file = onnx.load_from_string(onnx_bytes(model, inputs_of(model), "vanilla"))
+    file = onnx.load_from_string(onnx_bytes(model, "vanilla"))
     bias = next(each for each in file.graph.initializer if list(each.dims) == [2])
     moved = onnx.numpy_helper.to_array(bias) + np.float32(0.25)
     bias.CopyFrom(onnx.numpy_helper.from_array(moved, bias.name))
@@ -256,8 +256,8 @@ class CountsItsBatch(Stretch):
 
 
 def test_directions_are_those_that_change_the_sample_most():
-    model = Model(Stretch().eval(), PointSpace(2), (), 1)
-    found = directions(model, inputs_of(model))
+    model = Model(Stretch().eval(), PointSpace(2), Stretch().inputs(), 1)
+    found = directions(model)
     assert found is not None and found["input"] == "latent"
     np.testing.assert_allclose(found["vectors"][:2], [[1, 0, 0], [0, 1, 0]], atol=1e-3)
 
@@ -365,7 +365,7 @@ def test_bad_outputs_are_refused(run, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("format", "name"), [("onnx", "x.onnx"), ("web", "x.html")])
 def test_what_is_not_pytorchs_samples_is_not_written(run, tmp_path, monkeypatch, format, name):
-    wrong = Model(CountsItsBatch().eval(), PointSpace(2), (), 1)
+    wrong = Model(CountsItsBatch().eval(), PointSpace(2), Stretch().inputs(), 1)
     monkeypatch.setattr(sys.modules["ganvas.exporting"], "load", lambda *_, **__: wrong)
     with pytest.raises(RunError, match=rf"more than {MOST_DIFFERENCE:g}"):
         ganvas.export(run, format, tmp_path / name)

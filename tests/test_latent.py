@@ -12,6 +12,7 @@ from games import Linear, few_images, made, training_of
 from ganvas import recipes
 from ganvas.data.batches import Images, Photos
 from ganvas.errors import UsageError
+from ganvas.inputs import with_names
 from ganvas.model.latent import (
     closed_form_directions,
     decode,
@@ -30,14 +31,14 @@ def linear_model() -> Model:
     with torch.no_grad():
         recipe.generator.weight.copy_(torch.tensor([[2.0, 0.5, 0.1], [0.0, 1.0, 0.3]]))
         recipe.generator.bias.copy_(torch.tensor([5.0, -3.0]))
-    return Model(recipe.eval(), PointSpace(2), (), 0)
+    return Model(recipe.eval(), PointSpace(2), recipe.inputs(), 0)
 
 
 def image_model(name: str) -> Model:
     data = few_images(12, 8)
     training = training_of(recipes.find(name), LabelledLike(data))
     recipe = training.recipe.eval().requires_grad_(False)
-    return Model(recipe, ImageSpace(1, 8, 8), tuple("abc") if recipe.classes else (), 0)
+    return Model(recipe, ImageSpace(1, 8, 8), with_names(recipe.inputs(), {"label": tuple("abc")}), 0)
 
 
 class LabelledLike:
@@ -137,8 +138,8 @@ def test_every_recipe_of_images_walks_and_has_directions(name):
     first, second = (drawn(model, seed, label=label) for seed, label in zip((1, 2), labels, strict=True))
     way = walk(model, first, second, torch.tensor([0.0, 0.5, 1.0]))
     # Its ends are the samples that everybody else gets of these seeds.
-    torch.testing.assert_close(way[:1], model.sample(1, labels[0], 1), atol=1e-5, rtol=0)
-    torch.testing.assert_close(way[2:], model.sample(1, labels[1], 2), atol=1e-5, rtol=0)
+    torch.testing.assert_close(way[:1], model.sample(1, label=labels[0], seed=1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(way[2:], model.sample(1, label=labels[1], seed=2), atol=1e-5, rtol=0)
     assert (way[1] != way[0]).any() and (way[1] != way[2]).any()
     for directions in (closed_form_directions(model, 3), principal_directions(model, 3, samples=64)):
         vectors = directions.vectors.double()
@@ -161,7 +162,7 @@ def test_labels_fade_where_they_are_embedded():
 
 def test_what_draws_no_latent_vector_is_refused():
     recipe = made(recipes.find("srgan"), channels=3, size=(16, 16), width=8, blocks=1, scale=2)
-    model = Model(recipe.eval(), ImageSpace(3, 16, 16), (), 0)
+    model = Model(recipe.eval(), ImageSpace(3, 16, 16), recipe.inputs(), 0)
     for act in (closed_form_directions, principal_directions):
         with pytest.raises(UsageError, match="draws no normal latent vector"):
             act(model)

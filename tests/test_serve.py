@@ -65,7 +65,7 @@ def test_a_sample_is_the_models_own(client):
     answer = client.post("/v1/samples", json={"label": "bee", "seed": 5})
     assert answer.status_code == 200 and answer.headers["content-type"] == "image/png"
     assert answer.headers["x-ganvas-seed"] == "5"
-    wanted = model.space.to_uint8(model.sample(1, "bee", seed=5))[0, :, :, 0]
+    wanted = model.space.to_uint8(model.sample(1, label="bee", seed=5))[0, :, :, 0]
     # The batch has another size than `sample`'s block, so rounding may differ by the last bit before it is rounded.
     assert np.abs(picture(answer.content).astype(int) - wanted).max() <= 1
     assert picture(client.post("/v1/samples", json={"n": 4, "seed": 5}).content).shape == (57, 57)
@@ -106,11 +106,11 @@ def test_the_same_seed_gives_the_same_image_whoever_shares_the_batch():
     """Bit for bit: alone, in a crowd, spread over several batches, and at any place in them."""
     model = model_of("sngan", SPACES["digits"])
     batcher = Batcher(model, slots=8, most_waiting=10_000)
-    alone = {seed: batcher.submit(3, None, seed, None).result() for seed in range(6)}
-    long = batcher.submit(70, None, 99, None).result()
-    crowd = [(seed, batcher.submit(3, None, seed, None)) for seed in (5, 0, 3, 1, 4, 2) for _ in range(3)]
-    others = [batcher.submit(n, None, 1000 + n, None) for n in (1, 11, 2, 5)]
-    again = batcher.submit(70, None, 99, None)
+    alone = {seed: batcher.submit(3, {}, seed, None).result() for seed in range(6)}
+    long = batcher.submit(70, {}, 99, None).result()
+    crowd = [(seed, batcher.submit(3, {}, seed, None)) for seed in (5, 0, 3, 1, 4, 2) for _ in range(3)]
+    others = [batcher.submit(n, {}, 1000 + n, None) for n in (1, 11, 2, 5)]
+    again = batcher.submit(70, {}, 99, None)
     for seed, future in crowd:
         assert torch.equal(future.result(), alone[seed])
     assert torch.equal(again.result(), long)
@@ -141,7 +141,7 @@ def test_requests_that_wait_share_a_batch():
 def submit_unlocked(batcher, n, seed):
     lock, batcher._changed = batcher._changed, threading.Condition()
     try:
-        return batcher.submit(n, None, seed, None)
+        return batcher.submit(n, {}, seed, None)
     finally:
         batcher._changed = lock
 
@@ -166,10 +166,10 @@ def test_a_full_queue_says_when_to_come_again():
 
 def test_the_largest_request_is_let_in_even_where_the_queue_is_shorter():
     batcher = Batcher(model_of("vanilla", SPACES["points"], conditional=False), slots=2, most_waiting=1)
-    assert len(batcher.submit(5, None, 0, None).result()) == 5
+    assert len(batcher.submit(5, {}, 0, None).result()) == 5
     batcher.close()
     with pytest.raises(RuntimeError):
-        batcher.submit(1, None, 0, None)
+        batcher.submit(1, {}, 0, None)
 
 
 def test_who_waits_too_long_is_told_and_no_longer_worked_for():
@@ -233,11 +233,15 @@ BAD = {
     "n as text": ({"n": "3"}, 422, "n: "),
     "n as a fraction": ({"n": 1.5}, 422, "n: "),
     "a label that is none": ({"label": "catt"}, 422, "did you mean 'cat'"),
-    "a label that is a path": ({"label": "../../etc/passwd"}, 422, "there is no label"),
-    "a label of half a letter": ({"label": "\ud800"}, 422, "there is no label"),
+    "a label that is a path": ({"label": "../../etc/passwd"}, 422, "label: there is no '../../etc/passwd'"),
+    "a label of half a letter": ({"label": "\ud800"}, 422, "label: there is no"),
+    "a label that is an object": ({"label": {"cat": 1}}, 422, "label: there is no"),
+    "two labels for one sample": ({"label": ["cat", "bee"]}, 422, "label: give one or 1, not 2"),
+    "a class beyond the last": ({"label": 3}, 422, "label: there is no 3"),
     "a negative seed": ({"seed": -1}, 422, "seed: "),
     "a seed without end": ({"seed": 10**300}, 422, "seed: "),
-    "no truncation at all": ({"truncation": 0}, 422, "truncation: "),
+    "a truncation below the mean": ({"truncation": -0.1}, 422, "truncation: "),
+    "a truncation beyond what is drawn": ({"truncation": 1.5}, 422, "truncation: "),
     "a format that is none": ({"format": "exe"}, 422, "format: "),
     "a field that is none": ({"count": 3}, 422, "count: "),
     "a list": ([1, 2], 422, "the body"),

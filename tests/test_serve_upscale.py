@@ -34,6 +34,7 @@ from ganvas.web.http.app import Limits, application  # noqa: E402
 from ganvas.web.http.enlarger import Enlarger  # noqa: E402
 from ganvas.web.http.fair_lock import FairLock  # noqa: E402
 from ganvas.web.http.guard import Guard  # noqa: E402
+from ganvas.web.http.uploads import Uploads  # noqa: E402
 from test_serve import TOKEN, asked, run, started, until  # noqa: E402, F401
 
 LIMITS = Limits(upload=300_000, pixels=20_000, pictures=2)
@@ -268,14 +269,14 @@ def test_the_token_is_asked_for_before_anything_is_read():
 
 def gated(upscaler: Upscaler, gate: threading.Event) -> Upscaler:
     """It waits for the gate before its first tile. made: the tiles."""
-    tile, upscaler.made = upscaler._tile, []
+    tile, upscaler.made = upscaler._window, []
 
-    def waiting(pixels, top, left):
+    def waiting(window):
         gate.wait(20)
-        upscaler.made.append((top, left))
-        return tile(pixels, top, left)
+        upscaler.made.append(window.shape)
+        return tile(window)
 
-    upscaler._tile = waiting
+    upscaler._window = waiting
     return upscaler
 
 
@@ -308,9 +309,9 @@ def test_who_waits_too_long_is_told_and_no_longer_worked_for():
 
 def test_samples_are_made_between_the_tiles_of_a_picture():
     upscaler = upscaler_of()
-    tile = upscaler._tile
+    tile = upscaler._window
     made = []
-    upscaler._tile = lambda *given: made.append(given) or time.sleep(0.02) or tile(*given)
+    upscaler._window = lambda *given: made.append(given) or time.sleep(0.02) or tile(*given)
     with client_of(upscaler) as client, ThreadPoolExecutor(1) as threads:
         picture = threads.submit(sent, client, file_of(smooth(16, 1_250)))  # one strip of 79 tiles
         until(lambda: "ganvas_waiting_pictures 1.0" in client.get("/metrics").text)
@@ -341,14 +342,14 @@ def test_turns_are_had_in_the_order_in_which_they_were_asked_for():
 
 def test_a_network_that_fails_fails_one_picture_and_not_the_server():
     upscaler = upscaler_of()
-    tile, fail = upscaler._tile, [True]
+    tile, fail = upscaler._window, [True]
 
     def sometimes(*given):
         if fail:
             raise RuntimeError(f"no memory {fail.pop()}")
         return tile(*given)
 
-    upscaler._tile = sometimes
+    upscaler._window = sometimes
     with client_of(upscaler) as client:
         failed = sent(client, PHOTO)
         assert failed.status_code == 500 and "memory" not in failed.text
@@ -358,9 +359,10 @@ def test_a_network_that_fails_fails_one_picture_and_not_the_server():
 
 def test_closing_finishes_what_was_let_in():
     gate = threading.Event()
-    enlarger = Enlarger(gated(upscaler_of(), gate), most_waiting=3, most_pixels=10_000)
+    uploads = Uploads(most_waiting=3)
+    enlarger = Enlarger(gated(upscaler_of(), gate), uploads, most_pixels=10_000)
     futures = [enlarger.submit(PHOTO, "png") for _ in range(3)]
-    closing = threading.Thread(target=enlarger.close)
+    closing = threading.Thread(target=uploads.close)
     closing.start()
     gate.set()
     closing.join()

@@ -33,7 +33,7 @@ from ganvas.recipes.srgan import SRGAN
 from ganvas.settings import Settings
 from ganvas.testing import tiny_photos
 from ganvas.training.loop import Training
-from ganvas.upscaling.upscaler import Upscaler, open_model
+from ganvas.upscaling.upscaler import Upscaler
 from test_cli import ganvas as command
 from test_cli import refused
 from test_upscale import smooth
@@ -93,10 +93,10 @@ def test_the_weights_of_the_end_of_the_warm_up_are_kept():
     for _ in range(5):
         training.step()
     ended = {name: tensor.clone() for name, tensor in training.recipe.generator.state_dict().items()}
-    assert list(training.recipe.stages()) == ["faithful"]
+    assert list(training.recipe.styles()) == ["faithful"]
     for _ in range(3):
         training.step()
-    stages = training.recipe.stages()
+    stages = training.recipe.styles()
     for name, tensor in ended.items():
         assert torch.equal(stages["faithful"][name], tensor)
     assert any(not torch.equal(stages["perceptual"][name], tensor) for name, tensor in ended.items())
@@ -106,7 +106,7 @@ def test_learning_rates_rise_fall_and_begin_again_in_the_second_stage():
     recipe = made(warmup=0.5, lr=1e-3, adversarial_lr=1e-4)
 
     def rate(step, fraction):
-        return recipe.rates(Progress(step=step, images=0, epoch=0, fraction=fraction))
+        return recipe.rates(Progress(step=step, items=0, epoch=0, fraction=fraction))
 
     assert rate(0, 0.0)["generator"] == pytest.approx(1 / RAMP)
     assert rate(5000, 0.25)["generator"] == pytest.approx((1 + math.cos(math.pi / 2)) / 2)
@@ -119,7 +119,7 @@ def test_learning_rates_rise_fall_and_begin_again_in_the_second_stage():
 def test_without_a_second_stage_there_is_no_discriminator():
     recipe = made(warmup=1.0)
     assert not hasattr(recipe, "discriminator") and list(recipe.optimizers()) == ["generator"]
-    assert list(recipe.stages()) == ["faithful"]
+    assert list(recipe.styles()) == ["faithful"]
 
 
 def test_the_generators_terms_are_the_weighted_ones_of_the_paper():
@@ -332,8 +332,9 @@ def test_what_is_kept_stays_and_between_is_between():
 
 
 def test_a_run_has_both_styles_and_enlarges(run, photos, tmp_path):
-    model = open_model(run)
-    assert set(model.weights) == {"faithful", "perceptual"} and model.default == "perceptual" and model.scale == 2
+    model = load(run)
+    assert list(model.weights) == ["faithful", "perceptual"] and model.style == "perceptual"
+    assert model.given["low"].scale == 2 and model.name == str(run)
     by_style = [Upscaler(model, style=style, precision="float32").enlarge(smooth(9, 9)) for style in (0, 0.5, 1)]
     assert not np.array_equal(by_style[0], by_style[2])
     assert np.array_equal(Upscaler(model, precision="float32").enlarge(smooth(9, 9)), by_style[2])
@@ -386,7 +387,7 @@ def test_a_run_is_resumed_with_its_photos(run, photos, capsys):
 
 def test_evaluation_agrees_with_scores_worked_out_apart(run, photos):
     report = ganvas.evaluate(run, photos, style="perceptual", progress=False)
-    upscaler = Upscaler(open_model(run), style="perceptual")
+    upscaler = Upscaler(load(run), style="perceptual")
     from ganvas.data.bicubic import shrunk
 
     values = {"PSNR[Y]": [], "SSIM[RGB]": []}

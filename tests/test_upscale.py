@@ -18,11 +18,15 @@ import ganvas
 from games import Linear
 from ganvas.data.bicubic import resized
 from ganvas.errors import DataError, RunError, UsageError
+from ganvas.inputs import Category, Given
+from ganvas.model import Model
 from ganvas.networks.rrdb import RRDBNet
 from ganvas.networks.srresnet import SRResNet
 from ganvas.networks.upscaling import Bicubic, CompactUpscaler
+from ganvas.recipe import Recipe
+from ganvas.spaces import FREE, ImageSpace
 from ganvas.upscaling.photo_files import PNG, Photo, Writer, enlarged_exif, read_photo
-from ganvas.upscaling.upscaler import Styled, Upscaler, check_enlarges, open_model, style_of, upscale
+from ganvas.upscaling.upscaler import Upscaler, enlarges, upscale
 from test_cli import ganvas as command
 from test_cli import refused
 
@@ -37,12 +41,20 @@ def smooth(height, width, channels=3, seed=0):
     return pixels
 
 
-class Holder(torch.nn.Module):
+class Holder(Recipe):
     """What an upscaler needs of a recipe."""
 
     def __init__(self, generator):
         super().__init__()
         self.generator = generator
+
+    def inputs(self):
+        network = self.generator
+        space = ImageSpace(network.channels, FREE, FREE)
+        return {"low": Given(space, scale=network.scale, reach=network.reach, multiple=network.fold)}
+
+    def generate(self, *, low):
+        return self.generator(low).clamp(-1, 1)
 
 
 def model_of(generator, **weights):
@@ -50,8 +62,10 @@ def model_of(generator, **weights):
     for parameter in generator.parameters():
         if parameter.ndim > 1 and not parameter.any():
             torch.nn.init.normal_(parameter, std=0.05)
-    state = generator.state_dict()
-    return Styled("a network", Holder(generator), {"faithful": state, **weights}, "faithful")
+    holder = Holder(generator.requires_grad_(False))
+    styles = {"faithful": generator.state_dict(), **weights}
+    space = ImageSpace(generator.channels, 8, 8)
+    return Model(holder.eval(), space, holder.inputs(), 0, "a network", styles, "faithful")
 
 
 def compact(**changes):
@@ -94,7 +108,7 @@ def test_tiles_leave_no_seam(generator, precision):
     model = model_of(generator)
     whole = Upscaler(model, precision=precision, tile=1024).enlarge(pixels)
     tiled = Upscaler(model, precision=precision, tile=16).enlarge(pixels)
-    assert whole.shape == (44 * model.scale, 37 * model.scale, 3)
+    assert whole.shape == (44 * generator.scale, 37 * generator.scale, 3)
     assert np.abs(whole.astype(int) - tiled).max() <= (1 if precision == "float32" else 2)
 
 
@@ -142,12 +156,15 @@ def test_styles_between_the_two_have_weights_between_theirs():
     one, other = compact(), compact()
     torch.nn.init.normal_(one.tail.weight, std=0.05)
     torch.nn.init.normal_(other.tail.weight, std=0.05)
-    model = Styled("two", Holder(one), {"faithful": one.state_dict(), "perceptual": other.state_dict()}, "faithful")
-    for share in (0, 0.25, 1):
-        weight = Upscaler(model, style=share, precision="float32").generator.tail.weight
+    model = model_of(one, perceptual=other.state_dict())
+    for share, style in ((0, 0), (0.25, 0.25), (0.25, "0.25"), (1, "perceptual")):
+        weight = Upscaler(model, style=style, precision="float32").model.recipe.generator.tail.weight
         assert torch.allclose(weight, (1 - share) * one.tail.weight + share * other.tail.weight, atol=1e-6)
-    assert torch.equal(Upscaler(model, precision="float32").generator.tail.weight, one.tail.weight)
-    with pytest.raises(UsageError, match="has no perceptual weights"):
+    before = one.tail.weight.clone()
+    unasked = Upscaler(model, precision="bf16").model.recipe.generator.tail.weight
+    assert torch.equal(unasked, before.bfloat16()) and unasked.dtype == torch.bfloat16
+    assert torch.equal(one.tail.weight, before) and one.tail.weight.dtype == torch.float32  # the model is as it was
+    with pytest.raises(UsageError, match=r"must be 'faithful', the only one of a network, not 0.5"):
         Upscaler(model_of(compact()), style=0.5)
 
 
@@ -293,9 +310,20 @@ def test_bad_input_is_one_line_and_nothing_is_written(photos, tmp_path, capsys):
         assert picture.size == (120, 80)
 
 
-def test_a_run_of_another_kind_is_refused():
+class Moods(Holder):
+    """It enlarges, in a mood: nothing that `ganvas upscale` can ask for."""
+
+    def inputs(self):
+        return super().inputs() | {"mood": Category(2)}
+
+
+def test_a_model_of_another_kind_is_refused():
+    linear = Linear()
     with pytest.raises(RunError, match=r"^runs/ring was trained with Linear, which does not enlarge images"):
-        check_enlarges(Linear(), "runs/ring")
+        Upscaler(Model(linear, ImageSpace(1, 1, 2), linear.inputs(), 0, "runs/ring"))
+    moods = Moods(compact())
+    assert not enlarges(Model(moods, ImageSpace(3, 8, 8), moods.inputs(), 0))
+    assert enlarges(model_of(compact()))
 
 
 # -- from Python --
@@ -314,16 +342,21 @@ def test_upscale_in_python_is_the_command(photos):
 
 
 def test_styles_are_words_or_shares():
-    assert style_of("faithful") == "faithful" and style_of("0.25") == 0.25 and style_of(None) is None
-    with pytest.raises(UsageError, match="number from 0 to 1"):
-        style_of("sharp")
+    model = model_of(compact(), perceptual=compact().state_dict())
+    assert model.styled("faithful").style == "faithful" and model.styled("0.25").style == 0.25
+    assert model.styled(None) is model
+    with pytest.raises(UsageError, match="must be faithful or perceptual, not 'sharp'"):
+        model.styled("sharp")
+    for wrong in (1.5, "nan", -1):
+        with pytest.raises(UsageError, match=r"must be 0 \(faithful\) to 1 \(perceptual\), not"):
+            model.styled(wrong)
 
 
 def test_a_picture_that_cannot_be_read_is_a_data_error(tmp_path):
     with pytest.raises(DataError, match="gone"):
         read_photo(tmp_path / "nothing.png")
     with pytest.raises(RunError, match="in the zoo"):
-        open_model("zoo:nothing")
+        upscale(smooth(8, 8), model="zoo:nothing")
 
 
 @pytest.mark.long

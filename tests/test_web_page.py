@@ -17,9 +17,7 @@ from PIL import Image
 import ganvas
 from chromium import browser_page
 from ganvas.exporting.graph import onnx_bytes
-from ganvas.exporting.web import about_enlarging, directions, page
-from ganvas.model.inputs import inputs_of
-from ganvas.spaces import space_to_config
+from ganvas.exporting.web import KINDS, kind_of, page
 from test_export import LABELS, SPACES, enlarger_of, model_of
 
 pytest.importorskip("onnx")
@@ -28,22 +26,10 @@ RUNTIME = Path(__file__).parents[1] / "src" / "ganvas" / "exporting" / "assets" 
 
 
 def written(folder: Path, model, name: str, title: str = "a <b>page</b>") -> Path:
-    inputs = inputs_of(model)
-    about = {
-        "name": title,
-        "recipe": name,
-        "step": 7,
-        "version": "0",
-        "space": space_to_config(model.space),
-        "shape": list(model.space.shape),
-        "canvas": model.space.canvas,
-        "labels": list(model.labels),
-        "inputs": [each.to_json() for each in inputs],
-        "output": "samples",
-        "directions": directions(model, inputs),
-    }
+    kind = kind_of(model)
+    about = {"name": title, "recipe": name, "step": 7, "version": "0", **KINDS[kind](model)}
     path = folder / f"{name}.html"
-    path.write_text(page(about, onnx_bytes(model, inputs, name)), encoding="utf-8")
+    path.write_text(page(about, onnx_bytes(model, name), kind), encoding="utf-8")
     return path
 
 
@@ -154,11 +140,7 @@ def test_the_runtime_is_what_its_source_says():
 
 
 def enlarging(folder: Path, model) -> Path:
-    inputs = inputs_of(model)
-    about = {"name": "larger", "recipe": "srgan", "step": 7, "version": "0", **about_enlarging(model)}
-    path = folder / "larger.html"
-    path.write_text(page(about, onnx_bytes(model, inputs, "srgan")), encoding="utf-8")
-    return path
+    return written(folder, model, "srgan", "larger")
 
 
 def photo_file(path: Path, height: int, width: int, channels: int = 3) -> np.ndarray:

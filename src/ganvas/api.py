@@ -19,6 +19,7 @@ from ganvas.data.opening import open_data
 from ganvas.doctor import Healer, Looks
 from ganvas.errors import DataError, RunError, UsageError, near_miss
 from ganvas.files import write_json
+from ganvas.inputs import check_names, inputs_to_json, with_names
 from ganvas.metrics.reconstruction import Reconstruction
 from ganvas.metrics.scorer import Scorer
 from ganvas.model import load, zoo
@@ -256,6 +257,7 @@ def _build(
     with torch.random.fork_rng():
         seed_from(settings.seed)
         recipe = chosen(**arguments)
+    check_names(recipe.inputs())
     if start is not None:
         _begin_with(recipe, start)
     return Training(recipe, data, settings)
@@ -285,6 +287,7 @@ def _config(job: Job) -> dict[str, Any]:
         "ganvas": __version__,
         "recipe": job.recipe_name,
         "arguments": job.arguments,
+        "inputs": inputs_to_json(with_names(training.recipe.inputs(), {"label": data.labels})),
         "settings": asdict(training.settings),
         "data": {
             "source": _absolute(data.source),

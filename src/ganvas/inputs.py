@@ -5,44 +5,82 @@
     {"latent": Normal((62,)), "category": Category(10), "codes": Uniform((2,))}
 
 Drawing, truncation, flags of the command line, the server's schema, the studio's fields and the inputs of exported
-files follow from the declaration. Nothing looks at argument names or at what was drawn.
+files follow from the declaration. Nothing looks at argument names or at what was drawn. Importing this needs no torch,
+so that the flags of a run can be told from its `config.json`.
 """
 
 from __future__ import annotations
 
+import keyword
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
-from torch import Tensor
+from ganvas.errors import DataError, RunError, UsageError, near_miss
+from ganvas.text import counted, listed, shown
 
-from ganvas.errors import RunError, UsageError, near_miss
-from ganvas.spaces import Space, space_from_config, space_to_config
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from ganvas.spaces import Space
+
+RESERVED = frozenset(
+    {"balanced", "format", "help", "n", "out", "overwrite", "recipe", "request", "run", "seed", "self", "tick"}
+    | {"truncation", "values"}
+)
+"""Names that no input has, because samples are asked for by them."""
+
+MOST_CLASSES = 10_000_000
+"""In a file that says what its inputs are; more are taken for damage."""
 
 
 class Input(ABC):
-    """One input of `generate`. Its tensors are (n, *shape), the values of one sample below the first dimension."""
+    """One input of `generate`. Its tensors are (n, *shape), the values of one sample below the first dimension.
+
+    kind: its name in JSON. file: whether people give it as a file, and not as text.
+    """
 
     kind: ClassVar[str]
+    file: ClassVar[bool] = False
 
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
-        """Of one sample's values."""
+        """Of one sample's values; FREE where any size will do."""
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """What there is to choose from, in words; () where there is no list of it."""
+        return ()
 
     @abstractmethod
-    def draw(self, n: int, device: torch.device) -> Tensor:
-        """(n, *shape) from the global random state. Raises UsageError where it can only be given."""
+    def draw(self, n: int, device: torch.device, first: int = 0) -> Tensor:
+        """(n, *shape) from the global random state. first: how many samples were drawn before these. Raises UsageError
+        where it can only be given."""
 
     def truncated(self, values: Tensor, share: float) -> Tensor:
         """Values that lie at `share` (0 to 1) of their way from the mean of what is drawn; as they are by default."""
         return values
 
     @abstractmethod
-    def parse(self, text: str) -> Tensor:
-        """(1, *shape): what a person means by this text. Raises UsageError that says what is admitted."""
+    def parse(self, value: Any) -> Tensor:
+        """(k, *shape): what somebody means by this value, k being 1 where it is one for all samples. It is the text of
+        a flag or a form, a value of JSON, the content of a file as bytes, or in Python a tensor or an array.
+
+        Raises UsageError that says what is admitted.
+        """
+
+    def admits(self) -> str:
+        """What people can give, in words for a help text; "" where it is only ever drawn."""
+        return ""
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of its value in a request."""
+        return {"description": self.admits()}
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
@@ -65,7 +103,9 @@ class Normal(Input):
     def shape(self) -> tuple[int, ...]:
         return self.size
 
-    def draw(self, n: int, device: torch.device) -> Tensor:
+    def draw(self, n: int, device: torch.device, first: int = 0) -> Tensor:
+        import torch
+
         values = torch.empty(n, *self.size, device=device).normal_()
         if not self.sphere:
             return values
@@ -75,8 +115,12 @@ class Normal(Input):
         """On the straight line to the mean, which is 0 (the truncation trick: Karras et al. 2019, appendix B)."""
         return values * share
 
-    def parse(self, text: str) -> Tensor:
-        raise UsageError("a latent is drawn, and not given as text; --seed chooses it")
+    def parse(self, value: Any) -> Tensor:
+        """A tensor, (*shape) or (k, *shape)."""
+        values = _tensor(value)
+        if values is None:
+            raise UsageError("a latent is drawn, and not given as text; --seed chooses it")
+        return _checked(values.float(), self)
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "shape": list(self.size), **({"sphere": True} if self.sphere else {})}
@@ -95,20 +139,44 @@ class Uniform(Input):
     def shape(self) -> tuple[int, ...]:
         return self.size
 
-    def draw(self, n: int, device: torch.device) -> Tensor:
+    @property
+    def count(self) -> int:
+        """How many numbers one sample takes."""
+        return math.prod(self.size)
+
+    def draw(self, n: int, device: torch.device, first: int = 0) -> Tensor:
+        import torch
+
         return (self.high - self.low) * torch.rand(n, *self.size, device=device) + self.low
 
-    def parse(self, text: str) -> Tensor:
-        """Numbers with commas between them."""
-        count = int(torch.Size(self.size).numel())
+    def parse(self, value: Any) -> Tensor:
+        """Numbers: with commas between them in text, a list in JSON, a tensor (*shape) or (k, *shape)."""
+        import torch
+
         try:
-            numbers = [float(word) for word in text.split(",")]
-        except ValueError:
-            numbers = []
-        if len(numbers) != count or not all(self.low <= number <= self.high for number in numbers):
-            few = "a number" if count == 1 else f"{count} numbers with commas between them, each"
-            raise UsageError(f"must be {few} from {self.low:g} to {self.high:g}, not {text!r}")
-        return torch.tensor(numbers).reshape(1, *self.size)
+            words = [float(word) for word in value.split(",")] if isinstance(value, str) else value
+            values = torch.as_tensor(words, dtype=torch.float64)
+        except (TypeError, ValueError, RuntimeError, OverflowError):
+            values = torch.tensor(math.nan)
+        if values.numel() == self.count and values.dim() <= 1:
+            values = values.reshape(1, *self.size)
+        elif tuple(values.shape[1:]) != self.size:
+            values = torch.tensor(math.nan)
+        if not bool(((values >= self.low) & (values <= self.high)).all()):
+            raise UsageError(f"must be {self.admits()}, not {_told(value)}")
+        return values.float()
+
+    def admits(self) -> str:
+        few = "a number" if self.count == 1 else f"{self.count} numbers with commas between them, each"
+        return f"{few} from {self.low:g} to {self.high:g}"
+
+    def schema(self) -> dict[str, Any]:
+        number = {"type": "number", "minimum": self.low, "maximum": self.high}
+        told = f"{counted(self.count, 'number')} from {self.low:g} to {self.high:g}; by default drawn"
+        if not self.size:
+            return {**number, "description": told}
+        bounds = {"minItems": self.count, "maxItems": self.count}
+        return {"type": "array", "items": number, **bounds, "description": told}
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "shape": list(self.size), "low": self.low, "high": self.high}
@@ -129,16 +197,49 @@ class Category(Input):
     def shape(self) -> tuple[int, ...]:
         return ()
 
-    def draw(self, n: int, device: torch.device) -> Tensor:
-        """Every class in turn, so that any n samples are as balanced as n allows."""
-        return torch.arange(n, device=device) % self.count
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """Its names, or its numbers where it has none."""
+        return self.names or tuple(str(number) for number in range(self.count))
 
-    def parse(self, text: str) -> Tensor:
-        """A name, or a number from 0 where the classes have no names."""
-        known = self.names or tuple(str(number) for number in range(self.count))
-        if text not in known:
-            raise UsageError(f"there is no {text!r}{near_miss(text, known)}")
-        return torch.tensor([known.index(text)])
+    def draw(self, n: int, device: torch.device, first: int = 0) -> Tensor:
+        """Every class in turn, so that any n samples are as balanced as n allows."""
+        import torch
+
+        return torch.arange(first, first + n, device=device) % self.count
+
+    def parse(self, value: Any) -> Tensor:
+        """A name, or a number from 0 where the classes have no names; or k of them. In JSON and Python a class that has
+        a name can be given by its number too, unless names are numbers themselves. A tensor holds numbers of classes.
+        """
+        import torch
+
+        numbers = _tensor(value)
+        if numbers is None:
+            some = value if isinstance(value, (list, tuple)) else [value]
+            return torch.tensor([self._number(each) for each in some], dtype=torch.int64)
+        if (
+            numbers.is_floating_point()
+            or numbers.dim() > 1
+            or not bool(((numbers >= 0) & (numbers < self.count)).all())
+        ):
+            raise UsageError(f"a tensor of classes holds whole numbers from 0 to {self.count - 1}, one a sample")
+        return numbers.reshape(-1).long()
+
+    def _number(self, value: Any) -> int:
+        whole = isinstance(value, Integral) and not isinstance(value, bool)
+        if (whole or isinstance(value, str)) and str(value) in self.choices:
+            return self.choices.index(str(value))
+        if whole and 0 <= value < self.count and not any(name.isdecimal() for name in self.names):
+            return int(value)
+        raise UsageError(f"there is no {_told(value)}{near_miss(str(value)[:200], self.choices)}")
+
+    def admits(self) -> str:
+        return listed(map(shown, self.names), 12) if self.names else f"a number from 0 to {self.count - 1}"
+
+    def schema(self) -> dict[str, Any]:
+        one = {"type": ["string", "integer"], "examples": list(self.choices[:1])}
+        return one | {"description": f"one of {listed(self.choices, 12)}; by default all in turn"}
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "shape": [], "classes": self.count, "names": list(self.names)}
@@ -154,6 +255,7 @@ class Given(Input):
     """
 
     kind: ClassVar[str] = "given"
+    file: ClassVar[bool] = True
     space: Space
     scale: int = 1
     reach: int | None = None
@@ -163,13 +265,35 @@ class Given(Input):
     def shape(self) -> tuple[int, ...]:
         return self.space.shape
 
-    def draw(self, n: int, device: torch.device) -> Tensor:
+    def draw(self, n: int, device: torch.device, first: int = 0) -> Tensor:
         raise UsageError(f"must be given: {self.space}")
 
-    def parse(self, text: str) -> Tensor:
-        raise UsageError(f"{text!r} cannot be read as {self.space}")
+    def parse(self, value: Any) -> Tensor:
+        """The content of a file; a tensor or an array of floats (*shape) or (k, *shape); or an array as prepared data
+        has it, which of pictures is (H, W, C) or (k, H, W, C) uint8."""
+        if isinstance(value, bytes):
+            try:
+                return self.space.read(value)
+            except DataError as error:
+                raise UsageError(str(error)) from None
+        values = _tensor(value)
+        if values is None:
+            raise UsageError(f"must be {self.space}: the content of a file, a tensor or an array, not {_told(value)}")
+        stored, row = self.space.stored()
+        if not values.is_floating_point() and str(values.dtype).removeprefix("torch.") == stored.name:
+            rows = values.cpu().numpy()
+            rows = rows[None] if _fits(rows.shape, row) else rows
+            if _fits(rows.shape[1:], row):
+                return self.space.decode(rows)
+            raise UsageError(f"must be {self.space}, not of shape {tuple(values.shape)}")
+        return _checked(values.float(), self)
+
+    def admits(self) -> str:
+        return f"a file: {self.space}"
 
     def to_json(self) -> dict[str, Any]:
+        from ganvas.spaces import space_to_config
+
         told = {"kind": self.kind, "shape": list(self.shape), "space": space_to_config(self.space), "scale": self.scale}
         return told | ({} if self.reach is None else {"reach": self.reach, "multiple": self.multiple})
 
@@ -177,6 +301,11 @@ class Given(Input):
 def label(classes: int) -> dict[str, Input]:
     """The input `label` of a conditional recipe; none for 0 classes. For `{"latent": ..., **label(self.classes)}`."""
     return {"label": Category(classes)} if classes else {}
+
+
+def given_of(inputs: Mapping[str, Input]) -> dict[str, Given]:
+    """The inputs that must be given, by name."""
+    return {name: each for name, each in inputs.items() if isinstance(each, Given)}
 
 
 def with_names(inputs: Mapping[str, Input], names: Mapping[str, tuple[str, ...]]) -> dict[str, Input]:
@@ -189,6 +318,18 @@ def with_names(inputs: Mapping[str, Input], names: Mapping[str, tuple[str, ...]]
     }
 
 
+def names_of(inputs: Mapping[str, Input]) -> dict[str, tuple[str, ...]]:
+    """The names of classes, by the name of the input: the reverse of `with_names`."""
+    return {name: each.names for name, each in inputs.items() if isinstance(each, Category) and each.names}
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Raises TypeError for the name of an input that no keyword or flag can have, or that samples are asked for by."""
+    for name in names:
+        if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_") or name in RESERVED:
+            raise TypeError(f"an input of `generate` cannot be called {name[:80]!r}; rename it")
+
+
 def inputs_to_json(inputs: Mapping[str, Input]) -> list[dict[str, Any]]:
     """For `config.json` and exported files, in their order."""
     return [{"name": name, **each.to_json()} for name, each in inputs.items()]
@@ -197,16 +338,65 @@ def inputs_to_json(inputs: Mapping[str, Input]) -> list[dict[str, Any]]:
 def inputs_from_json(told: Any) -> dict[str, Input]:
     """What `inputs_to_json` wrote. Raises RunError for anything else."""
     try:
-        return {str(each["name"]): _FROM_JSON[each["kind"]](each) for each in told}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RunError(f"these are no inputs that are known here: {str(told)[:200]}") from error
+        inputs = {str(each["name"]): _FROM_JSON[each["kind"]](each) for each in told}
+        check_names(inputs)
+        return inputs
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise RunError(f"these are no inputs that are known here: {shown(str(told)[:200])}") from error
+
+
+def _given(told: Mapping[str, Any]) -> Given:
+    from ganvas.spaces import space_from_config
+
+    reach = told.get("reach")
+    whole = (int(told["scale"]), None if reach is None else int(reach), int(told.get("multiple", 1)))
+    if min(whole[0], whole[2]) < 1 or (whole[1] or 0) < 0:
+        raise ValueError(f"scale, reach and multiple of {whole}")
+    return Given(space_from_config(told["space"]), *whole)
+
+
+def _category(told: Mapping[str, Any]) -> Category:
+    count, names = int(told["classes"]), tuple(map(str, told["names"]))
+    if not 1 <= count <= MOST_CLASSES or len(names) not in (0, count):
+        raise ValueError(f"{count} classes with {len(names)} names")
+    return Category(count, names)
 
 
 _FROM_JSON = {
     "normal": lambda told: Normal(tuple(map(int, told["shape"])), bool(told.get("sphere", False))),
     "uniform": lambda told: Uniform(tuple(map(int, told["shape"])), float(told["low"]), float(told["high"])),
-    "class": lambda told: Category(int(told["classes"]), tuple(map(str, told["names"]))),
-    "given": lambda told: Given(
-        space_from_config(told["space"]), int(told["scale"]), told.get("reach"), int(told.get("multiple", 1))
-    ),
+    "class": _category,
+    "given": _given,
 }
+
+
+def _tensor(value: Any) -> Tensor | None:
+    """A tensor or an array as a tensor; None for anything else."""
+    import numpy as np
+    import torch
+
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        return torch.from_numpy(np.ascontiguousarray(value))
+    return value if isinstance(value, torch.Tensor) else None
+
+
+def _fits(shape: Iterable[int], wanted: tuple[int, ...]) -> bool:
+    """Whether a shape is the wanted one, a negative side of which stands for any."""
+    sides = tuple(shape)
+    return len(sides) == len(wanted) and all(w in (s, -1) and s > 0 for s, w in zip(sides, wanted, strict=True))
+
+
+def _checked(values: Tensor, each: Input) -> Tensor:
+    """(*shape) or (k, *shape) as (k, *shape). Raises UsageError."""
+    if _fits(values.shape, each.shape):
+        return values.unsqueeze(0)
+    if _fits(values.shape[1:], each.shape) and len(values):
+        return values
+    wanted = ", ".join("any" if side < 0 else str(side) for side in each.shape)
+    raise UsageError(f"must be of shape ({wanted}), or (n, {wanted}) for n samples, not {tuple(values.shape)}")
+
+
+def _told(value: Any) -> str:
+    """A value of unknown origin in an error's line."""
+    text = repr(value)
+    return shown(text if len(text) <= 80 else text[:79] + "…")

@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 
 from ganvas.data.batches import Batch
 from ganvas.errors import UsageError, near_miss
-from ganvas.inputs import Given, Input, Normal
+from ganvas.inputs import Given, Input, Normal, given_of
 from ganvas.settings import GENERAL, Settings
 
 Scale = Literal["decision", "score", "pair"]
@@ -157,18 +157,18 @@ class Recipe(nn.Module):
     @final
     def given(self) -> dict[str, Given]:
         """The inputs that must be given, by name: none where samples need nothing but noise and classes."""
-        return {name: each for name, each in self.inputs().items() if isinstance(each, Given)}
+        return given_of(self.inputs())
 
     @final
     def draw(
-        self, n: int, given: Mapping[str, Tensor] | None = None, truncation: float | None = None
+        self, n: int, given: Mapping[str, Tensor] | None = None, truncation: float | None = None, first: int = 0
     ) -> dict[str, Tensor]:
         """The inputs of `generate` for `n` samples: those given, (n, ...) each, and the others drawn from the global
         random state.
 
         truncation: 0 to 1, how far from the mean every normal input lies, 1 being as it is drawn; the same draw stays
-        recognisable. Raises UsageError for an input that there is not, one that must be given and is not, and for a
-        truncation where nothing normal is drawn.
+        recognisable. first: how many samples came before, so that classes go on in turn. Raises UsageError for an input
+        that there is not, one that must be given and is not, and for a truncation where nothing normal is drawn.
         """
         declared, given = self.inputs(), given or {}
         for name in given:
@@ -179,7 +179,7 @@ class Recipe(nn.Module):
         drawn = {}
         for name, each in declared.items():
             try:
-                drawn[name] = given[name] if name in given else each.draw(n, self.device)
+                drawn[name] = given[name] if name in given else each.draw(n, self.device, first)
             except UsageError as error:
                 raise UsageError(f"{type(self).__name__}: its input {name!r} {error}") from None
         if truncation is None:

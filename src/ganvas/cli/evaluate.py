@@ -37,7 +37,7 @@ FLAGS = (
     ("-n", "N", "samples, and items of the data at most (default: 2000)"),
     ("--split", "S", "train, validation or test, or several such as validation+test (default: train)"),
     ("--seed", "S", "of the samples and of every draw (default: 0)"),
-    ("--truncation", "T", "cut the latent distribution off at T, such as 1.5"),
+    ("--truncation", "T", "0 to 1: nearer to the average sample, with less variety (1: as drawn)"),
     ("--border", "N", "with --pairs, or of photos that a model enlarges: pixels left out on each side"),
     ("--low", "SOURCE", "of a model that enlarges photos: their low-resolution versions (default: shrunk here)"),
     ("--style", "STYLE", "of a model that enlarges photos: faithful, perceptual or a number from 0 to 1"),

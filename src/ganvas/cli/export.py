@@ -24,7 +24,7 @@ def run(words: list[str]) -> int:
     parser.add_argument("--format", metavar="onnx|hub|web", help="what to write")
     parser.add_argument("--out", metavar="PATH", help="a file .onnx or .html, or a folder for hub")
     parser.add_argument(
-        "--style", metavar="STYLE", help="of a model that enlarges: faithful, perceptual, or 0 to 1 between them"
+        "--style", metavar="STYLE", help="of a model with several weights: faithful, perceptual, or 0 to 1 between them"
     )
     parser.add_argument("--recipe", metavar="FILE:CLASS", help="the file of a recipe of your own, which will be run")
     parser.add_argument("--overwrite", action="store_true", help="replace what exists")

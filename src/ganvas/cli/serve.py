@@ -27,7 +27,7 @@ def run(words: list[str]) -> int:
     parser = Parser(
         prog="ganvas serve",
         usage="ganvas serve RUN [--host H] [--port P] [--token-file F] [flags]",
-        description="An HTTP server that samples a trained run and enlarges pictures. It needs:\n"
+        description="An HTTP server that samples a trained run, and changes or enlarges pictures. It needs:\n"
         'pip install "ganvas[serve]"',
         epilog=EXAMPLES,
     )

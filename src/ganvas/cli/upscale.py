@@ -30,13 +30,13 @@ def run(words: list[str]) -> int:
     report = None if parsed.report is None else Path(parsed.report)
     if report is not None and report.exists() and not parsed.overwrite:
         raise UsageError(f"{report} exists; add --overwrite to replace it, or choose another --report")
-    from ganvas.upscaling import DEFAULT, TILE, Upscaler, jobs, open_model, style_of, upscale_files
+    from ganvas.model import TILE, load
+    from ganvas.upscaling import DEFAULT, Upscaler, jobs, upscale_files
 
-    style = style_of(parsed.style)
     found = jobs(parsed.sources, parsed.out, overwrite=parsed.overwrite)
-    model = open_model(parsed.model or DEFAULT, parsed.recipe)
+    model = load(parsed.model or DEFAULT, recipe=parsed.recipe)
     upscaler = Upscaler(
-        model, scale=scale, style=style, tile=tile or TILE, precision=parsed.precision, device=parsed.device
+        model, scale=scale, style=parsed.style, tile=tile or TILE, precision=parsed.precision, device=parsed.device
     )
     outcomes = []
     for outcome in upscale_files(found, upscaler, report=report, progress=not parsed.quiet):

@@ -12,16 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ganvas.errors import RunError, UsageError, near_miss
 from ganvas.exporting.hub import write_hub
 from ganvas.exporting.onnx_file import write_onnx
 from ganvas.exporting.run import Exportable
 from ganvas.exporting.web import write_page
-from ganvas.model import Model, load
+from ganvas.model import load
 from ganvas.recipe import Recipe
-from ganvas.upscaling import open_model, style_of, weights_of
 
 MOST_DIFFERENCE = 1e-3
 """Between what PyTorch and the export make, at values in [-1, 1]; more is an error."""
@@ -57,9 +55,9 @@ def export(
 ) -> Exported:
     """Exports a run or `zoo:NAME`. format: `onnx` (a file .onnx), `hub` (a folder) or `web` (a file .html).
 
-    recipe: the file and class of a run's own recipe, which is executed. style: of a model that enlarges, the weights in
-    an `onnx` or `web` export: `faithful`, `perceptual` or a number between 0 and 1; by default `faithful` for the zoo's
-    models and the last weights of a run.
+    recipe: the file and class of a run's own recipe, which is executed. style: the weights in an `onnx` or `web` export
+    of a model that has several, such as `faithful`, `perceptual` or a number between 0 and 1; by default the first of a
+    model of the zoo and the last weights of a run.
 
     Raises UsageError for an output that exists, unless `overwrite`, or a package that is missing, and RunError where
     the run cannot be exported or the export does not give PyTorch's samples; then nothing is written.
@@ -71,9 +69,7 @@ def export(
     _check_out(out, format, ending, overwrite)
     if style is not None and not ending:
         raise UsageError(f"--style is for onnx and web, which hold one network; --format {format} holds all of a run's")
-    model = load(run, recipe=recipe)
-    if style is not None:
-        _restyle(model, run, recipe, style)
+    model = load(run, recipe=recipe).styled(style)
     found: list[float] = []
 
     def check(difference: float) -> None:
@@ -86,14 +82,6 @@ def export(
 
     write(Exportable(run, model, recipe), out, check)
     return Exported(out, found[-1], model.step)
-
-
-def _restyle(model: Model, run: str | Path, recipe: str | type[Recipe] | None, style: str | float) -> None:
-    """Gives the generator of a model that enlarges the weights of a style."""
-    chosen = style_of(style)
-    styled = open_model(run, recipe)
-    generator: Any = model.recipe.generator
-    generator.load_state_dict(weights_of(styled, chosen))
 
 
 def _check_out(out: Path, format: str, ending: str, overwrite: bool) -> None:

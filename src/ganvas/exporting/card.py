@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from ganvas.errors import RunError
 from ganvas.exporting.run import Exportable
@@ -14,100 +15,122 @@ from ganvas.metrics.scorer import best_of
 from ganvas.model import Model, zoo
 from ganvas.run import mapping
 from ganvas.text import plain, shown
+from ganvas.upscaling import enlarges
 
 MOST_PASSPORTS = 20
 
 
 def card(source: Exportable, config: Mapping[str, Any], name: str) -> str:
     """Markdown with the front matter that the Hub reads. name: of the folder that it will lie in."""
-    model, data = source.model, config["data"]
-    labels = f" It generates by label: {', '.join(map(_code, model.labels[:30]))}." if model.labels else ""
-    tags = ["gan", "generative-adversarial-network", str(config["recipe"]), str(data["name"])]
-    return f"""{_front(model.space.task, tags)}
+    words = _enlarger(source) if enlarges(source.model) else _sampler(source)
+    own = {"recipe": str(config["recipe"]), "data": str(config["data"]["name"])}
+    return f"""{_front(words.pipeline, [own.get(tag, tag) for tag in words.tags])}
 # {_text(name)}
-
-![64 samples, seed 0](samples.png)
-
-A generative adversarial network that makes {_text(str(model.space))}, trained with Ganvas {_text(config["ganvas"])},
-recipe {_code(config["recipe"])}, {model.step:,} steps.{labels}
+{"" if source.model.given else SAMPLES}
+{words.what}, trained with Ganvas
+{_text(config["ganvas"])}, recipe {_code(config["recipe"])}, {source.model.step:,} steps.{words.more}
 
 ## Use
 
-```python
-import ganvas
-
-model = ganvas.load("path/to/this/folder")
-samples = model.sample(16, seed=1)  # {_shape(model)}
-```
-
-`ganvas sample`, `ganvas evaluate`, `ganvas serve` and `ganvas export` take the folder as they take a run. The weights
-are safetensors; nothing is executed by loading them.
+{words.use}
 
 ## Data
 
-{_data(data)}
+{words.data or _data(config["data"])}
 
 ## Scores
 
-{_scores(Path(source.run), model)}
+{words.scores or _scores(Path(source.run), source.model)}
 
 {_training(config)}
 
 ## Limits
 
-A GAN shows what its data shows, errors and omissions included, and can repeat single training items: look at
-`ganvas evaluate`'s memorisation before publishing what it makes. Scores from different extractors, sample counts or
-data cannot be compared.
+{words.limits}
 """
 
 
-def enlarger_card(source: Exportable, config: Mapping[str, Any], name: str) -> str:
-    """The same for a model that enlarges. Of the zoo's it says what their own card does."""
-    entry = zoo.entry(source.run).card if zoo.is_zoo(source.run) else None
-    model, generator = source.model, cast(Any, source.model.recipe.generator)
-    tags = ["gan", "super-resolution", str(config["recipe"])]
-    colour = "colour (gray works too)" if generator.channels == 3 else "gray (colours plane by plane)"
-    if entry is None:
-        data, scores, limits = _data(config["data"]), _scores(Path(source.run), model), ENLARGER_LIMITS
+@dataclass(frozen=True)
+class Words:
+    """What differs from card to card. tags: of which `recipe` and `data` stand for their names."""
+
+    what: str
+    use: str
+    limits: str
+    pipeline: str | None
+    tags: tuple[str, ...]
+    more: str = ""
+    data: str = ""
+    scores: str = ""
+
+
+def _sampler(source: Exportable) -> Words:
+    model = source.model
+    given = next(iter(model.given.items()), None)
+    if given is None:
+        pipeline = model.space.task
+        call = f"model.sample(16, seed=1)  # {_shape(model, 16)}"
+        made, commands = str(model.space), "`ganvas sample`, `ganvas evaluate`, `ganvas serve` and `ganvas export` take"
     else:
-        data = f"{entry['trained_on']}.\n\n{entry['licence']}"
-        scores, limits = _zoo_scores(entry["styles"]), entry["limits"]
-    return f"""{_front("image-to-image", tags)}
-# {_text(name)}
+        played = {model.space.element, given[1].space.element}
+        pipeline = {"img": "image-to-image", "audio": "audio-to-audio"}[played.pop()] if len(played) == 1 else None
+        call = f"model.transform({given[0]})  # {_shape(model, 'n')}"
+        made, commands = f"{model.space} of {given[1].space}", "`ganvas serve` and `ganvas export` take"
+    more = f" It generates by label: {', '.join(map(_code, model.labels[:30]))}." if model.labels else ""
+    return Words(
+        what=f"A generative adversarial network that makes {_text(made)}",
+        use=f"""```python
+import ganvas
 
-A network that enlarges photos {generator.scale} times, in {colour}, trained with Ganvas
-{_text(config["ganvas"])}, recipe {_code(config["recipe"])}, {model.step:,} steps.
+model = ganvas.load("path/to/this/folder")
+samples = {call}
+```
 
-## Use
+{commands} the folder as they take a run. The weights
+are safetensors; nothing is executed by loading them.""",
+        limits=LIMITS,
+        pipeline=pipeline,
+        tags=("gan", "generative-adversarial-network", "recipe", "data"),
+        more=more,
+    )
 
-```bash
+
+def _enlarger(source: Exportable) -> Words:
+    """Of the zoo's models it says what their own card does."""
+    entry = zoo.entry(source.run).card if zoo.is_zoo(source.run) else None
+    (given,) = source.model.given.values()
+    colour = "colour (gray works too)" if given.shape[0] == 3 else "gray (colours plane by plane)"
+    return Words(
+        what=f"A network that enlarges photos {given.scale} times, in {colour}",
+        use=f"""```bash
 ganvas upscale photo.jpg --out large.png --model path/to/this/folder
 ```
 
 ```python
 import ganvas
 
-large = ganvas.upscale(photo, model="path/to/this/folder")  # (H, W, C) uint8, each side {generator.scale} times as long
+large = ganvas.upscale(photo, model="path/to/this/folder")  # (H, W, C) uint8, each side {given.scale} times as long
 ```
 
 `ganvas evaluate`, `ganvas serve` and `ganvas export` take the folder as they take a run. The weights are safetensors;
-nothing is executed by loading them.
+nothing is executed by loading them.""",
+        limits=ENLARGER_LIMITS if entry is None else entry["limits"],
+        pipeline="image-to-image",
+        tags=("gan", "super-resolution", "recipe"),
+        data="" if entry is None else f"{entry['trained_on']}.\n\n{entry['licence']}",
+        scores="" if entry is None else _zoo_scores(entry["styles"]),
+    )
 
-## Data
 
-{data}
-
-## Scores
-
-{scores}
-
-{_training(config)}
-
-## Limits
-
-{limits}
+SAMPLES = """
+![64 samples, seed 0](samples.png)
 """
 
+LIMITS = (
+    "A GAN shows what its data shows, errors and omissions included, and can repeat single training items: look at "
+    "`ganvas evaluate`'s memorisation before publishing what it makes. Scores from different extractors, sample counts "
+    "or data cannot be compared."
+)
 
 ENLARGER_LIMITS = (
     "What a photo does not show, a network can only guess: detail that it adds is likely, and no evidence of what was "
@@ -187,9 +210,9 @@ def _rows(values: Mapping[str, Any]) -> str:
     return "\n".join(f"| {_code(key)} | {_text(plain(value))} |" for key, value in values.items() if value is not None)
 
 
-def _shape(model: Model) -> str:
+def _shape(model: Model, n: int | str) -> str:
     within = "" if model.space.bounds is None else f" in {list(model.space.bounds)}"
-    return f"(16, {', '.join(map(str, model.space.shape))}){within}"
+    return f"({n}, {', '.join(map(str, model.space.shape))}){within}"
 
 
 def _text(value: Any) -> str:

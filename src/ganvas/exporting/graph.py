@@ -1,10 +1,10 @@
 """A model's `generate` as an ONNX graph, and how far ONNX Runtime's samples are from PyTorch's.
 
-The random draw stays outside: the graph's inputs are what `draw` gives, each with the batch as its first, free
-dimension, so the same inputs give the same samples everywhere. A model that enlarges has one input, a picture whose
-height and width are free too. PyTorch's tracing exporter is used and not the newer one that goes by torch.export;
-docs/decisions/0013-export.md says why. What tracing would freeze (a size that was read in Python) comes to light,
-because the check uses other sizes than the trace.
+The random draw stays outside: the graph's inputs are those that the recipe declares, each with the batch as its first,
+free dimension, so the same inputs give the same samples everywhere. Of a picture that is given, height and width are
+free too where its space leaves them open. PyTorch's tracing exporter is used and not the newer one that goes by
+torch.export; docs/decisions/0013-export.md says why. What tracing would freeze (a size that was read in Python) comes
+to light, because the check uses other sizes than the trace.
 """
 
 from __future__ import annotations
@@ -19,21 +19,31 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.errors import RunError, needed
-from ganvas.model import Input, Model, compared, traced
-from ganvas.spaces import space_to_config
+from ganvas.exporting.examples import compared, is_free, traced
+from ganvas.inputs import Normal, inputs_to_json
+from ganvas.model import Model
+from ganvas.spaces import FREE, space_to_config
 from ganvas.version import __version__
 
 OPSET = 17
 OUTPUT = "samples"
 ENLARGED = "enlarged"
-"""The graph's output: of a model that samples, and of one that enlarges."""
+"""The graph's output; where it is larger than what is given, and in general."""
+
+SIDES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+"""What free sides are called, by how many sides there are below the channels."""
 
 
-def onnx_bytes(model: Model, inputs: list[Input], recipe_name: str) -> bytes:
+def output_of(model: Model) -> str:
+    """The name of the graph's output."""
+    return ENLARGED if any(each.scale > 1 for each in model.given.values()) else OUTPUT
+
+
+def onnx_bytes(model: Model, recipe_name: str) -> bytes:
     """The graph as an .onnx file holds it, with what a user of it must know as metadata. Raises RunError."""
     onnx = needed("onnx", "export")
     drawn = traced(model)
-    output = ENLARGED if model.enlarges else OUTPUT
+    output = output_of(model)
     generator = _Generator(model.recipe, list(drawn)).eval()
     buffer = io.BytesIO()
     try:
@@ -47,48 +57,50 @@ def onnx_bytes(model: Model, inputs: list[Input], recipe_name: str) -> bytes:
                 opset_version=OPSET,
                 input_names=list(drawn),
                 output_names=[output],
-                dynamic_axes=_free(inputs, output),
+                dynamic_axes=_free(model, output),
             )
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
         reason = str(error).strip().splitlines()[0]
         raise RunError(f"PyTorch cannot export the recipe {recipe_name} to ONNX: {reason}") from error
     graph = onnx.load_from_string(buffer.getvalue())
-    onnx.helper.set_model_props(graph, metadata(model, inputs, recipe_name))
+    onnx.helper.set_model_props(graph, metadata(model, recipe_name))
     onnx.checker.check_model(graph)
     return bytes(graph.SerializeToString())
 
 
-def metadata(model: Model, inputs: list[Input], recipe_name: str) -> dict[str, str]:
-    """The metadata of the file, JSON where it is more than a word: what each input is drawn from, the labels' names in
-    the order of their numbers, the space and the range of its values, the recipe, and the step of the weights.
+def metadata(model: Model, recipe_name: str) -> dict[str, str]:
+    """The metadata of the file, JSON where it is more than a word: what each input is drawn from or given as, the sizes
+    of the normal ones, the labels' names in the order of their numbers, the space and the range of what comes out, the
+    recipe, and the step of the weights.
 
-    Of a model that enlarges: its scale, its channels, and its reach, which is how many pixels of the input away an
-    output pixel can see, and so how much tiles must overlap to have no seam.
+    Where something is given: how many times as large the output is (`scale`), the channels of what is given, and its
+    reach, which is how many pixels of the input away an output pixel can see, and so how much tiles must overlap to
+    have no seam.
     """
-    told: dict[str, Any] = {
-        "inputs": [each.to_json() for each in inputs],
-        "range": model.space.bounds,
-    }
-    if model.enlarges:
-        generator: Any = model.recipe.generator
-        told |= {"scale": generator.scale, "channels": generator.channels, "reach": generator.reach}
-    else:
-        told |= {
-            "latent": {each.name: list(each.shape) for each in inputs if each.kind == "normal"},
-            "labels": list(model.labels),
-            "space": space_to_config(model.space),
-        }
+    told: dict[str, Any] = {"inputs": inputs_to_json(model.inputs), "range": model.space.bounds}
+    if not is_free(model):
+        told["space"] = space_to_config(model.space)
+    latent = {name: list(each.shape) for name, each in model.inputs.items() if isinstance(each, Normal)}
+    if latent or not model.given:
+        told["latent"] = latent
+    if model.labels or not model.given:
+        told["labels"] = list(model.labels)
+    for given in list(model.given.values())[:1]:
+        told |= {"scale": given.scale, "channels": given.shape[0]}
+        told |= {} if given.reach is None else {"reach": given.reach}
     words = {"version": __version__, "recipe": recipe_name, "step": str(model.step)}
     return {f"ganvas.{key}": value for key, value in (words | {k: json.dumps(v) for k, v in told.items()}).items()}
 
 
-def _free(inputs: list[Input], output: str) -> dict[str, dict[int, str]]:
+def _free(model: Model, output: str) -> dict[str, dict[int, str]]:
     """The dimensions that may have any size, by input and output."""
-    sides = {2: "height", 3: "width"}
-    pictures = {each.name: sides for each in inputs if each.kind == "image"}
-    if pictures:
-        pictures[output] = {place: f"enlarged_{side}" for place, side in sides.items()}
-    return {name: {0: "batch", **pictures.get(name, {})} for name in (*(each.name for each in inputs), output)}
+    free: dict[str, dict[int, str]] = {name: {0: "batch"} for name in (*model.inputs, output)}
+    for name, each in model.given.items():
+        sides = SIDES.get(len(each.shape) - 1, ())
+        places = {place: side for place, side in enumerate(sides, 2) if each.shape[place - 1] == FREE}
+        free[name] |= places
+        free[output] |= {place: f"{output}_{side}" for place, side in places.items()}
+    return free
 
 
 def session_of(graph: bytes) -> Any:

@@ -2,7 +2,7 @@
 
 model.safetensors     all networks; the generator's weights are the averaged ones
 config.json           recipe, arguments, data, step; no path of the machine that trained it
-samples.png           64 samples of seed 0; not of a model that which makes nothing of its own
+samples.png           64 samples of seed 0; none where something must be given
 README.md             the model card
 """
 
@@ -18,10 +18,11 @@ import torch
 from safetensors.torch import save
 
 from ganvas.errors import TrainingError
-from ganvas.exporting.card import card, enlarger_card
+from ganvas.exporting.card import card
+from ganvas.exporting.examples import compared
 from ganvas.exporting.run import Exportable
 from ganvas.files import write_atomically, write_json
-from ganvas.model import Model, compared
+from ganvas.model import Model
 from ganvas.recipe import frozen_names
 from ganvas.spaces import save_picture
 from ganvas.training import EXPORTED
@@ -45,11 +46,9 @@ def write_hub(source: Exportable, out: Path, check: Callable[[float], None]) -> 
     try:
         write_atomically(beside / EXPORTED, weights)
         write_json(beside / "config.json", config)
-        if model.enlarges:
-            write_atomically(beside / "README.md", enlarger_card(source, config, out.resolve().name))
-        else:
-            save_picture(model.space.show(model.sample(SHOWN, seed=0), columns=model.columns), beside / "samples.png")
-            write_atomically(beside / "README.md", card(source, config, out.resolve().name))
+        if not model.given:
+            save_picture(model.space.show(model.sample(SHOWN, seed=0), columns=model.columns()), beside / "samples.png")
+        write_atomically(beside / "README.md", card(source, config, out.resolve().name))
         check(_difference(model, source.load(beside)))
         _move(beside, out)
     except OSError as error:

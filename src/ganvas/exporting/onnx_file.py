@@ -8,10 +8,9 @@ from pathlib import Path
 from ganvas.exporting.graph import largest_difference, onnx_bytes
 from ganvas.exporting.run import Exportable
 from ganvas.files import write_atomically
-from ganvas.model import inputs_of
 
 
 def write_onnx(source: Exportable, out: Path, check: Callable[[float], None]) -> None:
-    graph = onnx_bytes(source.model, inputs_of(source.model), source.config()["recipe"])
+    graph = onnx_bytes(source.model, source.config()["recipe"])
     check(largest_difference(source.model, graph))
     write_atomically(out, graph)

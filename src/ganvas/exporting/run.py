@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ganvas.inputs import inputs_to_json
 from ganvas.model import Model, load, shared_config, zoo
 from ganvas.recipe import Recipe
 
@@ -24,7 +25,7 @@ class Exportable:
 
     def config(self) -> dict[str, Any]:
         """What of its configuration may leave this machine."""
-        return shared_config(self.run)
+        return shared_config(self.run) | {"inputs": inputs_to_json(self.model.inputs)}
 
     def load(self, folder: Path) -> Model:
         """The model of another folder that holds the same recipe."""

@@ -2,7 +2,7 @@
 
 It works from `file://`, where a page may fetch nothing, and its content security policy forbids every request anyway.
 Model and runtime are compressed and inside it as base64. Sliders move along the latent space: between two samples, and
-along the directions that change the pictures most. The page of a model that enlarges takes a photo from its visitor.
+along the directions that change the pictures most. The page of a model that is given photos takes one from its visitor.
 """
 
 from __future__ import annotations
@@ -12,18 +12,21 @@ import gzip
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ganvas.errors import UsageError
-from ganvas.exporting.graph import ENLARGED, OUTPUT, largest_difference, onnx_bytes
+from ganvas.exporting.examples import draws
+from ganvas.exporting.graph import largest_difference, onnx_bytes, output_of
 from ganvas.exporting.run import Exportable
 from ganvas.files import write_atomically
 from ganvas.html import render
-from ganvas.model import BLOCK, Input, Model, draws, inputs_of
+from ganvas.inputs import Normal, inputs_to_json
+from ganvas.model import BLOCK, Model
 from ganvas.spaces import kinds, space_to_config
+from ganvas.upscaling import enlarges
 from ganvas.version import __version__
 
 DIRECTIONS = 6
@@ -32,16 +35,11 @@ LARGEST_LATENT = 1024
 
 
 def write_page(source: Exportable, out: Path, check: Callable[[float], None]) -> None:
+    """Raises UsageError for a model that must be given anything but a photo to enlarge, since no page takes that."""
     model = source.model
-    if model.space.canvas is None:
-        shown = " and ".join(sorted({each.noun for each in kinds.values() if each.canvas}))
-        raise UsageError(f"a page cannot show {model.space.noun} yet, only {shown}: export to onnx or hub")
-    inputs = inputs_of(model)
-    for each in inputs:
-        if each.kind == "other":
-            raise UsageError(f"the page cannot draw this recipe's input {each.name!r}: it is neither normal nor even")
+    kind = kind_of(model)
     recipe_name = source.config()["recipe"]
-    graph = onnx_bytes(model, inputs, recipe_name)
+    graph = onnx_bytes(model, recipe_name)
     check(largest_difference(model, graph))
     about = {
         "name": source.name,
@@ -49,66 +47,90 @@ def write_page(source: Exportable, out: Path, check: Callable[[float], None]) ->
         "step": model.step,
         "version": __version__,
     }
-    about |= about_enlarging(model) if model.enlarges else _sampling(model, inputs)
-    write_atomically(out, page(about, graph))
+    write_atomically(out, page(about | KINDS[kind](model), graph, kind))
+
+
+def kind_of(model: Model) -> str:
+    """Which page suits the model, a key of `KINDS`. Raises UsageError."""
+    if not model.given and model.space.canvas is None:
+        shown = " and ".join(sorted({each.noun for each in kinds.values() if each.canvas}))
+        raise UsageError(f"a page cannot show {model.space.noun} yet, only {shown}: export to onnx or hub")
+    if not model.given:
+        return "sample"
+    if enlarges(model):
+        return "enlarge"
+    name, given = next(iter(model.given.items()))
+    raise UsageError(
+        f"a page draws samples or enlarges photos, and this model must be given {name!r} ({given.space}): "
+        "take --format onnx or hub"
+    )
 
 
 def about_enlarging(model: Model) -> dict[str, Any]:
     """What the script of a model that enlarges must know of it."""
-    generator = cast(Any, model.recipe.generator)
+    ((name, given),) = model.given.items()
     return {
-        "output": ENLARGED,
-        "scale": generator.scale,
-        "channels": generator.channels,
-        "reach": generator.reach,
+        "input": name,
+        "output": output_of(model),
+        "scale": given.scale,
+        "channels": given.shape[0],
+        "reach": given.reach,
     }
 
 
-def _sampling(model: Model, inputs: list[Input]) -> dict[str, Any]:
+def about_sampling(model: Model) -> dict[str, Any]:
+    """The same of one that samples."""
     return {
         "space": space_to_config(model.space),
         "shape": list(model.space.shape),
         "canvas": model.space.canvas,
         "labels": list(model.labels),
-        "inputs": [each.to_json() for each in inputs],
-        "output": OUTPUT,
-        "directions": directions(model, inputs),
+        "inputs": inputs_to_json(model.inputs),
+        "output": output_of(model),
+        "directions": directions(model),
     }
 
 
-def page(about: dict[str, Any], graph: bytes) -> str:
-    """The whole page. about: what its script must know, of any origin: it is escaped."""
+KINDS: dict[str, Callable[[Model], dict[str, Any]]] = {"sample": about_sampling, "enlarge": about_enlarging}
+"""The pages there are, and what the script of each must know."""
+
+
+def page(about: dict[str, Any], graph: bytes, kind: str) -> str:
+    """The whole page. about: what its script must know, of any origin: it is escaped. kind: a key of `KINDS`."""
     runtime = files("ganvas.exporting").joinpath("assets", "onnxruntime-web", "ort.wasm.gz")
     return render(
         "exporting/page.html.jinja",
         about=about,
-        kind="enlarge" if about["output"] == ENLARGED else "sample",
+        kind=kind,
         model=_packed(gzip.compress(graph, 6, mtime=0)),
         runtime=_packed(runtime.read_bytes()),
     )
 
 
-def directions(model: Model, inputs: list[Input], count: int = DIRECTIONS) -> dict[str, Any] | None:
+def directions(model: Model, count: int = DIRECTIONS) -> dict[str, Any] | None:
     """The unit vectors in the first latent vector's space along which samples change most, on average: the leading
     eigenvectors of the mean of J J^T, with J the derivative of `generate` at a few draws, by finite differences.
 
     None for a latent vector that is too long or not there.
     """
-    latent = next((each for each in inputs if each.kind == "normal" and len(each.shape) == 1), None)
-    if latent is None or latent.shape[0] > LARGEST_LATENT:
+    vectors_of = {
+        name: each for name, each in model.inputs.items() if isinstance(each, Normal) and len(each.shape) == 1
+    }
+    latent = next(iter(vectors_of), None)
+    if latent is None or vectors_of[latent].shape[0] > LARGEST_LATENT:
         return None
-    size, distance = latent.shape[0], 0.1
+    size, distance = vectors_of[latent].shape[0], 0.1
     total = torch.zeros(size, size)
     drawn = draws(model, 4, seed=1)
     for index in range(4):
         base = {name: each[index : index + 1] for name, each in drawn.items()}
-        moved = base[latent.name] + distance * torch.eye(size)
-        rows = [_sampled(model, base, latent.name, part) for part in moved.split(BLOCK)]
-        jacobian = (torch.cat(rows) - _sampled(model, base, latent.name, base[latent.name])) / distance
+        moved = base[latent] + distance * torch.eye(size)
+        rows = [_sampled(model, base, latent, part) for part in moved.split(BLOCK)]
+        jacobian = (torch.cat(rows) - _sampled(model, base, latent, base[latent])) / distance
         total += jacobian @ jacobian.t()
     vectors = torch.linalg.eigh(total).eigenvectors.flip(1)[:, :count].t()  # of the largest first
     signs = vectors.gather(1, vectors.abs().argmax(1, keepdim=True)).sign()
-    return {"input": latent.name, "vectors": [[round(v, 5) for v in row] for row in (vectors * signs).tolist()]}
+    return {"input": latent, "vectors": [[round(v, 5) for v in row] for row in (vectors * signs).tolist()]}
 
 
 def _sampled(model: Model, base: dict[str, Tensor], name: str, latent: Tensor) -> Tensor:

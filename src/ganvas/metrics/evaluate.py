@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ganvas.data.batches import Photos
 from ganvas.data.dataset import Data
 from ganvas.data.opening import open_data
 from ganvas.errors import DataError, RunError, UsageError, near_miss
@@ -69,12 +68,14 @@ def evaluate(
 
     Raises UsageError, DataError or RunError, each of one line.
     """
+    from ganvas.upscaling import enlarges
+
     opened = _opened(source, recipe)
-    if opened[0] is not None and Photos in opened[0].recipe.accepts:
+    if opened[0] is not None and enlarges(opened[0]):
         for flag, value in (("-n", n), ("--truncation", truncation), ("--size", size), ("--channels", channels)):
             if value is not None:
                 raise UsageError(f"a model that enlarges photos is judged on whole photos, and does not take {flag}")
-        return _enlarging(source, data, recipe, low, style, border, metrics, extractor, seed, progress)
+        return _enlarging(opened[0], data, low, style, border, metrics, extractor, seed, progress)
     for flag, other in (("--low", low), ("--style", style), ("--border", border)):
         if other is not None:
             or_pairs = " and for --pairs" if flag == "--border" else ""
@@ -122,9 +123,8 @@ def evaluate(
 
 
 def _enlarging(
-    source: Any,
+    model: Model,
     data: Any,
-    recipe: str | type[Recipe] | None,
     low: str | Path | None,
     style: str | float | None,
     border: int | None,
@@ -134,15 +134,13 @@ def _enlarging(
     progress: bool,
 ) -> Report:
     from ganvas.metrics.super_resolution import evaluate_enlarging
-    from ganvas.upscaling import Upscaler, open_model
+    from ganvas.upscaling import Upscaler
 
-    if isinstance(source, Model):
-        raise UsageError("give a model that enlarges photos by its run or as zoo:NAME")
     if not isinstance(data, (str, Path)):
         raise UsageError("say which photos to enlarge and compare with: --data Set5/, a folder or an archive of them")
     if not isinstance(extractor, (str, type(None))):
         raise UsageError("name the extractor, such as lite2")
-    upscaler = Upscaler(open_model(source, recipe), style=style)
+    upscaler = Upscaler(model, style=style)
     return evaluate_enlarging(
         upscaler, data, low=low, metrics=metrics, judge=extractor, border=border, seed=seed, progress=progress
     )

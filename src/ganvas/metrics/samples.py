@@ -67,7 +67,7 @@ def of_model(
             )
         pieces.append(model.space.encode(block))
         done += len(block)
-    numbers = model.label_numbers(n)
+    numbers = model.classes(n, {}).get("label")
     about = {
         "kind": "model",
         "name": name,

@@ -1,6 +1,7 @@
-"""A trained GAN: load it, sample it, walk through its latent space.
+"""A trained GAN: load it, sample it, give it something to change, walk through its latent space.
 
 trained         `Model`, and `load` that makes it
+tiles           what is too large to be made at once
 files           samples as files
 latent          ways through a latent space
 zoo             the small networks that ship
@@ -16,7 +17,6 @@ from ganvas.lazy import lazily
 if TYPE_CHECKING:
     from ganvas.model.about import shared_config
     from ganvas.model.files import folder_of
-    from ganvas.model.inputs import Input, compared, draws, inputs_of, traced
     from ganvas.model.latent import (
         Directions,
         closed_form_directions,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         principal_directions,
         walk,
     )
-    from ganvas.model.trained import BLOCK, Model, load
+    from ganvas.model.tiles import TILE, count, multiple_of, strips
+    from ganvas.model.trained import BLOCK, Model, load, own_network
 
 __getattr__, __dir__ = lazily(__name__, __file__)

@@ -26,6 +26,7 @@ def shared_config(run: str | Path) -> dict[str, Any]:
             "ganvas": config["ganvas"],
             "recipe": f"{Path(file).name}:{name}" if file else name,
             "arguments": config["arguments"],
+            **({"inputs": config["inputs"]} if "inputs" in config else {}),
             "settings": config["settings"],
             "data": data,
         }

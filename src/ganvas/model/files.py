@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -13,6 +15,7 @@ from ganvas.files import write_atomically, write_json
 from ganvas.model.about import shared_config
 from ganvas.model.trained import Model, load
 from ganvas.spaces import save_picture
+from ganvas.text import counted
 from ganvas.version import __version__
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
@@ -20,26 +23,30 @@ MOST_IN_A_GRID = 10_000
 
 
 def sample_to(
-    run: Path,
+    run: str | Path,
     out: Path,
     *,
-    n: int,
-    label: str | None = None,
+    n: int | None = None,
     seed: int | None = None,
     truncation: float | None = None,
     recipe: str | None = None,
     overwrite: bool = False,
+    given: Mapping[str, Any] | None = None,
 ) -> str:
     """Writes `n` samples of the run and returns a sentence that says where, and with which seed.
 
     A path that ends in .png, .jpg or .webp becomes one grid; any other a folder of `00000.png` (or .wav, as their
     space has it), ..., with a sub-folder for each label where the model is conditional, which is how Ganvas and others
     read labelled data.
+    n: by default 64, or 1 where nothing is drawn. given: values of inputs by name, as `Model.sample` takes them.
     Raises UsageError for an output that exists, unless `overwrite`, and for a grid of more than 10,000.
     """
     model = load(run, recipe=recipe)
+    given = given or {}
+    if n is None:
+        n = 1 if model.given.keys() == model.inputs.keys() else 64
     seed = int.from_bytes(os.urandom(4), "little") if seed is None else seed
-    model.label_numbers(1, label)  # a wrong label is reported before anything is made
+    values = model.checked(n, given, truncation)  # what is wrong is reported before anything is made
     grid = out.suffix.lower() in PICTURES
     if out.suffix and not grid:
         raise UsageError(f"--out {out}: pictures are written as {', '.join(PICTURES)}, or into a folder")
@@ -48,26 +55,28 @@ def sample_to(
     exists = out.exists() if grid else out.is_file() or (out.is_dir() and any(out.iterdir()))
     if exists and not overwrite:
         raise UsageError(f"{out} exists; add --overwrite to replace it, or choose another --out")
+    drawn = "" if model.given.keys() == model.inputs.keys() else f", seed {seed}"
     if grid:
-        samples = model.sample(n, label, seed, truncation)
-        save_picture(model.space.show(samples, columns=model.columns if label is None else None), out)
-        return f"{n:,} samples in {out} (step {model.step:,}, seed {seed})"
+        samples = model.sample(n, seed=seed, truncation=truncation, **values)
+        save_picture(model.space.show(samples, columns=model.columns(values)), out)
+        return f"{counted(n, 'sample')} in {out} (step {model.step:,}{drawn})"
     done = 0
-    numbers = model.label_numbers(n, label)
-    for block in model.blocks(n, label, seed, truncation):
-        _write_block(model, out, block, done, None if numbers is None else numbers[done : done + len(block)])
+    labels = model.classes(n, values).get("label")
+    for block in model.blocks(n, seed=seed, truncation=truncation, **values):
+        _write_block(model, out, block, done, None if labels is None else labels[done : done + len(block)])
         done += len(block)
-    return f"{n:,} samples in the folder {out} (step {model.step:,}, seed {seed})"
+    return f"{counted(n, 'sample')} in the folder {out} (step {model.step:,}{drawn})"
 
 
 def balanced_to(
-    run: Path,
+    run: str | Path,
     out: Path,
     *,
     each: int,
     seed: int | None = None,
     truncation: float | None = None,
     recipe: str | None = None,
+    given: Mapping[str, Any] | None = None,
 ) -> str:
     """Writes `each` samples of every label into `out`/LABEL/00000.png, ..., for whatever reads labelled folders, and
     returns a sentence that says so. Beside the folder, in `out`.json, stands what the pictures are: from which run,
@@ -87,7 +96,8 @@ def balanced_to(
     for path in (out, passport):
         if path.exists():
             raise UsageError(f"{path} exists, and --balanced writes a new folder; choose another --out")
-    said = sample_to(run, out, n=each * len(labels), seed=seed, truncation=truncation, recipe=recipe)
+    count = each * len(labels)
+    said = sample_to(run, out, n=count, seed=seed, truncation=truncation, recipe=recipe, given=given)
     about = shared_config(run)
     write_json(
         passport,
@@ -97,7 +107,7 @@ def balanced_to(
             "labels": {label: {"folder": folder_of(label), "samples": each} for label in labels},
             "seed": seed,
             "truncation": truncation,
-            "run": run.resolve().name,
+            "run": Path(run).resolve().name,
             "recipe": about["recipe"],
             "arguments": about["arguments"],
             "step": model.step,

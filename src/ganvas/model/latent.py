@@ -7,22 +7,23 @@
     directions = closed_form_directions(model, count=5)
     picture = decode(model, moved(first, directions, [2.0, 0, 0, 0, 0]))
 
-A model is known by its recipe's `draw` and `generate` alone. What `draw` gives is looked at, so any recipe that draws a
-latent vector can be walked, whatever its other inputs; one that draws none, such as those that enlarge images, is
-refused. Directions belong to the first latent vector: a recipe's noise at finer sizes is walked but has none.
+A model is known by the inputs that its recipe declares, so any recipe that draws a latent vector can be walked,
+whatever its other inputs (`drawn(model, seed=1, source=picture)`). One that draws none, such as those that enlarge
+images, is refused. Directions belong to the first latent vector: noise at finer sizes is walked but has none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ganvas.errors import UsageError
-from ganvas.model.inputs import Input, inputs_of
+from ganvas.inputs import Normal
 from ganvas.model.trained import BLOCK, Model
 from ganvas.training import seed_from
 
@@ -44,25 +45,17 @@ class Directions:
     shares: Tensor
 
 
-def drawn(model: Model, seed: int, *, label: str | None = None, truncation: float | None = None) -> dict[str, Tensor]:
-    """What `generate` makes the first sample of `model.sample(n, label, seed, truncation)` from: each input, as a batch
-    of 1. Raises UsageError for a label that does not exist, and for a recipe that draws nothing."""
-    given: dict[str, Tensor] = {}
-    numbers = model.label_numbers(BLOCK, label)
-    if numbers is not None:
-        given["label"] = numbers.to(model.recipe.device)
+def drawn(model: Model, seed: int, *, truncation: float | None = None, **given: Any) -> dict[str, Tensor]:
+    """What `generate` makes the first sample of `model.sample(n, seed=seed, ...)` from: each input, as a batch of 1.
+    given: values of inputs by name, as `Model.sample` takes them. Raises UsageError as it does."""
+    values = model.checked(1, given, truncation)
     with torch.random.fork_rng():
-        seed_from(seed, 0)
-        return {name: each[:1] for name, each in model.recipe.draw(BLOCK, given, truncation).items()}
+        return {name: each[:1] for name, each in model.block(0, seed, truncation, values).items()}
 
 
 def decode(model: Model, inputs: dict[str, Tensor]) -> Tensor:
     """The samples of these inputs: (n, C, H, W) float32 in [-1, 1] for images, (n, D) for points."""
-    model.recipe.eval()
-    device = model.recipe.device
-    with torch.no_grad():
-        made = model.recipe.generate(**{name: each.to(device) for name, each in inputs.items()})
-    return made.float().cpu()
+    return model.decode(inputs)
 
 
 # -- between two samples ----------------------------------------------------------------------------------------
@@ -93,15 +86,15 @@ def walk(model: Model, first: dict[str, Tensor], second: dict[str, Tensor], shar
     """
     count = len(shares)
     inputs, labels = {}, []
-    for each in inputs_of(model):
-        a, b = first[each.name], second[each.name]
-        if each.kind == "normal":
-            inputs[each.name] = interpolate(a, b, shares)
+    for name, each in model.inputs.items():
+        a, b = first[name], second[name]
+        if isinstance(each, Normal):
+            inputs[name] = interpolate(a, b, shares)
         elif a.is_floating_point():
-            inputs[each.name] = torch.stack([torch.lerp(a[0], b[0], float(share)) for share in shares])
+            inputs[name] = torch.stack([torch.lerp(a[0], b[0], float(share)) for share in shares])
         else:
-            inputs[each.name] = a.expand(count, *a.shape[1:])
-            labels += [] if torch.equal(a, b) else [each.name]
+            inputs[name] = a.expand(count, *a.shape[1:])
+            labels += [] if torch.equal(a, b) else [name]
     if not labels:
         return decode(model, inputs)
     with _fading(model, {name: (first[name], second[name]) for name in labels}, shares) as faded:
@@ -143,18 +136,18 @@ def moved(inputs: dict[str, Tensor], directions: Directions, amounts: Sequence[f
     return inputs | {directions.input: latent + way.to(latent.device)}
 
 
-def closed_form_directions(model: Model, count: int = 5) -> Directions:
+def closed_form_directions(model: Model, count: int = 5, **given: Any) -> Directions:
     """The directions along which the first layer's output changes most: the eigenvectors of W^T W, W being the weight
     with which it sees the latent vector, by the size of their eigenvalues (SeFa: Shen and Zhou 2021, eq. 6 and 7).
 
-    No samples are drawn. Raises UsageError where the recipe draws no latent vector, or layers have bent it before that
-    weight sees it.
+    No samples are drawn. given: what must be given, by name. Raises UsageError where the recipe draws no latent vector,
+    or layers have bent it before that weight sees it.
     """
-    latent = _latent(model)
-    layer, seen, vectors, _ = _layers(model, latent, 32, 0, None)
+    name, latent = _latent(model)
+    layer, seen, vectors, _ = _layers(model, name, 32, 0, given)
     flat = seen.flatten(1)
     places = (flat != flat[:1]).any(0).nonzero().flatten()
-    size = latent.shape[0]
+    (size,) = latent.shape
     if len(places) != size or not _parallel(flat[:, places], vectors):
         raise UsageError(
             "the first weights of this model do not see its latent vector as it was drawn, so there is no closed form; "
@@ -166,21 +159,22 @@ def closed_form_directions(model: Model, count: int = 5) -> Directions:
         made = layer(basis.unflatten(1, seen.shape[1:])).flatten(1).double()
     weight = made[:-1] - made[-1:]
     values, found = torch.linalg.eigh(weight @ weight.t())
-    return _sorted(latent.name, found.t(), values, count)
+    return _sorted(name, found.t(), values, count)
 
 
 def principal_directions(
-    model: Model, count: int = 5, *, label: str | None = None, samples: int = 1024, seed: int = 0
+    model: Model, count: int = 5, *, samples: int = 1024, seed: int = 0, **given: Any
 ) -> Directions:
     """The latent directions of the principal components of the first layer's activations (GANSpace: Härkönen et al.
     2020, section 2.1): of `samples` draws, each component's scores are regressed on the latent vectors.
 
     Activations are what the second layer with weights is given, the first layer's output where there is no second.
-    label: the label that all draws have; by default the first one. Raises UsageError where the recipe draws no latent
-    vector.
+    given: values that all draws have, by the input's name; a class is by default the first one. Raises UsageError where
+    the recipe draws no latent vector.
     """
-    latent = _latent(model)
-    _, _, vectors, activations = _layers(model, latent, samples, seed, label)
+    name, _ = _latent(model)
+    count_of_draws = min(samples, BLOCK) if model.given else samples  # what is given may be large
+    _, _, vectors, activations = _layers(model, name, count_of_draws, seed, given)
     centred = activations.flatten(1).double()
     centred = centred - centred.mean(0)
     # The smaller of the two products has the same eigenvalues, and gives the scores at once but for their sizes.
@@ -191,15 +185,15 @@ def principal_directions(
         scores = centred @ components
     # The scores' columns are orthogonal, so the regression is one product each; only its direction counts.
     ways = scores.t() @ vectors.double()
-    return _sorted(latent.name, ways, values, count)
+    return _sorted(name, ways, values, count)
 
 
-def _latent(model: Model) -> Input:
-    """The input that directions move. Raises UsageError where there is none."""
-    found = next((each for each in inputs_of(model) if each.kind == "normal" and len(each.shape) == 1), None)
-    if found is None:
-        raise UsageError(f"{type(model.recipe).__name__} draws no normal latent vector, so it has no directions")
-    return found
+def _latent(model: Model) -> tuple[str, Normal]:
+    """The input that directions move, with its name. Raises UsageError where there is none."""
+    for name, each in model.inputs.items():
+        if isinstance(each, Normal) and len(each.shape) == 1:
+            return name, each
+    raise UsageError(f"{type(model.recipe).__name__} draws no normal latent vector, so it has no directions")
 
 
 class _Enough(Exception):
@@ -207,15 +201,15 @@ class _Enough(Exception):
 
 
 def _layers(
-    model: Model, latent: Input, count: int, seed: int, label: str | None
+    model: Model, latent: str, count: int, seed: int, given: Mapping[str, Any]
 ) -> tuple[nn.Module, Tensor, Tensor, Tensor]:
     """The first layer with weights whose input depends on the latent vector, its input (count, ...), the latents
     (count, size), and the activations (count, ...) that go on from there. All other inputs are those of one draw."""
-    base = drawn(model, seed, label=label)
+    base = drawn(model, seed, **given)
     with torch.random.fork_rng():
         seed_from(seed, 1)
-        vectors = model.recipe.draw(count)[latent.name]
-    inputs = {name: each.expand(count, *each.shape[1:]) for name, each in base.items()} | {latent.name: vectors}
+        vectors = model.inputs[latent].draw(count, model.recipe.device)
+    inputs = {name: each.expand(count, *each.shape[1:]) for name, each in base.items()} | {latent: vectors}
     met: list[tuple[nn.Module, Tensor]] = []
     output: list[Tensor] = []
 
@@ -232,8 +226,10 @@ def _layers(
 
     layers = [m for m in model.recipe.modules() if _weighs(m)]
     hooks = [m.register_forward_pre_hook(look) for m in layers] + [m.register_forward_hook(keep) for m in layers]
+    model.recipe.eval()
     try:
-        decode(model, inputs)
+        with torch.no_grad():
+            model.recipe.generate(**{name: each.to(model.recipe.device) for name, each in inputs.items()})
     except _Enough:
         pass
     finally:

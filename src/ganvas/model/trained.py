@@ -1,19 +1,22 @@
-"""A trained GAN, ready to sample."""
+"""A trained GAN, ready to use: what its recipe declares, with the names that the data gave."""
 
 from __future__ import annotations
 
+import copy
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ganvas.data.batches import Photos
 from ganvas.errors import RunError, UsageError, near_miss
+from ganvas.inputs import Given, Input, inputs_from_json, names_of, with_names
 from ganvas.model import zoo
+from ganvas.model.tiles import TILE, multiple_of, strips
+from ganvas.networks.interpolation import between
 from ganvas.options import checked
 from ganvas.recipe import Recipe
 from ganvas.recipes import recipe_of
@@ -28,86 +31,221 @@ MOST_COLUMNS = 32
 """Samples in a row of a grid that has a column for each label."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
-    """A trained GAN, ready to sample: `ganvas.load` makes it. `labels` are names, () where it is unconditional."""
+    """A trained GAN, ready to use: `ganvas.load` makes it.
+
+    space: of what it makes. inputs: what `generate` takes, by name, with the names of classes that the data gave.
+    step: of its weights. name: as it was opened, a run's folder or `zoo:NAME`. weights: named sets of weights of the
+    first network in `recipe.averaged`, {} where there is one set only; style: which of them it has, by its name, or as
+    a number between the first (0) and the second (1).
+    """
 
     recipe: Recipe
     space: Space
-    labels: tuple[str, ...]
+    inputs: Mapping[str, Input]
     step: int
+    name: str = "this model"
+    weights: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
+    style: str | float | None = None
 
     @property
-    def enlarges(self) -> bool:
-        """Whether it makes a large picture of a small one, and nothing at random: `ganvas.upscale` is for it then."""
-        return Photos in self.recipe.accepts
+    def labels(self) -> tuple[str, ...]:
+        """The names of the labels that it was trained with, () where it is not conditioned on them."""
+        return self.inputs["label"].choices if "label" in self.inputs else ()
 
     @property
-    def columns(self) -> int | None:
-        """Of a grid in which the labels come in turn: one for each label, or None where there are none, or so many that
-        the grid would be a ribbon."""
-        return len(self.labels) if 0 < len(self.labels) <= MOST_COLUMNS else None
+    def given(self) -> dict[str, Given]:
+        """The inputs that must be given, by name: none where it makes samples of nothing but noise and classes."""
+        return self.recipe.given()
 
-    def sample(
-        self,
-        n: int,
-        label: str | Sequence[str] | None = None,
-        seed: int | None = None,
-        truncation: float | None = None,
-    ) -> Tensor:
-        """(n, C, H, W) float32 in [-1, 1] for images, (n, D) for points.
+    def columns(self, given: Mapping[str, Any] | None = None) -> int | None:
+        """Of a grid of samples: one for each class of the first input whose classes come in turn, since it is not
+        given. None where there is none, or so many classes that the grid would be a ribbon."""
+        turns = [len(each.choices) for name, each in self.inputs.items() if each.choices and name not in (given or {})]
+        return turns[0] if turns and turns[0] <= MOST_COLUMNS else None
 
-        label: one name, or n of them; by default all labels in turn. seed: the same seed gives the same samples, and
-        the first ones whatever n is; None takes a new one. truncation: cut the latent distribution off here.
-        Raises UsageError for a label that does not exist, or an n that is not positive.
+    # -- samples --------------------------------------------------------------------------------------------------
+
+    def sample(self, n: int, *, seed: int | None = None, truncation: float | None = None, **given: Any) -> Tensor:
+        """(n, C, H, W) float32 in [-1, 1] for images, (n, D) for points; on the CPU.
+
+        seed: the same seed gives the same samples, and the first ones whatever n is; None takes a new one. truncation:
+        0 to 1; the smaller, the nearer each sample is to the average one and the less variety there is; 1 is as drawn.
+        given: values of inputs by name, one for all samples or n of them: a class by its name or number, numbers, a
+        tensor. Classes that are not given come in turn, everything else is drawn.
+
+        Raises UsageError for an input that there is not, one that must be given and is not, and for any other value
+        than an input admits.
         """
-        return torch.cat(list(self.blocks(n, label, seed, truncation)))
+        return torch.cat(list(self.blocks(n, seed=seed, truncation=truncation, **given)))
 
     def blocks(
-        self,
-        n: int,
-        label: str | Sequence[str] | None = None,
-        seed: int | None = None,
-        truncation: float | None = None,
+        self, n: int, *, seed: int | None = None, truncation: float | None = None, **given: Any
     ) -> Iterator[Tensor]:
         """The same samples in pieces of at most 64, so that any n fits into memory."""
+        values = self.checked(n, given, truncation)
+        seed = int.from_bytes(os.urandom(4), "little") if seed is None else seed
+        return self._blocks(n, seed, truncation, values)
+
+    def transform(
+        self,
+        values: Any,
+        *,
+        seed: int | None = None,
+        truncation: float | None = None,
+        tick: Callable[[], None] = lambda: None,
+        **given: Any,
+    ) -> Tensor:
+        """What it makes of `values`, the first input that must be given: (n, *shape) float32 on the CPU.
+
+        values: (n, C, H, W) floats in [-1, 1] of pictures, or one (C, H, W). An array or tensor as prepared data has it
+        works too, which of pictures is uint8 (n, H, W, C) or (H, W, C). Other inputs are given or drawn as `sample` has
+        it. What is large is made in tiles without seams where the recipe says how far its network can see.
+        tick: called whenever some of the work is done.
+
+        Raises UsageError where nothing can be given to this model, and for values that do not fit.
+        """
+        first = next(iter(self.given), None)
+        if first is None:
+            raise UsageError(f"{type(self.recipe).__name__} makes samples of nothing that is given; take `sample`")
+        if first in given:
+            raise UsageError(f"the values are {first!r} already; give them once")
+        n = len(parsed := self.parsed(first, values))
+        checked = self.checked(n, {first: parsed, **given}, truncation)
+        seed = int.from_bytes(os.urandom(4), "little") if seed is None else seed
+        return torch.cat(list(self._blocks(n, seed, truncation, checked, tick)))
+
+    def checked(self, n: int, given: Mapping[str, Any], truncation: float | None = None) -> dict[str, Tensor]:
+        """What is given for `n` samples, as tensors: (1, *shape) for all of them, or (n, *shape). None counts as not
+        given. Raises UsageError for all that `sample` refuses."""
         if n < 1:
             raise UsageError(f"-n must be 1 or more, not {n}")
-        if truncation is not None and not truncation > 0:
-            raise UsageError(f"--truncation must be above 0, not {truncation}")
-        seed = int.from_bytes(os.urandom(4), "little") if seed is None else seed
-        wanted = self.label_numbers(n, label)
-        return self._blocks(n, wanted, seed, truncation)
+        if truncation is not None and not 0 <= truncation <= 1:
+            raise UsageError(f"--truncation must be 0 to 1, where 1 is as drawn, not {truncation}")
+        values = {}
+        for name, value in given.items():
+            if value is None:
+                continue
+            values[name] = self.parsed(name, value)
+            if len(values[name]) not in (1, n):
+                raise UsageError(f"{name}: give one or {n}, not {len(values[name])}")
+        self.recipe.draw(0, {name: each[:0] for name, each in values.items()}, truncation)  # raises what else is wrong
+        return values
 
-    def label_numbers(self, n: int, label: str | Sequence[str] | None = None) -> Tensor | None:
-        """(n,) int64: the class of each sample, or None for an unconditional model. Raises UsageError."""
-        if not self.labels:
-            if label is not None:
-                raise UsageError(f"this model is not conditional, so it has no label {label!r}")
-            return None
-        if label is None:
-            return torch.arange(n) % len(self.labels)
-        given = [label] if isinstance(label, str) else list(label)
-        for each in given:
-            if each not in self.labels:
-                raise UsageError(f"there is no label {each!r}{near_miss(each, self.labels)}")
-        if len(given) not in (1, n):
-            raise UsageError(f"give one label or {n}, not {len(given)}")
-        numbers = torch.tensor([self.labels.index(each) for each in given])
-        return numbers.expand(n) if len(given) == 1 else numbers
+    def parsed(self, name: str, value: Any) -> Tensor:
+        """A value of the input of this name as `Input.parse` has it. Raises UsageError, which names it."""
+        if name not in self.inputs:
+            raise UsageError(f"{type(self.recipe).__name__} has no input {name!r}{near_miss(name, self.inputs)}")
+        try:
+            return self.inputs[name].parse(value)
+        except UsageError as error:
+            raise UsageError(f"{name}: {error}") from None
 
-    def _blocks(self, n: int, wanted: Tensor | None, seed: int, truncation: float | None) -> Iterator[Tensor]:
+    def classes(self, n: int, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """(n,) int64: the number of each sample's class, by the name of the input. values: as `checked` gives them."""
+        return {
+            name: values[name].expand(n) if name in values else each.draw(n, torch.device("cpu"))
+            for name, each in self.inputs.items()
+            if each.choices
+        }
+
+    def block(self, index: int, seed: int, truncation: float | None, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The inputs of the samples from 64 * index on: 64 of them, or as many as are given of what must be given.
+
+        values: as `checked` gives them. The global random state is another one afterwards.
+        """
+        start, device = index * BLOCK, self.recipe.device
+        part = slice(start, start + BLOCK)
+        given = {name: (_for_all(each) if len(each) == 1 else each[part]).to(device) for name, each in values.items()}
+        seed_from(seed, index)
+        drawn = self.recipe.draw(BLOCK, given, truncation, first=start)
+        if not self.given:  # all blocks have one size, because a network's rounding errors depend on it
+            return {name: _filled(each) for name, each in drawn.items()}
+        rows = min(map(len, drawn.values()))
+        return {name: each[:rows] for name, each in drawn.items()}
+
+    def decode(self, inputs: Mapping[str, Tensor], tick: Callable[[], None] = lambda: None) -> Tensor:
+        """The samples of these inputs, (n, *shape) each: (n, ...) float32 on the CPU.
+
+        What is made of something given is made one by one, in tiles where it is large and the recipe says how far its
+        network can see. tick: called for each.
+        """
         self.recipe.eval()
-        device = self.recipe.device
+        moved = {name: each.to(self.recipe.device) for name, each in inputs.items()}
+        with torch.no_grad():
+            if not self.given:
+                return self.recipe.generate(**moved).float().cpu()
+            n = len(next(iter(moved.values())))
+            each = [{name: value[i : i + 1] for name, value in moved.items()} for i in range(n)]
+            return torch.cat([self._made(one, tick) for one in each])
+
+    def _blocks(
+        self,
+        n: int,
+        seed: int,
+        truncation: float | None,
+        values: Mapping[str, Tensor],
+        tick: Callable[[], None] = lambda: None,
+    ) -> Iterator[Tensor]:
         for index, start in enumerate(range(0, n, BLOCK)):
-            given: dict[str, Tensor] = {}
-            if wanted is not None:
-                part = wanted[start : start + BLOCK]
-                given["label"] = torch.cat([part, part.new_zeros(BLOCK - len(part))]).to(device)
-            with torch.no_grad(), torch.random.fork_rng():
-                seed_from(seed, index)
-                samples = self.recipe.generate(**self.recipe.draw(BLOCK, given, truncation))
-            yield samples[: n - start].float().cpu()
+            with torch.random.fork_rng():
+                inputs = self.block(index, seed, truncation, values)
+                if self.given:
+                    inputs = {name: each[: n - start] for name, each in inputs.items()}
+                samples = self.decode(inputs, tick)
+            yield samples[: n - start]
+
+    def _made(self, inputs: dict[str, Tensor], tick: Callable[[], None]) -> Tensor:
+        """One sample (1, ...) of inputs (1, ...) of which some are given."""
+        given = self.given
+        shapes = {inputs[name].shape[2:] for name in given}
+        sizes = next(iter(shapes))
+        tileable = all(each.reach is not None for each in given.values()) and len(shapes) == 1
+        if not tileable or max(sizes, default=0) <= TILE:
+            made: Tensor = self.recipe.generate(**inputs).float().cpu()
+            tick()
+            return made
+        first = next(iter(given.values()))
+        margin = max(multiple_of(each, each.reach or 0) for each in given.values())
+
+        def make(window: tuple[slice, ...]) -> Tensor:
+            part = {k: v[(slice(None), slice(None), *window)] if k in given else v for k, v in inputs.items()}
+            return self.recipe.generate(**part).float().cpu()
+
+        pieces = strips(sizes, make, scale=first.scale, tile=multiple_of(first, TILE), margin=margin, tick=tick)
+        return torch.cat(list(pieces), dim=2)
+
+    # -- weights --------------------------------------------------------------------------------------------------
+
+    def styled(self, style: str | float | None) -> Model:
+        """The same model with one of its sets of `weights`, or with weights between the first (0) and the second (1):
+        style is a name, a number, or either as text; None leaves it as it is. Raises UsageError."""
+        if style is None:
+            return self
+        chosen, weights = self._weights(style)
+        recipe = own_network(self.recipe)
+        recipe.get_submodule(recipe.averaged[0]).load_state_dict(weights)
+        return replace(self, recipe=recipe, style=chosen)
+
+    def _weights(self, style: str | float) -> tuple[str | float, Mapping[str, Tensor]]:
+        names = list(self.weights)
+        if not names:
+            raise UsageError(f"{self.name} has one set of weights, so there is no style {style!r}")
+        if style in self.weights:
+            return style, self.weights[str(style)]
+        span = f"0 ({names[0]}) to 1 ({names[1]})" if len(names) > 1 else f"{names[0]!r}, the only one of {self.name}"
+        try:
+            share = float(style)
+        except ValueError:
+            raise UsageError(
+                f"--style must be {' or '.join(names)}, not {style!r}{near_miss(str(style), names)}"
+            ) from None
+        if not 0 <= share <= 1 or (share > 0 and len(names) == 1):
+            raise UsageError(f"--style must be {span}, not {style}")
+        if share in (0, 1):
+            return share, self.weights[names[int(share)]]
+        return share, between(self.weights[names[0]], self.weights[names[1]], share)
 
 
 def load(run: str | Path, *, recipe: str | type[Recipe] | None = None, device: str = "cpu") -> Model:
@@ -125,37 +263,72 @@ def load(run: str | Path, *, recipe: str | type[Recipe] | None = None, device: s
     config = read_config(run)
     name, chosen = recipe_of(run, config, recipe)
     try:
-        labels = tuple(str(label) for label in config["data"]["labels"])
+        names = _names(config)
         space = space_from_config(config["data"]["space"])
         arguments = checked(chosen, config["arguments"])
     except (KeyError, TypeError):
         raise RunError(f"{run}/config.json is not complete; it is not a run that Ganvas wrote") from None
-    model = chosen(**arguments)
+    made = chosen(**arguments)
     state, newest = _stored(run, config, name)
-    checkpoint.check_fits(state, model, newest)
+    checkpoint.check_fits(state, made, newest)
     weights = {**state["model"], **state["averaged"]}
-    model.load_state_dict(weights, strict=False)
+    made.load_state_dict(weights, strict=False)
+    styles = made.styles()
     return Model(
-        recipe=model.to(device).eval().requires_grad_(False),
+        recipe=made.to(device).eval().requires_grad_(False),
         space=space,
-        labels=labels if model.classes else (),
+        inputs=with_names(made.inputs(), names),
         step=int(state["values"]["step"]),
+        name=str(run),
+        weights=styles,
+        style=next(reversed(styles), None),
     )
+
+
+def _names(config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Of classes, by the name of the input. Runs of before there were inputs in it name their labels."""
+    if "inputs" in config:
+        return names_of(inputs_from_json(config["inputs"]))
+    return {"label": tuple(str(label) for label in config["data"]["labels"])}
 
 
 def _of_zoo(name: str, device: str) -> Model:
-    """The first style of an entry of the zoo."""
+    """An entry of the zoo in the first of its styles."""
     entry = zoo.entry(name)
     card = entry.card
     _, chosen = recipe_of(Path(name), card, None)
-    model = chosen(**checked(chosen, card["arguments"]))
-    model.get_submodule(model.averaged[0]).load_state_dict(entry.weights(entry.styles[0]))
+    made = chosen(**checked(chosen, card["arguments"]))
+    weights = {style: entry.weights(style) for style in entry.styles}
+    first = entry.styles[0]
+    made.get_submodule(made.averaged[0]).load_state_dict(weights[first])
     return Model(
-        recipe=model.to(device).eval().requires_grad_(False),
+        recipe=made.to(device).eval().requires_grad_(False),
         space=space_from_config(card["data"]["space"]),
-        labels=(),
-        step=int(card["styles"][entry.styles[0]]["step"]),
+        inputs=made.inputs(),
+        step=int(card["styles"][first]["step"]),
+        name=name,
+        weights=weights,
+        style=first,
     )
+
+
+def own_network(recipe: Recipe) -> Recipe:
+    """A copy whose first averaged network is its own; all tensors that are not of this network are shared."""
+    network = recipe.get_submodule(recipe.averaged[0])
+    own = {id(tensor) for tensor in (*network.parameters(), *network.buffers())}
+    shared = {id(t): t for t in (*recipe.parameters(), *recipe.buffers()) if id(t) not in own}
+    return copy.deepcopy(recipe, shared)
+
+
+def _for_all(values: Tensor) -> Tensor:
+    """(1, ...) as the rows of a block, which share its memory."""
+    return values.expand(BLOCK, *values.shape[1:])
+
+
+def _filled(values: Tensor) -> Tensor:
+    """A whole block, in which the last row is repeated."""
+    lacking = BLOCK - len(values)
+    return torch.cat([values, values[-1:].expand(lacking, *values.shape[1:])]) if lacking else values
 
 
 def _stored(run: Path, config: dict[str, Any], name: str) -> tuple[dict[str, Any], Path]:

@@ -187,4 +187,5 @@ def _check(found: Sequence[Job], overwrite: bool) -> None:
 
 
 def _style(upscaler: Upscaler) -> str:
-    return upscaler.style if isinstance(upscaler.style, str) else f"style {upscaler.style:g}"
+    style = upscaler.style
+    return f"style {style:g}" if isinstance(style, float) else style or "its only weights"

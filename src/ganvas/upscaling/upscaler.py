@@ -1,58 +1,33 @@
 """Photos enlarged by a trained generator: tile by tile, so that a picture of any size takes the same memory.
 
-A tile is read with a margin as wide as the network can see, so that what comes out of it is what the whole picture
-would give, and there is no seam. Tiles are laid side by side into strips, and strips are handed on.
+It is `Model.transform` with what photos need besides: their 256 levels, gray and transparency, smaller scales than the
+model's, and bf16 where the hardware has it.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganvas.data.batches import Photos
 from ganvas.data.bicubic import resized
 from ganvas.data.photos import SCALES
-from ganvas.errors import RunError, UsageError, near_miss
-from ganvas.model import load, zoo
-from ganvas.networks.interpolation import between
+from ganvas.errors import RunError, UsageError
+from ganvas.inputs import Given
+from ganvas.model import TILE, Model, count, load, multiple_of, own_network, strips
 from ganvas.networks.upscaling import Bicubic
-from ganvas.recipe import Recipe
 from ganvas.spaces import ImageSpace
 from ganvas.training import Processes, channels_last, pick_device, pick_precision
 
 DEFAULT = "zoo:photo-x4"
-STYLES = ("faithful", "perceptual")
-TILE = 384
-"""Side of a tile in low-resolution pixels."""
 
 SMALLEST = 4
 """Pixels that a side must have to be enlarged."""
-
-
-@dataclass(frozen=True)
-class Styled:
-    """A model's generator with its weights by style, as `open_model` finds them."""
-
-    name: str
-    recipe: Recipe
-    weights: Mapping[str, Mapping[str, Tensor]]
-    default: str | float
-
-    @property
-    def scale(self) -> int:
-        scale: int = self.recipe.generator.scale  # type: ignore[union-attr, assignment]
-        return scale
-
-    @property
-    def channels(self) -> int:
-        channels: int = self.recipe.generator.channels  # type: ignore[union-attr, assignment]
-        return channels
 
 
 def upscale(
@@ -66,62 +41,41 @@ def upscale(
 
     scale: 2, 3 or 4, by default the model's. style: `faithful`, `perceptual`, or a number between 0 and 1 for what lies
     between them; by default `faithful` for the zoo's models and the last weights of a run. model: `zoo:photo-x4` or a
-    run. To enlarge many images, make one `Upscaler`.
+    run. To enlarge many images, make one `Upscaler(ganvas.load(model))`.
 
     Raises UsageError or RunError, each of one line.
     """
     pixels = np.asarray(image)
     if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3):
         raise UsageError(f"an image to enlarge is uint8 (H, W, C) or (H, W), not {pixels.dtype} {pixels.shape}")
-    enlarged = Upscaler(open_model(model), scale=scale, style=style).enlarge(pixels.reshape(*pixels.shape[:2], -1))
+    enlarged = Upscaler(load(model), scale=scale, style=style).enlarge(pixels.reshape(*pixels.shape[:2], -1))
     return enlarged.reshape(*enlarged.shape[:2], *pixels.shape[2:])
 
 
-def open_model(model: str | Path, recipe: str | type[Recipe] | None = None) -> Styled:
-    """The generator of `zoo:NAME` or of a run that enlarges images. Raises RunError for any other."""
-    if zoo.is_zoo(model):
-        entry = zoo.entry(model)
-        loaded = load(model)
-        check_enlarges(loaded.recipe, model)
-        return Styled(str(model), loaded.recipe, {style: entry.weights(style) for style in entry.styles}, STYLES[0])
-    loaded = load(model, recipe=recipe)
-    check_enlarges(loaded.recipe, model)
-    weights = loaded.recipe.styles()
-    return Styled(str(model), loaded.recipe, weights, STYLES[1] if STYLES[1] in weights else STYLES[0])
+def enlarges(model: Model) -> bool:
+    """Whether it takes a photo of any size, and nothing else, and makes it larger; in tiles, since it says how far its
+    network can see."""
+    given = list(model.given.values())
+    return len(given) == len(model.inputs) == 1 and given[0].scale in SCALES and _takes_photos(given[0])
 
 
-def check_enlarges(recipe: Recipe, model: str | Path) -> None:
-    if Photos not in recipe.accepts:
-        raise RunError(
-            f"{model} was trained with {type(recipe).__name__}, which does not enlarge images; take zoo:photo-x4, or a "
-            "run of srgan or esrgan"
-        )
-
-
-def style_of(text: str | float | None) -> str | float | None:
-    """A style as the command line gives it. Raises UsageError."""
-    if text is None or text in STYLES:
-        return text
-    try:
-        share = float(text)
-    except ValueError:
-        hint = near_miss(str(text), STYLES)
-        raise UsageError(f"--style is faithful, perceptual or a number from 0 to 1, not {text!r}{hint}") from None
-    if not 0 <= share <= 1:
-        raise UsageError(f"--style must be 0 (faithful) to 1 (perceptual), not {text}")
-    return share
+def _takes_photos(given: Given) -> bool:
+    return given.reach is not None and isinstance(given.space, ImageSpace) and given.shape[0] in (1, 3)
 
 
 class Upscaler:
-    """A generator that is ready to enlarge photos.
+    """A model that is ready to enlarge photos.
 
-    scale: of the result; a model of 4 also serves 2 and 3, by shrinking what it makes with antialiasing. tile: side of
-    a tile in low-resolution pixels. precision: `auto` is bf16 where the hardware has it natively.
+    scale: of the result; a model of 4 also serves 2 and 3, by shrinking what it makes with antialiasing. style: which
+    of its weights, as `Model.styled` takes it. tile: side of a tile in low-resolution pixels. precision: `auto` is bf16
+    where the hardware has it natively.
+
+    Raises RunError for a model that does not enlarge photos, and UsageError.
     """
 
     def __init__(
         self,
-        model: Styled,
+        model: Model,
         *,
         scale: int | None = None,
         style: str | float | None = None,
@@ -129,26 +83,34 @@ class Upscaler:
         precision: str = "auto",
         device: str = "cpu",
     ) -> None:
-        self.scale = model.scale if scale is None else scale
+        if not enlarges(model):
+            raise RunError(
+                f"{model.name} was trained with {type(model.recipe).__name__}, which does not enlarge images; take "
+                "zoo:photo-x4, or a run of srgan or esrgan"
+            )
+        ((self.input, given),) = model.given.items()
+        self.scale = given.scale if scale is None else scale
         if self.scale not in SCALES:
             raise UsageError(f"--scale can be 2, 3 or 4, not {self.scale}")
-        if self.scale > model.scale:
-            raise UsageError(f"{model.name} enlarges {model.scale} times, and --scale asks for {self.scale}")
-        chosen = style_of(style)
-        self.style: str | float = model.default if chosen is None else chosen
-        self.model = model
+        if self.scale > given.scale:
+            raise UsageError(f"{model.name} enlarges {given.scale} times, and --scale asks for {self.scale}")
         self.device = pick_device(device, Processes())
-        generator = copy.deepcopy(model.recipe.generator)
-        assert isinstance(generator, nn.Module)
-        generator.load_state_dict(weights_of(model, self.style))
-        self.channels = model.channels
         self.precision = pick_precision(precision, self.device, ImageSpace(3, 1, 1))
-        self.generator = ready(generator, self.precision).to(self.device)
-        self.alpha = Bicubic(1, model.scale).requires_grad_(False).to(self.device)
-        fold: int = generator.fold  # type: ignore[assignment]
-        reach: int = generator.reach  # type: ignore[assignment]
-        self.margin = -(-(reach + 2) // fold) * fold
-        self.tile = -(-tile // fold) * fold
+        styled = model.styled(style)
+        elsewhere = styled.recipe.device != self.device
+        recipe = copy.deepcopy(styled.recipe).to(self.device) if elsewhere else own_network(styled.recipe)
+        ready(recipe.get_submodule(recipe.averaged[0]), self.precision)
+        self.model = replace(styled, recipe=recipe)
+        self.alpha = Bicubic(1, given.scale).requires_grad_(False).to(self.device)
+        self.given = given
+        # Two pixels more, because transparency and smaller scales are interpolated beside the network.
+        self.margin = multiple_of(given, (given.reach or 0) + 2)
+        self.tile = multiple_of(given, tile)
+
+    @property
+    def style(self) -> str | float | None:
+        """Which of the model's weights it has; None where there is one set only."""
+        return self.model.style
 
     def enlarge(self, pixels: np.ndarray) -> np.ndarray:
         """(H, W, C) uint8 to (scale * H, scale * W, C) uint8. Raises UsageError where it is too small."""
@@ -156,52 +118,47 @@ class Upscaler:
 
     def tiles(self, pixels: np.ndarray) -> int:
         """How many tiles `strips` makes of the picture."""
-        rows, columns = (-(-side // self.tile) for side in (int(pixels.shape[0]), int(pixels.shape[1])))
-        return rows * columns
+        return count(pixels.shape[:2], self.tile)
 
     def strips(self, pixels: np.ndarray, tick: Callable[[], None] = lambda: None) -> Iterator[np.ndarray]:
         """The enlarged picture as strips (rows, scale * W, C) uint8, from above; `tick` is called for each tile."""
         height, width = pixels.shape[:2]
         check_size(height, width)
-        for top in range(0, height, self.tile):
-            row = []
-            for left in range(0, width, self.tile):
-                row.append(self._tile(pixels, top, left))
-                tick()
-            yield np.concatenate(row, axis=1)
+        made = strips(
+            (height, width),
+            lambda window: self._window(pixels[window]),
+            scale=self.scale,
+            tile=self.tile,
+            margin=self.margin,
+            tick=tick,
+        )
+        for strip in made:
+            yield strip.permute(1, 2, 0).contiguous().numpy()
 
-    def _tile(self, pixels: np.ndarray, top: int, left: int) -> np.ndarray:
-        height, width = pixels.shape[:2]
-        above, before = max(0, top - self.margin), max(0, left - self.margin)
-        window = pixels[above : top + self.tile + self.margin, before : left + self.tile + self.margin]
-        big = self._window(window)
-        if self.scale != self.model.scale:
-            big = resized(big, (window.shape[0] * self.scale, window.shape[1] * self.scale))
-        s = self.scale
-        rows, columns = min(self.tile, height - top), min(self.tile, width - left)
-        return big[(top - above) * s :][: rows * s, (left - before) * s :][:, : columns * s]
-
-    def _window(self, window: np.ndarray) -> np.ndarray:
-        """(h, w, C) uint8 enlarged by the model's scale, each pixel as the generator makes it."""
+    def _window(self, window: np.ndarray) -> Tensor:
+        """(h, w, C) uint8 enlarged: (C, scale * h, scale * w) uint8, each pixel as the network makes it."""
         colours = window.shape[2] - 1 if window.shape[2] in (2, 4) else window.shape[2]
         with torch.inference_mode():
             planes = torch.from_numpy(np.array(window)).to(self.device).permute(2, 0, 1).float()
             planes = planes.div_(127.5).sub_(1)
-            seen = self._seen(planes[:colours])
+            seen = self._seen(planes[:colours]).contiguous(memory_format=torch.channels_last)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-                made = self.generator(seen.contiguous(memory_format=torch.channels_last)).float()
-            made = made.transpose(0, 1) if self.channels == 1 else made
+                made = self.model.recipe.generate(**{self.input: seen}).float()
+            made = made.transpose(0, 1) if self.given.shape[0] == 1 else made
             made = made[0].mean(0, keepdim=True) if colours == 1 else made[0]
             if colours != window.shape[2]:
                 made = torch.cat([made, self.alpha(planes[None, colours:])[0]])
             levels = made.clamp_(-1, 1).add_(1).mul_(127.5).round_().to(torch.uint8)
-            result: np.ndarray = levels.permute(1, 2, 0).contiguous().cpu().numpy()
-            return result
+            if self.scale == self.given.scale:
+                return levels.cpu()
+            large = levels.permute(1, 2, 0).contiguous().cpu().numpy()
+            smaller = resized(large, (window.shape[0] * self.scale, window.shape[1] * self.scale))
+            return torch.from_numpy(smaller).permute(2, 0, 1)
 
     def _seen(self, planes: Tensor) -> Tensor:
         """Colours (C, h, w) as the generator takes them: one of gray sees each plane alone, one of colour sees gray
         thrice."""
-        if self.channels == 1:
+        if self.given.shape[0] == 1:
             return planes[:, None]
         return planes[None].expand(-1, 3, -1, -1)
 
@@ -219,15 +176,3 @@ def ready(generator: nn.Module, precision: str) -> nn.Module:
             if isinstance(module, nn.Conv2d):
                 module.to(torch.bfloat16)
     return channels_last(generator)
-
-
-def weights_of(model: Styled, style: str | float | None) -> Mapping[str, Tensor]:
-    """The generator's weights for a style that `style_of` gave. Raises UsageError for one that the model has not."""
-    share = {"faithful": 0.0, "perceptual": 1.0}.get(style, style) if isinstance(style, str) else style
-    assert isinstance(share, float)
-    for wanted, name in ((share < 1, STYLES[0]), (share > 0, STYLES[1])):
-        if wanted and name not in model.weights:
-            raise UsageError(f"{model.name} has no {name} weights: its adversarial stage has not begun")
-    if share in (0, 1):
-        return model.weights[STYLES[int(share)]]
-    return between(model.weights[STYLES[0]], model.weights[STYLES[1]], share)

@@ -87,7 +87,7 @@
       }
       // One of gray sees each colour alone.
       const shape = channels === 1 ? [3, 1, h, w] : [1, 3, h, w];
-      const made = (await session.run({ low: new ort.Tensor("float32", low, shape) }))[about.output].data;
+      const made = (await session.run({ [about.input]: new ort.Tensor("float32", low, shape) }))[about.output].data;
       const [down, along] = [scale * Math.min(tile, height - top), scale * Math.min(tile, width - left)];
       const part = new ImageData(along, down);
       const [y0, x0, plane] = [scale * (top - above), scale * (left - before), scale * scale * h * w];

@@ -40,17 +40,11 @@
     busy = result.catch(() => {});
     return result;
   }
-  globalThis.ganvas = { about, generate };
+  globalThis.ganvas = { about, generate, draw };
 
   function draw(seed, n) {
-    const random = randomFrom(seed);
-    const cut = Number(byId("truncation").value), off = cut >= 3;
-    const normal = () => {
-      for (;;) {
-        const value = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-        if (off || Math.abs(value) <= cut) return value;
-      }
-    };
+    const random = randomFrom(seed), share = Number(byId("truncation").value);
+    const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
     return Array.from({ length: n }, (_, index) => {
       const one = {};
       for (const input of inputs) {
@@ -58,12 +52,20 @@
           const chosen = byId(`class-${input.name}`).value;
           one[input.name] = chosen === "all" ? index % input.classes : Number(chosen);
         } else {
-          const number = input.kind === "normal" ? normal : () => 2 * random() - 1;
-          one[input.name] = Float32Array.from({ length: sizeOf(input) }, number);
+          const even = () => input.low + (input.high - input.low) * random();
+          const values = Float32Array.from({ length: sizeOf(input) }, input.kind === "normal" ? normal : even);
+          one[input.name] = input.kind === "normal" ? truncated(input, values, share) : values;
         }
       }
       return one;
     });
+  }
+
+  /** A draw at this share of its way from the mean, which is 0; one on a sphere is brought to unit mean square first. */
+  function truncated(input, values, share) {
+    const square = values.reduce((sum, value) => sum + value * value, 0) / values.length;
+    const factor = share * (input.sphere ? 1 / Math.sqrt(square + 1e-8) : 1);
+    return values.map((value) => value * factor);
   }
 
   /** What the sliders describe: the start, turned towards the end, plus the directions' steps. */
@@ -78,7 +80,8 @@
       one[name] = one[name].map((value, i) => value + steps * vector[i]);
     }
     for (const input of codes) {
-      one[input.name] = one[input.name].map((v, i) => Math.max(-1, Math.min(1, v + slider(`code-${input.name}-${i}`))));
+      const within = (value) => Math.max(input.low, Math.min(input.high, value));
+      one[input.name] = one[input.name].map((v, i) => within(v + slider(`code-${input.name}-${i}`)));
     }
     return one;
   }
@@ -149,10 +152,9 @@
   function build() {
     byId("about").textContent = `Recipe ${about.recipe}, step ${about.step.toLocaleString("en")}, made with Ganvas ${about.version}. The same seed gives the same samples here; PyTorch draws others.`;
     for (const input of classInputs) {
-      const names = input.name === "label" ? about.labels : [];
       const select = make("select", { id: `class-${input.name}` });
       select.append(make("option", { value: "all", textContent: "all in turn" }));
-      for (let i = 0; i < input.classes; i++) select.append(make("option", { value: String(i), textContent: names[i] ?? String(i) }));
+      for (let i = 0; i < input.classes; i++) select.append(make("option", { value: String(i), textContent: input.names[i] ?? String(i) }));
       select.addEventListener("change", sample);
       const label = make("label", { textContent: `${input.name[0].toUpperCase()}${input.name.slice(1)} ` });
       label.append(select);
@@ -160,7 +162,7 @@
     }
     byId("truncation-label").hidden = !normals.length;
     byId("truncation").addEventListener("input", () => {
-      byId("truncation-value").textContent = Number(byId("truncation").value) >= 3 ? "off" : byId("truncation").value;
+      byId("truncation-value").textContent = byId("truncation").value;
     });
     byId("truncation").addEventListener("change", sample);
     byId("seed").addEventListener("change", sample);
@@ -175,7 +177,10 @@
     byId("walk").height = height;
     add("between", "From start to end", 0, 1);
     (about.directions?.vectors ?? []).forEach((_, index) => add(`direction-${index}`, `Direction ${index + 1}`, -5, 5));
-    for (const input of codes) for (let i = 0; i < sizeOf(input); i++) add(`code-${input.name}-${i}`, `${input.name} ${i + 1}`, -2, 2);
+    for (const input of codes) {
+      const most = input.high - input.low;
+      for (let i = 0; i < sizeOf(input); i++) add(`code-${input.name}-${i}`, `${input.name} ${i + 1}`, -most, most);
+    }
     if (isPoints) {
       byId("samples").style.setProperty("--columns", 1);
       byId("samples").append(make("canvas", { id: "scatter", width: 512, height: 512 }));

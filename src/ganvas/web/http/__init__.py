@@ -3,6 +3,7 @@
     ganvas serve runs/digits
     curl -o seven.png -H 'Content-Type: application/json' -d '{"label": "7"}' http://127.0.0.1:8000/v1/samples
     curl -o large.png -F image=@photo.jpg http://127.0.0.1:8000/v1/upscale
+    curl -o map.png -F source=@aerial.png http://127.0.0.1:8000/v1/transform       of a model that changes pictures
 
 It listens on this machine only, unless there is a token. SIGTERM ends it in order: no new connection is taken, every
 answer closes its connection, and what was begun is finished.
@@ -21,7 +22,7 @@ import uvicorn
 
 from ganvas.errors import UsageError
 from ganvas.model import load, shared_config, zoo
-from ganvas.upscaling import DEFAULT, Upscaler, open_model
+from ganvas.upscaling import DEFAULT, Upscaler, enlarges
 from ganvas.web.http.app import Limits, State, application
 from ganvas.web.http.enlarger import TILE
 
@@ -57,13 +58,13 @@ def serve(
     if token is None and not is_loopback(host):
         raise UsageError(f"--host {host} can be reached from elsewhere: give a --token-file, or leave it at 127.0.0.1")
     model = load(run, recipe=recipe)
-    if model.enlarges and upscaler is not None:
+    if enlarges(model) and upscaler is not None:
         raise UsageError(f"{run} enlarges pictures itself: leave --upscaler away")
     enlarging = None
-    if model.enlarges:
-        enlarging = Upscaler(open_model(run, recipe))
+    if enlarges(model):
+        enlarging = Upscaler(model)
     elif upscaler != NONE:
-        enlarging = Upscaler(open_model(upscaler or DEFAULT), tile=TILE)
+        enlarging = Upscaler(load(upscaler or DEFAULT), tile=TILE)
     name = run.removeprefix(zoo.PREFIX) if zoo.is_zoo(run) else Path(run).resolve().name
     recipe_name, state = shared_config(run)["recipe"], State()
     bound = listening(host, port)

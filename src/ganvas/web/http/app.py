@@ -1,12 +1,16 @@
 """The HTTP interface of one model and one upscaler: their routes, their limits, and what each refuses.
 
+What may be given follows from the inputs that the model declares: a field of `/v1/samples` for each that is text or
+numbers, and a file or a field of `/v1/transform` where something must be given.
+
 This module postpones no annotations: FastAPI reads them, and the limits in them are those of the server that is made.
 """
 
 import asyncio
+import inspect
 import math
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -16,13 +20,14 @@ from typing import IO, Annotated, Any, Literal
 from fastapi import FastAPI, File, Form, Request, Response, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from starlette.exceptions import HTTPException
 
-from ganvas.errors import UsageError
+from ganvas.errors import UsageError, near_miss
+from ganvas.inputs import Input, inputs_to_json
 from ganvas.model import Model
 from ganvas.spaces import space_to_config
-from ganvas.upscaling import Upscaler
+from ganvas.upscaling import Upscaler, enlarges
 from ganvas.version import __version__
 from ganvas.web.http.batching import Batcher, Full
 from ganvas.web.http.docs_page import docs_page
@@ -31,12 +36,17 @@ from ganvas.web.http.enlarger import WRITTEN, Enlarger
 from ganvas.web.http.fair_lock import FairLock
 from ganvas.web.http.guard import Guard, error_body
 from ganvas.web.http.prometheus import Meters
+from ganvas.web.http.transformer import Transformer
+from ganvas.web.http.uploads import Uploads
 
 LARGEST_SEED = 2**53 - 1
 """What every JSON reader keeps exactly."""
 
 PIECE = 1 << 18
 """Bytes of a file that are sent at a time."""
+
+BINARY = {"type": "string", "format": "binary"}
+TRUNCATION = "0 to 1: nearer to the average sample, with less variety"
 
 WHOLE = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
 """Lets 3.0 be a whole number, which in JSON it is."""
@@ -79,16 +89,18 @@ class AboutUpscaler(BaseModel):
 
     name: str
     scale: int
-    style: str | float
+    style: str | float | None
 
 
 class About(BaseModel):
-    """What is served. space: of its samples, null where it only enlarges. upscaler: null where there is none."""
+    """What is served. space: of its samples, null where it only enlarges. inputs: what it makes them of. upscaler: null
+    where there is none."""
 
     name: str
     recipe: str
     step: int
     space: dict[str, Any] | None
+    inputs: list[dict[str, Any]]
     labels: list[str]
     upscaler: AboutUpscaler | None
     limits: dict[str, float]
@@ -111,8 +123,8 @@ def application(
 ) -> FastAPI:
     """The application that serves `model`; uvicorn or any ASGI server runs it. name, recipe: what `/v1/model` says.
 
-    upscaler: what `POST /v1/upscale` enlarges with; without one there is no such route. A model that enlarges has no
-    `POST /v1/samples`.
+    upscaler: what `POST /v1/upscale` enlarges with; without one there is no such route. A model that must be given
+    files has `POST /v1/transform` in place of `POST /v1/samples`.
     """
     limits, state = limits or Limits(), state or State()
     meters = Meters()
@@ -121,51 +133,53 @@ def application(
         # A run is told by its last name alone: where it lies is this machine's business.
         name_of = Path(upscaler.model.name).name
         enlarging = AboutUpscaler(name=name_of, scale=upscaler.scale, style=upscaler.style)
+    files = {each for each, given in model.given.items() if given.file}
     batcher: Batcher | None = None
     enlarger: Enlarger | None = None
+    transformer: Transformer | None = None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        nonlocal batcher, enlarger
+        nonlocal batcher, enlarger, transformer
         turns = FairLock()
-        if not model.enlarges:
+        uploads = Uploads(most_waiting=limits.pictures, turns=turns)
+        if files:
+            transformer = Transformer(model, uploads, most_pixels=limits.pixels, on_done=meters.transformed)
+        else:
             batcher = Batcher(
                 model, slots=limits.batch, most_waiting=limits.waiting, turns=turns, on_batch=meters.batch
             )
         if upscaler is not None:
-            enlarger = Enlarger(
-                upscaler,
-                most_waiting=limits.pictures,
-                most_pixels=limits.pixels,
-                turns=turns,
-                on_picture=meters.picture,
-            )
-        meters.watch(batcher, enlarger)
+            enlarger = Enlarger(upscaler, uploads, most_pixels=limits.pixels, on_picture=meters.picture)
+        meters.watch(batcher, uploads)
         yield
-        for worker in (batcher, enlarger):
+        for worker in (batcher, uploads):
             if worker is not None:
                 await asyncio.to_thread(worker.close)
 
-    class Wanted(BaseModel):
-        """What `POST /v1/samples` takes."""
-
+    class Asked(BaseModel):
         model_config = ConfigDict(extra="forbid", strict=True)
         n: Annotated[int, Field(ge=1, le=limits.samples), WHOLE] = Field(1, description="how many samples")
-        label: str | None = Field(
-            None, description="one of the model's labels; null for all in turn", examples=list(model.labels[:1])
-        )
         seed: Annotated[int, Field(ge=0, le=LARGEST_SEED), WHOLE] | None = Field(
             None, description="the same seed gives the same samples; null: a new one"
         )
         truncation: Annotated[
-            float | None, Field(gt=0, le=100, allow_inf_nan=False, description="cut the latent distribution off here")
+            float | None, Field(ge=0, le=1, allow_inf_nan=False, description=f"{TRUNCATION}; 1: as drawn")
         ] = None
         format: Annotated[Literal["png", "json", "zip"], Field(description="of the answer")] = "png"
+
+    fields = {each: f"input_{number}" for number, each in enumerate(_told_by_people(model.inputs))}
+    definitions: dict[str, Any] = {
+        field: (Any, Field(None, alias=each, json_schema_extra=model.inputs[each].schema()))
+        for each, field in fields.items()
+    }
+    told = "What `POST /v1/samples` takes."
+    Wanted = create_model("Wanted", __base__=Asked, __doc__=told, **definitions)
 
     app = FastAPI(
         title=f"Ganvas: {name}",
         version=__version__,
-        description="Samples of a generative adversarial network, and photos enlarged by one.",
+        description="Samples of a generative adversarial network, and pictures changed or enlarged by one.",
         docs_url=None,  # FastAPI's pages load their scripts from another host
         redoc_url=None,
         lifespan=lifespan,
@@ -182,32 +196,55 @@ def application(
     pictures = {
         "description": "the samples; X-Ganvas-Seed says which seed they were drawn from",
         "content": {
-            "image/png": {"schema": {"type": "string", "format": "binary"}},
-            "application/zip": {"schema": {"type": "string", "format": "binary"}},
+            "image/png": {"schema": BINARY},
+            "application/zip": {"schema": BINARY},
             "application/json": {"schema": {"type": "object"}},
         },
     }
 
     enlarged = {
         "description": "the enlarged picture",
-        "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in WRITTEN.values()},
+        "content": {kind: {"schema": BINARY} for kind in WRITTEN.values()},
     }
 
-    async def samples(wanted: Wanted) -> Response:
+    async def samples(wanted: Wanted) -> Response:  # type: ignore[valid-type]
         """Samples as one picture (a grid where n is above 1), as JSON, or as a zip of single pictures."""
-        if wanted.label is not None and wanted.label not in model.labels:
-            model.label_numbers(1, wanted.label)  # says what is wrong with it
-        seed = int.from_bytes(os.urandom(4), "little") if wanted.seed is None else wanted.seed
-        kind, encode = FORMATS[wanted.format]
+        asked: Any = wanted
+        values = model.checked(
+            asked.n, {each: getattr(asked, field) for each, field in fields.items()}, asked.truncation
+        )
+        seed = _seed() if asked.seed is None else asked.seed
+        kind, encode = FORMATS[asked.format]
         assert batcher is not None  # made when the application starts
         body = await _within(
             limits.seconds,
             batcher.submit(
-                wanted.n, wanted.label, seed, wanted.truncation, lambda made, labels: encode(model, made, labels, seed)
+                asked.n, values, seed, asked.truncation, lambda made, classes: encode(model, made, classes, seed)
             ),
         )
-        meters.samples.inc(wanted.n)
+        meters.samples.inc(asked.n)
         return Response(body, media_type=kind, headers={"X-Ganvas-Seed": str(seed)})
+
+    async def transform(request: Request, **fields: Any) -> Response:
+        assert transformer is not None  # made when the application starts
+        for name in await request.form():
+            if name not in fields:
+                raise UsageError(f"there is no field {name[:80]!r}{near_miss(name[:80], fields)}")
+        transformer.uploads.check_room()
+        seed = _seed() if fields["seed"] is None else fields["seed"]
+        given = {name: value for name, value in fields.items() if name in model.inputs and value is not None}
+        given |= {name: await value.read() for name, value in given.items() if name in files}
+        # Headers are read in another thread, so that a strange one keeps nobody waiting.
+        future = await asyncio.to_thread(transformer.submit, given, seed, fields["truncation"])
+        file = await _within(limits.picture_seconds, future)
+        return _sent(file, model.space.media_type, {"X-Ganvas-Seed": str(seed)})
+
+    transform.__doc__ = (
+        f"What the model makes of {' and '.join(sorted(files))}: a file. Such as: curl -o made{model.space.suffix} "
+        + " ".join(f"-F {each}=@FILE" for each in sorted(files))
+        + " http://ADDRESS/v1/transform"
+    )
+    transform.__signature__ = _form(model.inputs)  # type: ignore[attr-defined]
 
     async def upscale(
         image: Annotated[UploadFile, File(description=f"PNG, JPEG or WebP of at most {limits.pixels:,} pixels")],
@@ -215,15 +252,17 @@ def application(
     ) -> Response:
         """A picture enlarged: gray, transparency (but in JPEG), EXIF and colour profile are kept."""
         assert enlarger is not None  # made when the application starts
-        enlarger.check_room()
+        enlarger.uploads.check_room()
         content = await image.read()
         # Its header is read in another thread, so that a strange one keeps nobody waiting.
         future = await asyncio.to_thread(enlarger.submit, content, format)
         file = await _within(limits.picture_seconds, future)
-        size = file.seek(0, os.SEEK_END)
-        return StreamingResponse(_pieces(file), media_type=WRITTEN[format], headers={"content-length": str(size)})
+        return _sent(file, WRITTEN[format], {})
 
-    if not model.enlarges:
+    if files:
+        made = {"description": "what was made", "content": {model.space.media_type: {"schema": BINARY}}}
+        app.post("/v1/transform", response_class=Response, responses={200: made, **refusals})(transform)
+    else:
         app.post("/v1/samples", response_class=Response, responses={200: pictures, **refusals})(samples)
     if upscaler is not None:
         app.post("/v1/upscale", response_class=Response, responses={200: enlarged, **refusals})(upscale)
@@ -235,7 +274,8 @@ def application(
             name=name,
             recipe=recipe,
             step=model.step,
-            space=None if model.enlarges else space_to_config(model.space),
+            space=None if enlarges(model) else space_to_config(model.space),
+            inputs=inputs_to_json(model.inputs),
             labels=list(model.labels),
             upscaler=enlarging,
             limits=asdict(limits),
@@ -285,7 +325,7 @@ def application(
     app.add_middleware(
         Guard,
         token=token,
-        most_bytes={"": limits.body, "/v1/upscale": limits.upload},
+        most_bytes={"": limits.body, "/v1/upscale": limits.upload, "/v1/transform": limits.upload},
         most_held=limits.upload * (limits.pictures + 2),
         seconds=limits.seconds,
         closing=lambda: state.closing,
@@ -295,12 +335,45 @@ def application(
     return app
 
 
+def _told_by_people(inputs: Mapping[str, Input]) -> list[str]:
+    """The inputs whose value can stand in JSON or in a field of text."""
+    return [name for name, each in inputs.items() if each.admits() and not each.file]
+
+
+def _form(inputs: Mapping[str, Input]) -> inspect.Signature:
+    """What `POST /v1/transform` takes: a request with a part for each input that people can give."""
+    parts: dict[str, tuple[Any, Any]] = {
+        name: (Annotated[UploadFile, File(description=each.admits())], inspect.Parameter.empty)
+        for name, each in inputs.items()
+        if each.file
+    }
+    for name in _told_by_people(inputs):
+        parts[name] = (Annotated[str | None, Form(description=inputs[name].schema()["description"])], None)
+    parts["seed"] = (Annotated[int | None, Form(ge=0, le=LARGEST_SEED, description="of what is drawn")], None)
+    parts["truncation"] = (Annotated[float | None, Form(ge=0, le=1, description=TRUNCATION)], None)
+    request = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Request)
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Signature(
+        [request, *(inspect.Parameter(k, keyword, annotation=a, default=d) for k, (a, d) in parts.items())]
+    )
+
+
+def _seed() -> int:
+    return int.from_bytes(os.urandom(4), "little")
+
+
 async def _within(seconds: float, future: Future[Any]) -> Any:
     """The future's result. Raises TimeoutError, and then nobody works for it any more."""
     try:
         return await asyncio.wait_for(asyncio.wrap_future(future), seconds)
     except TimeoutError:
         raise TimeoutError(f"the answer was not there within {seconds:g} seconds") from None
+
+
+def _sent(file: IO[bytes], media_type: str, headers: dict[str, str]) -> Response:
+    """The file, in pieces; it is closed behind the last one."""
+    size = file.seek(0, os.SEEK_END)
+    return StreamingResponse(_pieces(file), media_type=media_type, headers={**headers, "content-length": str(size)})
 
 
 def _pieces(file: IO[bytes]) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +22,6 @@ import torch
 from torch import Tensor
 
 from ganvas.model import BLOCK, Model
-from ganvas.training import seed_from
 from ganvas.web.http.fair_lock import FairLock
 
 
@@ -34,21 +33,21 @@ class Full(Exception):
         self.wait = wait
 
 
-Finish = Callable[[Tensor, Tensor | None], Any]
-"""Makes a request's answer of its samples (n, ...) and their label numbers (n,), None without labels."""
+Finish = Callable[[Tensor, Mapping[str, Tensor]], Any]
+"""Makes a request's answer of its samples (n, ...) and the numbers of their classes (n,), by the name of the input."""
 
 
 @dataclass
 class _Job:
-    """One request. samples: its pieces, filled in as batches are done."""
+    """One request. values: what is given, as `Model.checked` has it. samples: its pieces, filled in as batches are
+    done."""
 
     n: int
-    label: str | None
+    values: Mapping[str, Tensor]
     seed: int
     truncation: float | None
     finish: Finish
     future: Future[Any]
-    labels: Tensor | None = None
     inputs: dict[str, Tensor] = field(default_factory=dict)
     taken: int = 0
     samples: list[Tensor] = field(default_factory=list)
@@ -82,16 +81,17 @@ class Batcher:
     def submit(
         self,
         n: int,
-        label: str | None,
+        values: Mapping[str, Tensor],
         seed: int,
         truncation: float | None,
         finish: Finish = lambda samples, _: samples,
     ) -> Future[Any]:
-        """What `finish` makes of the samples, when they are made. It runs in the thread that owns the model, so that
-        the one which answers requests does no arithmetic: two threads that do hinder each other at every operation. A
-        future that is cancelled makes room. Raises Full.
+        """What `finish` makes of `n` samples, when they are made. values: as `Model.checked` gives them.
+
+        It runs in the thread that owns the model, so that the one which answers requests does no arithmetic: two
+        threads that do hinder each other at every operation. A future that is cancelled makes room. Raises Full.
         """
-        job = _Job(n, label, seed, truncation, finish, Future())
+        job = _Job(n, values, seed, truncation, finish, Future())
         with self._changed:
             if self._closed:
                 raise RuntimeError("the server is closing")
@@ -166,7 +166,7 @@ class Batcher:
 
     def _finish(self, job: _Job) -> None:
         try:
-            settle(job.future, job.finish(torch.cat(job.samples), job.labels))
+            settle(job.future, job.finish(torch.cat(job.samples), self.model.classes(job.n, job.values)))
         except Exception as error:
             settle(job.future, error)
 
@@ -176,21 +176,12 @@ class Batcher:
         while first < last:
             block, start = divmod(first, BLOCK)
             if start == 0 or not job.inputs:
-                job.inputs = self._draw(job, block)
+                # Of this process's generators, which nothing else uses while it serves.
+                job.inputs = self.model.block(block, job.seed, job.truncation, job.values)
             stop = min(BLOCK, start + last - first)
             rows.append({name: each[start:stop] for name, each in job.inputs.items()})
             first += stop - start
         return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
-
-    def _draw(self, job: _Job, block: int) -> dict[str, Tensor]:
-        given: dict[str, Tensor] = {}
-        if job.labels is None:
-            job.labels = self.model.label_numbers(job.n, job.label)
-        if job.labels is not None:
-            part = job.labels[block * BLOCK : (block + 1) * BLOCK]
-            given["label"] = torch.cat([part, part.new_zeros(BLOCK - len(part))]).to(self.model.recipe.device)
-        seed_from(job.seed, block)  # of this process's generators, which nothing else uses while it serves
-        return self.model.recipe.draw(BLOCK, given, job.truncation)
 
     def _fail(self, parts: list[tuple[_Job, int, int]], error: Exception) -> None:
         """Tells all who were in the batch, and drops what is left of their requests."""

@@ -5,33 +5,36 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
 from ganvas.model import Model, folder_of
 
+Classes = Mapping[str, Tensor]
+"""Of n samples: the numbers of their classes (n,), by the name of the input."""
 
-def as_png(model: Model, samples: Tensor, labels: Tensor | None, seed: int) -> bytes:
-    """One picture of all of them, as their space shows them."""
+
+def as_png(model: Model, samples: Tensor, classes: Classes, seed: int) -> bytes:
+    """One picture: the sample, or a grid of them."""
     buffer = io.BytesIO()
     model.space.show(samples).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
-def as_json(model: Model, samples: Tensor, labels: Tensor | None, seed: int) -> bytes:
-    """`{"seed", "samples": [{"label", "png" | "wav" | "values" | ...}, ...]}`: files as base64, points as numbers."""
-    told = [
-        {"label": None if labels is None else model.labels[int(labels[index])], **model.space.values(sample)}
-        for index, sample in enumerate(samples.split(1))
-    ]
+def as_json(model: Model, samples: Tensor, classes: Classes, seed: int) -> bytes:
+    """`{"seed", "samples": [{"label", "png" | "values"}, ...]}`: pictures as base64 PNG, points as numbers. `label` is
+    null where there is none; the names of other classes stand beside it."""
+    told = []
+    for index, sample in enumerate(samples.split(1)):
+        names = {name: model.inputs[name].choices[int(numbers[index])] for name, numbers in classes.items()}
+        told.append({"label": None, **names, **model.space.values(sample)})
     return json.dumps({"seed": seed, "samples": told}).encode()
 
 
-def as_zip(model: Model, samples: Tensor, labels: Tensor | None, seed: int) -> bytes:
-    """`00000.png` (or .wav, as the space has it), ..., in a folder for each label where there are labels, as
-    `ganvas sample` writes them."""
-    buffer = io.BytesIO()
+def as_zip(model: Model, samples: Tensor, classes: Classes, seed: int) -> bytes:
+    """`00000.png`, ..., in a folder for each label where there are labels, as `ganvas sample` writes them."""
+    buffer, labels = io.BytesIO(), classes.get("label")
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for index, sample in enumerate(samples.split(1)):
             folder = "" if labels is None else f"{folder_of(model.labels[int(labels[index])])}/"
@@ -40,7 +43,7 @@ def as_zip(model: Model, samples: Tensor, labels: Tensor | None, seed: int) -> b
     return buffer.getvalue()
 
 
-FORMATS: dict[str, tuple[str, Callable[[Model, Tensor, Tensor | None, int], bytes]]] = {
+FORMATS: dict[str, tuple[str, Callable[[Model, Tensor, Classes, int], bytes]]] = {
     "png": ("image/png", as_png),
     "json": ("application/json", as_json),
     "zip": ("application/zip", as_zip),

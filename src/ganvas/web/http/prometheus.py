@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from ganvas.web.http.batching import Batcher
-from ganvas.web.http.enlarger import Enlarger
+from ganvas.web.http.uploads import Uploads
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -43,15 +43,18 @@ class Meters:
         self.picture_seconds = Histogram(
             "ganvas_picture_seconds", "of enlarging one picture", buckets=(*SECONDS, 60, 120), registry=self.registry
         )
+        self.transforms = Counter("ganvas_transforms", "files changed", registry=self.registry)
+        self.transform_seconds = Histogram(
+            "ganvas_transform_seconds", "of changing one file", buckets=(*SECONDS, 60, 120), registry=self.registry
+        )
         self.waiting_pictures = Gauge(
             "ganvas_waiting_pictures", "pictures in the queue, that in work included", registry=self.registry
         )
 
-    def watch(self, batcher: Batcher | None, enlarger: Enlarger | None) -> None:
+    def watch(self, batcher: Batcher | None, uploads: Uploads) -> None:
         if batcher is not None:
             self.waiting.set_function(lambda: batcher.waiting)
-        if enlarger is not None:
-            self.waiting_pictures.set_function(lambda: enlarger.waiting)
+        self.waiting_pictures.set_function(lambda: uploads.waiting)
 
     def request(self, path: str, status: int, seconds: float) -> None:
         known = path if path in self.paths else "other"
@@ -66,6 +69,10 @@ class Meters:
         self.pictures.inc()
         self.pixels.inc(pixels)
         self.picture_seconds.observe(seconds)
+
+    def transformed(self, seconds: float) -> None:
+        self.transforms.inc()
+        self.transform_seconds.observe(seconds)
 
     def text(self) -> bytes:
         return generate_latest(self.registry)

@@ -15,15 +15,15 @@ from ganvas.options import Range
 from ganvas.recipe import Recipe
 from ganvas.web.studio.context import Desk
 from ganvas.web.studio.errors import SEEDS, real, told, whole
-from ganvas.web.studio.widgets import label_choice, label_of, picture_of, renew, show
+from ganvas.web.studio.widgets import chosen, class_choice, picture_of, renew, show
 
 COUNT = 6
 REACH = 3.0
 """Standard deviations that a slider goes to either side."""
 
 METHODS: dict[str, Callable[..., Directions]] = {
-    "what its weights say": lambda model, label: closed_form_directions(model, COUNT),
-    "what its samples say": lambda model, label: principal_directions(model, COUNT, label=label),
+    "what its weights say": lambda model, given: closed_form_directions(model, COUNT),
+    "what its samples say": lambda model, given: principal_directions(model, COUNT, **given),
 }
 _STOPS = torch.linspace(-REACH, REACH, 7).tolist()
 
@@ -34,7 +34,7 @@ def build(desk: Desk) -> None:
         with gr.Column(scale=1, min_width=280):
             with gr.Row():
                 seed = gr.Number(1, precision=0, label="Seed", min_width=110, elem_id="directions-seed")
-                label = label_choice("Label")
+                group = class_choice("Showing")
             method = gr.Radio(
                 names,
                 value=names[0],
@@ -54,18 +54,18 @@ def build(desk: Desk) -> None:
             )
             strips = picture_of("What each direction does", 460, "strips")
 
-    start = [desk.run, seed, label, method]
-    found: dict[tuple[Recipe, str, str | None], Directions] = {}  # the last ones
+    start = [desk.run, seed, group, method]
+    found: dict[tuple[Recipe, str, str], Directions] = {}  # the last ones
 
     def place(model: Model, given: Any, wanted: Any, how: Any) -> tuple[dict[str, torch.Tensor], Directions]:
         if how not in METHODS:
             raise UsageError(f"directions are found from {' or '.join(METHODS)}")
-        chosen = label_of(wanted)
-        inputs = drawn(model, whole("seed", given, SEEDS), label=chosen)
-        key = (model.recipe, how, chosen if how == names[1] else None)
+        shown = chosen(model.inputs, wanted)
+        inputs = drawn(model, whole("seed", given, SEEDS), **shown)
+        key = (model.recipe, how, str(shown) if how == names[1] else "")
         if key not in found:
             found.clear()
-            found[key] = METHODS[how](model, chosen)
+            found[key] = METHODS[how](model, shown)
         return inputs, found[key]
 
     def here(name: Any, *values: Any) -> Any:
@@ -83,11 +83,11 @@ def build(desk: Desk) -> None:
     everything = [*start, *sliders]
     for slider in sliders:
         slider.change(told(here), everything, picture, **quietly)
-    for event in (seed.input, label.input, method.input):
+    for event in (seed.input, group.input, method.input):
         event(told(here), everything, picture, **quietly)
         event(told(rows), start, strips, **quietly)
     back.click(lambda: [0.0] * COUNT, None, sliders, show_progress="hidden", api_visibility="private")
-    renewed = renew(desk, [label], [picture, strips], [])
+    renewed = renew(desk, [group], [picture, strips], [])
     show(desk, "directions", renewed, here, everything, picture)
     show(desk, "directions", renewed, rows, start, strips)
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ganvas.errors import GanvasError, RunError
+from ganvas.inputs import Input, inputs_from_json
 from ganvas.model import Model, load
 from ganvas.web.studio.run_list import Shelf
 
@@ -48,6 +49,16 @@ class Models:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)
             yield self._kept[key]
+
+    def inputs(self, name: object) -> dict[str, Input]:
+        """What the run's model takes, by name; {} where nobody knows it yet, and where there is no such run."""
+        with suppress(GanvasError):
+            config = self.shelf.run(name).config
+            if "inputs" in config:
+                return inputs_from_json(config["inputs"])
+            with self.use(name) as model:  # of a run from before runs said so
+                return dict(model.inputs)
+        return {}
 
 
 def _written(run: Path) -> float:

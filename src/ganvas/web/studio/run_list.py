@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ganvas.errors import RunError, UsageError, near_miss
-from ganvas.run import OUTCOMES, Row, is_trained, mapping, number, read_config, read_rows
+from ganvas.run import OUTCOMES, Row, is_trained, read_config, read_rows
 from ganvas.text import plain
 from ganvas.web.studio.processes import Trainings
 
@@ -41,13 +41,6 @@ class Run:
     @property
     def live(self) -> bool:
         return self.state in ("starting", "training")
-
-    @property
-    def labels(self) -> list[str]:
-        """The labels that its samples can have; [] where it is unconditional."""
-        arguments, labels = mapping(self.config.get("arguments")), mapping(self.config.get("data")).get("labels")
-        conditional = bool(number(arguments.get("classes"))) and arguments.get("conditional", True) is True
-        return [str(label) for label in labels] if conditional and isinstance(labels, list) else []
 
     @property
     def recipe(self) -> str:

@@ -1,18 +1,22 @@
-"""Sample: pictures from the chosen run."""
+"""Sample: pictures from the chosen run, with a field for each input that can be given."""
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any
 
 import gradio as gr
 
+from ganvas.errors import UsageError
 from ganvas.options import Range
 from ganvas.web.http.encoding import as_zip
 from ganvas.web.studio.context import Desk
 from ganvas.web.studio.downloads import keep
 from ganvas.web.studio.errors import SEEDS, real, told, whole
-from ganvas.web.studio.widgets import label_choice, label_of, picture_of, renew, show
+from ganvas.web.studio.fields import field_of, given_by, lacking
+from ganvas.web.studio.upscale_tab import MOST_PIXELS
+from ganvas.web.studio.widgets import picture_of, renew, show
 
 MOST = 144
 
@@ -21,19 +25,20 @@ def build(desk: Desk) -> None:
     with gr.Row():
         with gr.Column(scale=1, min_width=260):
             count = gr.Slider(1, MOST, 36, step=1, label="How many", elem_id="sample-count")
-            label = label_choice("Label")
             seed = gr.Number(
                 0, precision=0, label="Seed", info="The same seed gives the same pictures", elem_id="sample-seed"
             )
             other = gr.Button("Another seed", size="sm")
             cut = gr.Slider(
                 0,
-                3,
-                0,
-                step=0.1,
+                1,
+                1,
+                step=0.05,
                 label="Truncation",
-                info="0 is off; a small number gives more typical, less varied pictures",
+                info="1 is as drawn; the smaller, the more typical and the less varied the pictures",
+                elem_id="sample-truncation",
             )
+            place = gr.Column()
             go = gr.Button("Make pictures", variant="primary", elem_id="sample-go")
         with gr.Column(scale=2, min_width=300):
             picture = picture_of("Samples", 560, "sample-picture")
@@ -41,21 +46,44 @@ def build(desk: Desk) -> None:
                 "Download them one by one (zip)", size="sm", visible=False, elem_id="sample-zip"
             )
 
-    def make(name: Any, n: Any, wanted: Any, start: Any, truncation: Any) -> Any:
+    def make(name: Any, n: Any, start: Any, truncation: Any, **given: Any) -> Any:
         n, start = whole("how-many", n, Range(1, MOST)), whole("seed", start, SEEDS)
-        truncation = real("truncation", truncation, Range(0, 10)) or None
-        chosen = label_of(wanted)
+        share = real("truncation", truncation, Range(0, 1))
         with desk.models.use(name) as model:
-            samples = model.sample(n, chosen, start, truncation)
+            if model.given.keys() == model.inputs.keys():
+                n = 1  # nothing is drawn, so that all would be the same
+            values = model.checked(n, given, truncation := None if share == 1 else share)
+            large = max((math.prod(each.shape[2:]) for each in values.values()), default=0)
+            if large > MOST_PIXELS:
+                raise UsageError(
+                    f"the page takes files of up to {MOST_PIXELS / 1e6:.0f} megapixels, not {large:,} pixels"
+                )
+            samples = model.sample(n, seed=start, truncation=truncation, **values)
             grid = model.space.show(samples)
-            packed = as_zip(model, samples, model.label_numbers(n, chosen), start)
+            packed = as_zip(model, samples, model.classes(n, values), start)
         path = keep(desk.shelf, f"{name}-seed-{start}.zip", packed)
         return grid, gr.DownloadButton(value=str(path), visible=True)
 
-    inputs = [desk.run, count, label, seed, cut]
-    go.click(told(make), inputs, [picture, archive], api_visibility="private")
-    other.click(told(lambda: int.from_bytes(os.urandom(3), "little")), None, seed, api_visibility="private").then(
-        told(make), inputs, [picture, archive], api_visibility="private"
-    )
-    renewed = renew(desk, [label], [picture], [archive], with_any=True)
-    show(desk, "sample", renewed, make, inputs, [picture, archive])
+    def at_once(name: Any, *values: Any) -> Any:
+        """What is shown without being asked for: samples for which nothing need be given."""
+        return gr.skip() if lacking(desk.models.inputs(name)) else make(name, *values)
+
+    fixed = [desk.run, count, seed, cut]
+    with place:
+
+        @gr.render(inputs=desk.run, show_progress="hidden")  # type: ignore[untyped-decorator]
+        def fields(name: Any) -> None:
+            inputs = desk.models.inputs(name)
+            shown = [field_of(each, value) for each, value in inputs.items() if value.admits()]
+            everything = [*fixed, *(component for field in shown for component in field.components)]
+
+            def wanted(*values: Any) -> Any:
+                return make(*values[: len(fixed)], **given_by(shown, values[len(fixed) :]))
+
+            go.click(told(wanted), everything, [picture, archive], api_visibility="private")
+            other.click(
+                told(lambda: int.from_bytes(os.urandom(3), "little")), None, seed, api_visibility="private"
+            ).then(told(wanted), everything, [picture, archive], api_visibility="private")
+
+    renewed = renew(desk, [], [picture], [archive])
+    show(desk, "sample", renewed, at_once, fixed, [picture, archive])

@@ -9,12 +9,11 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from ganvas.data.batches import Photos
 from ganvas.data.bicubic import resized
 from ganvas.errors import DataError, RunError, UsageError
-from ganvas.model import zoo
+from ganvas.model import load
 from ganvas.options import Range
-from ganvas.upscaling import DEFAULT, Upscaler, open_model, read_photo
+from ganvas.upscaling import DEFAULT, Upscaler, enlarges, read_photo
 from ganvas.web.studio.context import Desk
 from ganvas.web.studio.downloads import keep
 from ganvas.web.studio.errors import real, told
@@ -99,16 +98,13 @@ def build(desk: Desk) -> None:
 
 
 def _upscaler(desk: Desk, network: Any, run: Any, times: int, share: float) -> Upscaler:
-    if network == DEFAULT and zoo.is_zoo(network):
-        return Upscaler(open_model(DEFAULT), scale=times, style=share)
-    path = desk.shelf.path(run)
-    with desk.models.use(run) as loaded:
-        if Photos not in loaded.recipe.accepts:
-            raise RunError(f"{path.name} does not enlarge photos; take the network that comes with Ganvas")
-    styled = open_model(path)
-    if len(styled.weights) < 2:
-        return Upscaler(styled, scale=min(times, styled.scale))
-    return Upscaler(styled, scale=min(times, styled.scale), style=share)
+    if network == DEFAULT:
+        return Upscaler(load(DEFAULT), scale=times, style=share)
+    with desk.models.use(run) as model:
+        if not enlarges(model):
+            raise RunError(f"{run} does not enlarge photos; take the network that comes with Ganvas")
+        scale = min(times, *(each.scale for each in model.given.values()))
+        return Upscaler(model, scale=scale, style=share if len(model.weights) > 1 else None)
 
 
 def _picture(pixels: np.ndarray) -> Image.Image:

@@ -15,7 +15,7 @@ from ganvas.options import Range
 from ganvas.web.studio.context import Desk
 from ganvas.web.studio.downloads import keep
 from ganvas.web.studio.errors import SEEDS, real, told, whole
-from ganvas.web.studio.widgets import label_choice, label_of, picture_of, renew, show
+from ganvas.web.studio.widgets import chosen, class_choice, picture_of, renew, show
 
 FILMS = {"GIF": ("gif", "GIF"), "WebP": ("webp", "WEBP")}
 FRAMES = Range(2, 120)
@@ -30,10 +30,10 @@ def build(desk: Desk) -> None:
         with gr.Column(scale=1, min_width=260):
             with gr.Row():
                 first = gr.Number(1, precision=0, label="From seed", min_width=110, elem_id="walk-first")
-                first_label = label_choice("Showing")
+                first_class = class_choice("Showing")
             with gr.Row():
                 second = gr.Number(2, precision=0, label="To seed", min_width=110, elem_id="walk-second")
-                second_label = label_choice("Showing")
+                second_class = class_choice("Showing")
             gr.Markdown("A seed stands for one sample, the first one of that seed in Sample.", elem_classes="hint")
             frames = gr.Slider(FRAMES.low, FRAMES.high, 32, step=1, label="Frames of the film, each way")
             kind = gr.Radio(list(FILMS), value="GIF", label="Saved as", elem_id="walk-kind")
@@ -45,12 +45,12 @@ def build(desk: Desk) -> None:
             )
             picture = picture_of("The sample at this place", 440, "walk-picture")
 
-    ends = [desk.run, first, first_label, second, second_label]
+    ends = [desk.run, first, first_class, second, second_class]
 
     def way(model: Model, places: list[Any], shares: torch.Tensor) -> torch.Tensor:
-        a, a_label, b, b_label = places
-        begin = drawn(model, whole("from-seed", a, SEEDS), label=label_of(a_label))
-        end = drawn(model, whole("to-seed", b, SEEDS), label=label_of(b_label))
+        a, a_class, b, b_class = places
+        begin = drawn(model, whole("from-seed", a, SEEDS), **chosen(model.inputs, a_class))
+        end = drawn(model, whole("to-seed", b, SEEDS), **chosen(model.inputs, b_class))
         return walk(model, begin, end, shares)
 
     def here(name: Any, *values: Any) -> Any:
@@ -73,10 +73,10 @@ def build(desk: Desk) -> None:
     quietly: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
     share.input(told(here), [*ends, share], picture, **quietly)
     share.change(told(here), [*ends, share], picture, **quietly)
-    for event in (first.input, first_label.input, second.input, second_label.input):
+    for event in (first.input, first_class.input, second.input, second_class.input):
         event(told(here), [*ends, share], picture, **quietly)
     go.click(told(make), [*ends, frames, kind], film, api_visibility="private")
-    renewed = renew(desk, [first_label, second_label], [picture], [film])
+    renewed = renew(desk, [first_class, second_class], [picture], [film])
     show(desk, "walk", renewed, here, [*ends, share], picture)
 
 

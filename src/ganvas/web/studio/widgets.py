@@ -1,21 +1,22 @@
-"""What several tabs have in common: a choice of a label, renewed when another run is chosen."""
+"""What several tabs have in common: a choice of a class, renewed when another run is chosen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
 
+from ganvas.inputs import Input
 from ganvas.web.studio.context import Desk, names
 from ganvas.web.studio.errors import told
 
 ANY = "all in turn"
 
 
-def label_choice(title: str, first: str = ANY) -> gr.Dropdown:
-    """Hidden until a run with labels is chosen."""
-    return names(title, choices=[first], value=first, visible=False, min_width=110)
+def class_choice(title: str) -> gr.Dropdown:
+    """Of the first input that has classes; hidden until a run with one is chosen."""
+    return names(title, choices=[ANY], value=ANY, visible=False, min_width=110)
 
 
 def picture_of(told: str, height: int, name: str) -> gr.Image:
@@ -34,26 +35,33 @@ def picture_of(told: str, height: int, name: str) -> gr.Image:
     )
 
 
-def label_of(value: Any) -> str | None:
-    """The label that was chosen, None for none in particular."""
-    return None if value in (ANY, "", None) else str(value)
+def class_of(inputs: Mapping[str, Input]) -> str | None:
+    """The first input that has classes to choose from."""
+    return next((name for name, each in inputs.items() if each.choices), None)
 
 
-def renew(desk: Desk, labels: list[Any], emptied: list[Any], hidden: list[Any], with_any: bool = False) -> Any:
-    """When another run is chosen: its labels become the choices, a different one in each, and what was made of the
+def chosen(inputs: Mapping[str, Input], value: Any) -> dict[str, Any]:
+    """What was chosen of the first input that has classes, by its name; {} for none in particular."""
+    name = class_of(inputs)
+    return {} if name is None or value in (ANY, "", None) else {name: str(value)}
+
+
+def renew(desk: Desk, choices: list[Any], emptied: list[Any], hidden: list[Any]) -> Any:
+    """When another run is chosen: its classes become the choices, a different one in each, and what was made of the
     other one goes away. Returns the event."""
 
     def begin(name: Any) -> Any:
-        known = desk.shelf.run(name).labels if name in desk.shelf.names() else []
-        options = ([ANY, *known] if with_any else known) or [ANY]
+        inputs = desk.models.inputs(name)
+        first = class_of(inputs)
+        options = [ANY] if first is None else list(inputs[first].choices)
         made = [
-            gr.Dropdown(choices=options, value=options[place % len(options)], visible=bool(known))
-            for place in range(len(labels))
+            gr.Dropdown(choices=options, value=options[place % len(options)], visible=first is not None)
+            for place in range(len(choices))
         ]
         return [*made, *(None for _ in emptied), *(type(each)(value=None, visible=False) for each in hidden)]
 
     return desk.run.change(
-        told(begin), desk.run, [*labels, *emptied, *hidden], show_progress="hidden", api_visibility="private"
+        told(begin), desk.run, [*choices, *emptied, *hidden], show_progress="hidden", api_visibility="private"
     )
 
 
