@@ -17,7 +17,7 @@ from ganvas.data.opening import open_data
 from ganvas.inputs import Input, Normal
 from ganvas.objectives import objective
 from ganvas.options import checked, read_options
-from ganvas.recipe import alternate
+from ganvas.recipe import play
 from ganvas.settings import Settings
 from ganvas.training.loop import Training
 
@@ -43,9 +43,8 @@ class Linear(Recipe):
         }
 
     def turns(self, progress: Progress, batches: Iterator[Batch]) -> Iterator[Turn]:
-        for player, batch in alternate(progress, batches, **self.order):
-            losses = self.d_losses if player == "discriminator" else self.g_losses
-            yield Turn(player, losses, batch, after=self.count if player == "discriminator" else None)
+        moves = {"discriminator": (self.d_losses, self.count), "generator": self.g_losses}
+        return play(progress, batches, moves, **self.order)
 
     def count(self, results: Any) -> None:
         self.seen += len(results.real_logits)

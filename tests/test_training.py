@@ -16,7 +16,6 @@ from ganvas import Losses, Turn, Verdict, Watcher, recipes
 from ganvas.data.batches import Images
 from ganvas.errors import TrainingError, UsageError
 from ganvas.inputs import Normal
-from ganvas.recipe import Progress, alternate
 from ganvas.recipes.cgan import CGAN
 from ganvas.recipes.dcgan import DCGAN
 from ganvas.recipes.r3gan import R3GAN
@@ -205,23 +204,6 @@ def two_and_one(tmp_path, recipe, data, steps):
     alone = training_of(eval(recipe), eval(data), steps=steps, accumulate=2)
     alone.run()
     return load_file(out), alone.state()["model"]
-
-
-def test_alternation_by_steps_and_by_epochs():
-    def players(epoch, **order):
-        batches = iter(range(100))
-        return list(alternate(Progress(0, 0, epoch, 0.0), batches, **order))
-
-    assert players(0) == [("discriminator", 0), ("generator", 0)]
-    assert players(0, d_steps=3, g_steps=2) == [
-        ("discriminator", 0),
-        ("discriminator", 1),
-        ("discriminator", 2),
-        ("generator", 2),
-        ("generator", 2),
-    ]
-    by_epoch = [players(epoch, d_steps=2, unit="epochs")[0][0] for epoch in range(6)]
-    assert by_epoch == ["discriminator", "discriminator", "generator"] * 2
 
 
 def test_epochs_of_one_player_leave_the_other_alone():

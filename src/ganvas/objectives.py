@@ -46,7 +46,7 @@ class Objective:
     An objective that judges samples one by one gives the discriminator's term for a real logit (`real`), for a fake
     one (`fake`), and the generator's for a fake one (`generator_fake`). One that is `paired` judges differences
     instead, and its functions are of a real logit minus a fake one. One that is `averaged` judges a logit less the mean
-    of the batch's logits of the other kind, so its batches must not be split: a recipe's `whole_batch` says so.
+    of the batch's logits of the other kind, so its batches must not be split (`whole_batch`).
     """
 
     real: Elementwise
@@ -58,6 +58,11 @@ class Objective:
     undecided: float = 0.0  # the logit that says neither real nor fake
     smoothing: float = 0.0
     flipping: float = 0.0
+
+    @property
+    def whole_batch(self) -> bool:
+        """Whether a loss would be another one for a part of the batch. A recipe that holds this objective asks it."""
+        return self.averaged
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
         """The discriminator's terms: `real` and `fake`, or `pair` for a paired objective."""
@@ -89,7 +94,10 @@ class Objective:
 
     def d_losses(self, judge: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Losses:
         """The discriminator's losses on samples (B, ...), with the logits that they rest on."""
-        real_logits, fake_logits = judge(real), judge(fake)
+        return self.d_losses_of(judge(real), judge(fake))
+
+    def d_losses_of(self, real_logits: Tensor, fake_logits: Tensor) -> Losses:
+        """The same from what the discriminator said."""
         return Losses(self.discriminator(real_logits, fake_logits), *self.judged(real_logits, fake_logits))
 
     def g_losses(self, judge: Callable[[Tensor], Tensor], fake: Tensor, real: Tensor) -> Losses:

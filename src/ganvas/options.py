@@ -4,16 +4,19 @@
                  lr: Annotated[float, Range(1e-5, 1e-2, log=True), "learning rate of both players"] = 2e-4): ...
 
 `read_options` turns such a signature into a list of `Option`; the command line, the web form and the tuner read
-that list and nothing else. This module imports no torch, so that `ganvas --help` stays instant.
+that list and nothing else. Arguments that go together can be one `Group` in the signature; outside it they are as if
+each stood there by itself. This module imports no torch, so that `ganvas --help` stays instant.
 """
 
+import dataclasses
+import functools
 import inspect
 import math
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
 
 from ganvas.errors import UsageError, near_miss
 
@@ -32,6 +35,33 @@ class Range:
 @dataclass(frozen=True)
 class FromData:
     """Marks an argument that the data decides (channels, size, classes, ...): the trainer fills it in."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Base of frozen dataclasses whose fields are arguments that go together.
+
+    A constructor with an argument of such a class is read, checked, remembered and called as if it had the fields as
+    arguments. Where that argument has no default, all of them; where it has one, those that the default names, in its
+    order and with its values, and the others stay what the class says:
+
+        images: Images                             the arguments of Images: channels, size
+        contest: Contest = Contest(lr=1e-3)        the argument lr, 1e-3 by default
+        contest: Contest = Contest.open(lr=1e-3)   all arguments of Contest, lr 1e-3 by default
+    """
+
+    named: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    def __new__(cls, **named: Any) -> Self:
+        made = super().__new__(cls)
+        object.__setattr__(made, "named", tuple(named))
+        return made
+
+    @classmethod
+    def open(cls, **named: Any) -> Self:
+        """One that names all its fields, for a default that leaves all of them to choose."""
+        own = {name: default for name, default in _fields(cls, REQUIRED).items() if default is not REQUIRED}
+        return cls(**own | named)
 
 
 @dataclass(frozen=True)
@@ -94,20 +124,79 @@ class Option:
 
 
 def read_options(constructor: Callable[..., Any]) -> list[Option]:
-    """The keyword-only arguments of `constructor` (a class or a function), in their order.
+    """The keyword-only arguments of `constructor` (a class or a function), in their order; a group's one by one.
 
     Raises TypeError where a recipe's author left an argument unannotated: that is the author's mistake, not the user's.
     """
     function = constructor.__init__ if inspect.isclass(constructor) else constructor
     hints = typing.get_type_hints(function, include_extras=True)
     options = []
-    for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
-            continue
+    for name, default in _keywords(function).items():
         if name not in hints:
             raise TypeError(f"{constructor.__qualname__}: argument {name!r} has no annotation")
-        options.append(_option(name, hints[name], parameter.default))
+        if _is_group(hints[name]):
+            inner = typing.get_type_hints(hints[name], include_extras=True)
+            options += [_option(each, inner[each], value) for each, value in _fields(hints[name], default).items()]
+        else:
+            options.append(_option(name, hints[name], default))
     return options
+
+
+def argument_names(function: Callable[..., Any]) -> list[str]:
+    """The names of a function's keyword-only arguments, a group's one by one."""
+    groups = _groups(function)
+    return [each for name in _keywords(function) for each in groups.get(name, (name,))]
+
+
+def gathering(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, which from now on takes the fields of its groups one by one as well as in their groups."""
+
+    @functools.wraps(function)
+    def gathered(*positional: Any, **given: Any) -> Any:
+        hints = _hints(function)
+        for name, fields in _groups(function).items():
+            default = _keywords(function)[name]
+            own = {each: given.pop(each) for each in fields if each in given}
+            if own or (default is REQUIRED and name not in given):
+                base = given.get(name, default)
+                given[name] = hints[name](**own) if base is REQUIRED else dataclasses.replace(base, **own)
+        return function(*positional, **given)
+
+    return gathered
+
+
+def _keywords(function: Callable[..., Any]) -> dict[str, Any]:
+    """The defaults of keyword-only arguments, by name; REQUIRED where there is none."""
+    parameters = inspect.signature(function).parameters.values()
+    return {each.name: each.default for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except NameError:  # a class within a function may name what only that function knows; it has no groups then
+        return {}
+
+
+def _groups(function: Callable[..., Any]) -> dict[str, dict[str, Any]]:
+    """The fields of each argument that is a group, with their defaults."""
+    hints = _hints(function)
+    return {n: _fields(hints[n], default) for n, default in _keywords(function).items() if _is_group(hints.get(n))}
+
+
+def _is_group(hint: Any) -> bool:
+    return inspect.isclass(hint) and issubclass(hint, Group)
+
+
+def _fields(group: type[Group], default: Any) -> dict[str, Any]:
+    """The defaults of those fields that are arguments where a signature has the group with this default."""
+    if default is not REQUIRED:
+        return {name: getattr(default, name) for name in default.named}
+    return {
+        each.name: REQUIRED if each.default is dataclasses.MISSING else each.default
+        for each in dataclasses.fields(group)
+        if each.init
+    }
 
 
 def _option(name: str, hint: Any, default: Any) -> Option:

@@ -10,9 +10,9 @@ Logits are the discriminator's output before any sigmoid. High means real.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, ClassVar, Literal, final
 
 import torch
@@ -21,7 +21,8 @@ from torch.optim import Optimizer
 
 from ganvas.data.batches import Batch
 from ganvas.errors import UsageError, near_miss
-from ganvas.inputs import Given, Input, Normal, given_of
+from ganvas.inputs import Category, Given, Input, Normal, given_of
+from ganvas.options import argument_names, gathering
 from ganvas.settings import GENERAL, Settings
 
 Scale = Literal["decision", "score", "pair"]
@@ -69,6 +70,16 @@ class Losses:
         return replace(self, terms={**self.terms, **terms})
 
 
+def together(losses: Mapping[str, Losses]) -> Losses:
+    """The losses of several judges as one: each term with its judge's name, as in `real_16x16`, and the logits (B, ...)
+    of all side by side, (B, judges, ...)."""
+    terms = {f"{term}_{name}": value for name, each in losses.items() for term, value in each.terms.items()}
+    real = [each.real_logits for each in losses.values() if each.real_logits is not None]
+    fake = [each.fake_logits for each in losses.values() if each.fake_logits is not None]
+    judged_real, judged_fake = (torch.stack(each, dim=1) if each else None for each in (real, fake))
+    return Losses(terms, judged_real, judged_fake, next(iter(losses.values())).scale)
+
+
 @dataclass(frozen=True)
 class Results:
     """What a turn gave, detached: terms and logged numbers averaged over parts and processes; logits and what was kept
@@ -96,15 +107,25 @@ class Turn:
     after: Callable[[Results], None] | None = None
 
 
+Batches = Iterator
+"""Where turns get their batches from, as in `Batches[Images]`; the next one is the next in the data's order."""
+
+Turns = Iterator[Turn]
+"""A step's turns, in their order."""
+
+Optimizers = dict[str, Optimizer]
+"""Each player's optimizer, by the player's name."""
+
+
 class Recipe(nn.Module):
     """Base of every GAN. The keyword-only constructor *is* the configuration; sub-modules are the networks.
+
+    An argument may be a group of arguments (`ganvas.options.Group`): the recipe is then made with them one by one.
 
     accepts: the batches it can be trained on. averaged: sub-modules that the moving average follows.
     presets: named sets of arguments and training settings (`--preset NAME`).
     training_defaults: training settings that suit this recipe.
     frozen: sub-modules that are never trained (pretrained features): kept in evaluation mode, out of checkpoints.
-    whole_batch: True when a loss depends on statistics of the batch, so that splitting would change it.
-    classes: how many labels `generate` is conditioned on; 0 for none.
     penalties: names of arguments that are weights of penalties on the discriminator's gradients.
     """
 
@@ -113,32 +134,40 @@ class Recipe(nn.Module):
     frozen: ClassVar[tuple[str, ...]] = ()
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     training_defaults: ClassVar[dict[str, Any]] = {}
-    whole_batch: bool = False
-    classes: int = 0
-
     penalties: ClassVar[tuple[str, ...]] = ()
-
-    generate: Callable[..., Tensor]
-    """Samples in the data's space, of what `inputs` declares by keyword; the same inputs give the same samples."""
 
     def __init_subclass__(cls, **others: Any) -> None:
         super().__init_subclass__(**others)
         if "__init__" in vars(cls):
             _check_names(cls)
+            cls.__init__ = gathering(cls.__init__)  # type: ignore[method-assign]
 
     @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
+    @cached_property
+    def classes(self) -> int:
+        """How many labels `generate` is conditioned on, as `inputs` says; 0 for none."""
+        label = self.inputs().get("label")
+        return label.count if isinstance(label, Category) else 0
+
+    @cached_property
+    def whole_batch(self) -> bool:
+        """Whether a loss depends on statistics of the batch, so that splitting would change it: by default where the
+        recipe holds anything that says so, such as an objective of averages."""
+        held = (*vars(self).values(), *list(self.modules())[1:])
+        return any(getattr(each, "whole_batch", False) for each in held)
+
     def inputs(self) -> dict[str, Input]:
         """What `generate` takes, by name, in the order in which it is drawn."""
         raise NotImplementedError
 
-    def optimizers(self) -> dict[str, Optimizer]:
+    def optimizers(self) -> Optimizers:
         """One optimizer for each player. Together they hold every trainable parameter exactly once."""
         raise NotImplementedError
 
-    def turns(self, progress: Progress, batches: Iterator[Any]) -> Iterator[Turn]:
+    def turns(self, progress: Progress, batches: Batches[Any]) -> Turns:
         """One step of the game. Each turn is played before the next is asked for."""
         raise NotImplementedError
 
@@ -147,12 +176,21 @@ class Recipe(nn.Module):
         return {}
 
     def notes(self) -> list[str]:
-        """Sentences for the plan that is printed before training, where something may surprise."""
-        return []
+        """Sentences for the plan that is printed before training, where something may surprise: by default those of the
+        networks that have `notes`."""
+        return [note for child in self.children() if (notes := getattr(child, "notes", None)) for note in notes()]
 
     def styles(self) -> dict[str, dict[str, Tensor]]:
         """Sets of weights for the first of `averaged`, by name, where a recipe has more to offer than the last ones."""
         return {}
+
+    def _generate(self, **inputs: Tensor) -> Tensor:
+        samples: Tensor = self.get_submodule(self.averaged[0])(**inputs)
+        return samples
+
+    generate: Callable[..., Tensor] = _generate
+    """Samples in the data's space, of what `inputs` declares by keyword; the same inputs give the same samples. By
+    default what the first network of `averaged` makes of them."""
 
     @final
     def given(self) -> dict[str, Given]:
@@ -199,41 +237,55 @@ class Recipe(nn.Module):
 
 
 def _check_names(recipe: type[Recipe]) -> None:
-    """Raises TypeError where an argument has the name of a flag that all trainings have: one value would go to both."""
-    taken = {*Settings.__dataclass_fields__, *GENERAL}
-    arguments = inspect.signature(recipe.__init__).parameters.values()
-    for name in (each.name for each in arguments if each.kind is each.KEYWORD_ONLY and each.name in taken):
-        raise TypeError(
-            f"{recipe.__qualname__}: the argument {name!r} has the name of a flag of all trainings; rename it"
-        )
+    """Raises TypeError where an argument has the name of another, or of a flag that all trainings have: one value would
+    go to both."""
+    general, own = {*Settings.__dataclass_fields__, *GENERAL}, argument_names(recipe.__init__)
+    for name in own:
+        if name in general:
+            raise TypeError(
+                f"{recipe.__qualname__}: the argument {name!r} has the name of a flag of all trainings; rename it"
+            )
+        if own.count(name) > 1:
+            raise TypeError(f"{recipe.__qualname__}: two arguments have the name {name!r}; rename one")
 
 
-Player = Literal["discriminator", "generator"]
+Move = Callable[[Any], Losses] | tuple[Callable[[Any], Losses], Callable[[Results], None]]
+"""What a player does in its turn: its losses, or these and what follows its update (`Turn.after`)."""
 
 
-def alternate(
+def play(
     progress: Progress,
-    batches: Iterator[Any],
+    batches: Batches[Any],
+    moves: Mapping[str, Move],
     *,
     d_steps: int = 1,
     g_steps: int = 1,
     unit: Literal["steps", "epochs"] = "steps",
-) -> Iterator[tuple[Player, Any]]:
-    """Who moves in this step, and with which batch; for use inside `turns`.
+) -> Turns:
+    """The usual order of play, for use in `turns`: each player's moves by its optimizer's name, the generator's last.
 
-    In `steps`, the discriminator moves `d_steps` times, each time with a fresh batch, then the generator `g_steps`
-    times with the last of them (it needs its size and labels, at most its real samples to compare with), so an epoch is
-    what users expect: one pass of the data before the discriminator. In `epochs`, one player moves alone for whole
-    epochs: the discriminator for `d_steps` of them, then the generator for `g_steps`.
+    In `steps`, those before the last move `d_steps` times, each time with a fresh batch, then the last `g_steps` times
+    with the last of them (it needs its size and labels, at most its real samples to compare with), so an epoch is what
+    users expect: one pass of the data before the discriminator. In `epochs`, one side moves alone for whole epochs:
+    those before the last for `d_steps` of them, then the last for `g_steps`.
     """
+
+    def turn(player: str, batch: Any) -> Turn:
+        move = moves[player]
+        losses, after = move if isinstance(move, tuple) else (move, None)
+        return Turn(player, losses, batch, after)
+
+    *judges, generator = moves
     if unit == "epochs":
-        yield ("discriminator" if progress.epoch % (d_steps + g_steps) < d_steps else "generator", next(batches))
+        batch = next(batches)
+        movers = judges if progress.epoch % (d_steps + g_steps) < d_steps else [generator]
+        yield from (turn(player, batch) for player in movers)
         return
     for _ in range(d_steps):
         batch = next(batches)
-        yield "discriminator", batch
+        yield from (turn(player, batch) for player in judges)
     for _ in range(g_steps):
-        yield "generator", batch
+        yield turn(generator, batch)
 
 
 def frozen_networks(recipe: Recipe) -> dict[str, nn.Module]:

@@ -46,6 +46,10 @@ class ConvolutionalGenerator(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.apply(_initialise)
 
+    def notes(self) -> list[str]:
+        """What a plan should say of the size of its images."""
+        return self.pyramid.notes()
+
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
         """latent: (B, latent), label: (B,) int64 where conditional. Returns (B, C, H, W) in [-1, 1]."""
         if self.embedding is not None:

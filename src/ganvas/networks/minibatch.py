@@ -8,8 +8,10 @@ class MinibatchDeviation(nn.Module):
     """One more feature map, constant: how much the samples of this batch differ (Karras et al. 2018, section 3).
 
     The standard deviation of each feature over the batch, averaged over all of them. A collapsed generator shows at
-    once. The number depends on the whole batch, so a recipe that uses it must say `whole_batch`.
+    once. The number depends on the whole batch, so a recipe that holds this module refuses to split one.
     """
+
+    whole_batch = True
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C + 1, H, W)."""

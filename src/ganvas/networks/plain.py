@@ -42,6 +42,10 @@ class PlainGenerator(nn.Module):
             layers += [nn.ConvTranspose2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], channels, 3, padding=1))
 
+    def notes(self) -> list[str]:
+        """What a plan should say of the size of its images."""
+        return self.pyramid.notes()
+
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
         """latent: (B, latent) of unit mean square, or nearer to 0 where it is truncated; label: (B,) int64 where
         conditional. Returns (B, C, H, W), about in [-1, 1]."""

@@ -35,6 +35,10 @@ class ResidualGenerator(nn.Module):
         self.output = Conv2d(widths[-1], channels, 3, padding=1)
         self.apply(_initialise)
 
+    def notes(self) -> list[str]:
+        """What a plan should say of the size of its images."""
+        return self.pyramid.notes()
+
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
         """latent: (B, latent), label: (B,) int64 where conditional. Returns (B, C, H, W) in [-1, 1]."""
         hidden = self.project(latent).unflatten(1, self.first).contiguous(memory_format=torch.channels_last)

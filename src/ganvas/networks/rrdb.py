@@ -7,13 +7,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganvas.networks.srresnet import subpixel_steps
-from ganvas.networks.upscaling import Bicubic
+from ganvas.networks.upscaling import Bicubic, Enlarger
 
 RESIDUAL = 0.2
 """What every residual is multiplied with before it is added (section 3.1)."""
 
 
-class RRDBNet(nn.Module):
+class RRDBNet(Enlarger):
     """(B, C, h, w) to (B, C, scale * h, scale * w). Each of `blocks` is three dense blocks of five convolutions, which
     grow by `growth` feature maps; images grow by repetition of pixels and a convolution.
 

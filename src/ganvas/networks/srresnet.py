@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ganvas.networks.upscaling import Bicubic
+from ganvas.networks.upscaling import Bicubic, Enlarger
 
 
-class SRResNet(nn.Module):
+class SRResNet(Enlarger):
     """(B, C, h, w) to (B, C, scale * h, scale * w): `blocks` residual blocks with BatchNorm and PReLU between two 9x9
     convolutions, and a sub-pixel step for each doubling (one for a tripling).
 

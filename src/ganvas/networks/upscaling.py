@@ -39,13 +39,25 @@ class Bicubic(nn.Module):
             return functional.pixel_shuffle(functional.conv2d(padded, self.weight), self.scale)
 
 
-class CompactUpscaler(nn.Module):
+class Enlarger(nn.Module):
+    """A network that takes images (B, C, h, w) of any size in [-1, 1] to (B, C, scale * h, scale * w).
+
+    channels: C. reach: how many low-resolution pixels away an output pixel can see. fold: pieces of an image must begin
+    at multiples of this many pixels, so that they are enlarged as the whole image is.
+    """
+
+    channels: int
+    scale: int
+    reach: int
+    fold: int
+
+
+class CompactUpscaler(Enlarger):
     """Residual blocks without normalisation (Lim et al. 2017, figure 2c) at low resolution throughout, one sub-pixel
     step at the end, and the bicubic interpolation beside them.
 
     fold: 2 works at half the low resolution, four times as many values in a pixel (Shi et al. 2016, section 2, the
     other way round). The same arithmetic then goes into fewer, wider layers, which CPUs are quicker at.
-    reach: how many low-resolution pixels away an output pixel can see.
     """
 
     def __init__(

@@ -1,140 +1,140 @@
 """What recipes that enlarge photos have in common: a stage of pixels alone, and then a game against a discriminator."""
 
-from __future__ import annotations
-
 import math
-from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim import Adam, Optimizer
 
+from ganvas import arguments as arg
 from ganvas import objectives
 from ganvas.data.batches import Photos
 from ganvas.data.degrade import degraded
 from ganvas.errors import UsageError
-from ganvas.features.content import unaligned
+from ganvas.features import content
 from ganvas.inputs import Given, Input
 from ganvas.networks import patch
 from ganvas.networks.interpolation import kept
 from ganvas.networks.spectral import advance
 from ganvas.networks.srresnet import PhotoDiscriminator
-from ganvas.recipe import Losses, Progress, Recipe, Results, Turn
+from ganvas.networks.upscaling import Enlarger
+from ganvas.optimizers import players
+from ganvas.options import Group, Range
+from ganvas.recipe import Batches, Losses, Optimizers, Progress, Recipe, Results, Turn, Turns
 from ganvas.spaces import FREE, ImageSpace
 
 RAMP = 200
 """Steps in which the learning rate rises to its full size."""
+
+Scale = Annotated[Literal[2, 3, 4], "how many times as high and as wide images become"]
+Upsample = Annotated[Literal["last", "first"], "first: enlarge by bicubic interpolation before all layers, at a price"]
+Blocks = Annotated[int, Range(1, 64), "residual blocks of the generator"]
+Degrade = Annotated[
+    Literal["bicubic", "real"], "how low resolution comes about: as in benchmarks, or with blur, noise and JPEG"
+]
+Content = Annotated[content.Name, "the network in whose features images are compared after the warm-up"]
+GridWeight = Annotated[
+    float, Range(0, 1e4), "weight of the loss on a grid that repeats with every pixel of the low resolution"
+]
+Judge = Annotated[Literal["paper", "patch"], "paper: one judgement of each photo; patch: one of every place in it"]
+Warmup = Annotated[float, Range(0, 1), "share of the planned length with the pixel loss alone; 1 trains no GAN"]
+WEIGHT, RATE = Range(0, 1e4), Range(1e-7, 1, log=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stages(Group):
+    """What the generator is fitted to in the two stages, and how fast."""
+
+    degrade: Degrade = "bicubic"
+    pixel_loss: Annotated[Literal["l1", "l2"], "absolute or squared differences of pixels"] = "l1"
+    content: Content = "lite0"
+    pixel_weight: Annotated[float, WEIGHT, "weight of the pixel loss after the warm-up"] = 1.0
+    content_weight: Annotated[float, WEIGHT, "weight of the distance in the features of --content"] = 1.0
+    adversarial_weight: Annotated[float, WEIGHT, "weight of the adversarial loss in the generator's turn"] = 1e-3
+    grid_weight: GridWeight = 0.0
+    objective: arg.Objective = "non-saturating"
+    discriminator: Judge = "paper"
+    discriminator_width: arg.Width = 16
+    warmup: Warmup = 0.5
+    lr: Annotated[float, RATE, "learning rate of the warm-up"] = 1e-3
+    adversarial_lr: Annotated[float, RATE, "learning rate of both players after the warm-up"] = 1e-4
+    beta1: arg.Beta1 = 0.9
+    beta2: arg.Beta2 = 0.99
 
 
 class SuperResolution(Recipe):
     """Base of the recipes whose generator takes photos at low resolution, (B, C, h, w) in [-1, 1], and enlarges them.
 
     The warm-up, a share of the planned length, fits the generator to the pixels. Behind it the generator also answers
-    to the discriminator, if `join` has given it one. The generator as it came out of the warm-up is kept.
-
-    weights: of the generator's terms behind the warm-up: pixel, content, adversarial and grid.
+    to a discriminator, and to a content loss (`early`: in VGG19's features before their activation). The generator as
+    it came out of the warm-up is kept. Raises UsageError for pieces of photos that are too small.
     """
 
-    warm: Tensor
-    discriminator: nn.Module
     accepts = (Photos,)
     training_defaults = {"batch_size": 16, "steps": 20_000}
+    warm: Tensor
 
-    def __init__(
-        self,
-        generator: nn.Module,
-        *,
-        scale: int,
-        degrade: str,
-        pixel_loss: str,
-        weights: Mapping[str, float],
-        objective: objectives.Name,
-        warmup: float,
-        lr: float,
-        adversarial_lr: float,
-        betas: tuple[float, float],
-    ) -> None:
+    def __init__(self, generator: Enlarger, images: arg.Images, stages: Stages, *, early: bool = False) -> None:
         super().__init__()
-        self.generator = generator
-        self.scale, self.degrade, self.warmup = scale, degrade, warmup
-        self.pixel_loss = functional.l1_loss if pixel_loss == "l1" else functional.mse_loss
-        self.weights = weights
-        self.objective = objectives.objective(objective)
-        self.whole_batch = self.objective.averaged
-        self.lr, self.adversarial_lr, self.betas = lr, adversarial_lr, betas
+        self.generator, self.stages = generator, stages
+        self.apart = functional.l1_loss if stages.pixel_loss == "l1" else functional.mse_loss
+        self.objective = objectives.objective(stages.objective)
         self.content: nn.Module | None = None
+        if stages.warmup < 1:
+            features = content.content(stages.content, early=early)
+            self.discriminator = _judge(images, stages)
+            self.content = features
+            self.frozen = () if features is None else ("content",)  # type: ignore[misc]
+            self.warmed = kept(generator)
+            self.register_buffer("warm", torch.zeros((), dtype=torch.bool))
 
-    def join(
-        self,
-        kind: Literal["paper", "patch"],
-        content: nn.Module | None,
-        *,
-        channels: int,
-        size: tuple[int, int],
-        width: int,
-    ) -> None:
-        """Gives the second stage its discriminator and its content loss. Raises UsageError for pieces too small."""
-        if kind == "paper":
-            self.discriminator = PhotoDiscriminator(channels=channels, size=size, width=width)
-        elif min(size) < patch.LEAST:
-            raise UsageError(f"--discriminator patch needs pieces of {patch.LEAST} pixels a side: raise --size")
-        else:
-            self.discriminator = patch.PatchDiscriminator(channels=channels, width=width)
-        self.content = content
-        self.frozen = () if content is None else ("content",)  # type: ignore[misc]
-        self.warmed = kept(self.generator)
-        self.register_buffer("warm", torch.zeros((), dtype=torch.bool))
+    def inputs(self) -> dict[str, Input]:
+        """low: photos of any size in low resolution; nothing is random."""
+        made = self.generator
+        space = ImageSpace(made.channels, FREE, FREE)
+        return {"low": Given(space, scale=made.scale, reach=made.reach, multiple=made.fold)}
 
-    def optimizers(self) -> dict[str, Optimizer]:
-        players: dict[str, Optimizer] = {
-            "generator": Adam(self._trained(self.generator), self.lr, self.betas, fused=True)
-        }
-        if self.warmup < 1:
-            parameters = self._trained(self.discriminator)
-            players["discriminator"] = Adam(parameters, self.adversarial_lr, self.betas, fused=True)
-        return players
-
-    def _trained(self, network: nn.Module) -> list[nn.Parameter]:
-        return [parameter for parameter in network.parameters() if parameter.requires_grad]
+    def optimizers(self) -> Optimizers:
+        own = self.stages
+        second = {"discriminator": (self.discriminator, own.adversarial_lr)} if own.warmup < 1 else {}
+        return players("adam", lr=own.lr, beta1=own.beta1, beta2=own.beta2, generator=self.generator, **second)
 
     def rates(self, progress: Progress) -> dict[str, float]:
         """In each stage half a cosine from its learning rate to 0, behind a short ramp at the start of all."""
-        if progress.fraction < self.warmup:
-            ramp = min(1.0, (progress.step + 1) / RAMP)
-            return {"generator": ramp * _fading(progress.fraction / self.warmup)}
-        fading = _fading((progress.fraction - self.warmup) / max(1 - self.warmup, 1e-9))
-        return {"generator": fading * self.adversarial_lr / self.lr, "discriminator": fading}
+        warmup = self.stages.warmup
+        if progress.fraction < warmup:
+            return {"generator": min(1.0, (progress.step + 1) / RAMP) * _fading(progress.fraction / warmup)}
+        fading = _fading((progress.fraction - warmup) / max(1 - warmup, 1e-9))
+        return {"generator": fading * self.stages.adversarial_lr / self.stages.lr, "discriminator": fading}
 
-    def turns(self, progress: Progress, batches: Iterator[Photos]) -> Iterator[Turn]:
+    def turns(self, progress: Progress, batches: Batches[Photos]) -> Turns:
         batch = next(batches)
-        if progress.fraction < self.warmup:
+        if progress.fraction < self.stages.warmup:
             yield Turn("generator", self.pixel_losses, batch)
             return
         yield Turn("discriminator", self.discriminator_losses, batch, after=self.remember)
         yield Turn("generator", partial(self.generator_losses, step=progress.step), batch)
 
     def pixel_losses(self, real: Photos) -> Losses:
-        return Losses({"pixel": self.pixel_loss(self.generator(self.low(real)), real.image)})
+        return Losses({"pixel": self.apart(self.generator(self.low(real)), real.image)})
 
     def discriminator_losses(self, real: Photos) -> Losses:
-        fake = self.generator(self.low(real))
-        real_logits, fake_logits = self.discriminator(real.image), self.discriminator(fake)
-        terms = self.objective.discriminator(real_logits, fake_logits)
-        return Losses(terms, *self.objective.judged(real_logits, fake_logits))
+        return self.objective.d_losses(self.discriminator, real.image, self.generator(self.low(real)))
 
     def generator_losses(self, real: Photos, step: int = 0) -> Losses:
         fake = self.generator(self.low(real))
         real_logits = self.discriminator(real.image) if self.objective.paired else None
         terms = self.objective.generator(self.discriminator(fake), real_logits)
-        terms["pixel"] = self.pixel_loss(fake, real.image)
-        if self.weights["grid"]:
-            terms["grid"] = grid_loss(fake, real.image, self.scale)
+        terms["pixel"] = self.apart(fake, real.image)
+        if self.stages.grid_weight:
+            terms["grid"] = grid_loss(fake, real.image, self.generator.scale)
         if self.content is not None:
-            terms["content"] = self.content(*unaligned(fake, real.image, step))
-        return Losses({name: self.weights[name] * term for name, term in terms.items() if self.weights[name]})
+            terms["content"] = self.content(*content.unaligned(fake, real.image, step))
+        weights = {name: getattr(self.stages, f"{name}_weight") for name in terms}
+        return Losses({name: weights[name] * term for name, term in terms.items() if weights[name]})
 
     def remember(self, results: Results) -> None:
         """Behind the discriminator's update; keeps the generator as it comes out of the warm-up."""
@@ -147,23 +147,25 @@ class SuperResolution(Recipe):
         """The generator's weights by style: `faithful`, as they came out of the warm-up, and `perceptual`, as they are
         now, where it is over."""
         now = self.generator.state_dict()
-        if self.warmup == 1 or not self.warm:
+        if self.stages.warmup == 1 or not self.warm:
             return {"faithful": now}
         return {"faithful": self.warmed.state_dict(), "perceptual": now}
 
     def low(self, real: Photos) -> Tensor:
         """What the generator sees of these photos in training."""
-        return real.low if self.degrade == "bicubic" else degraded(real.image, self.scale)
-
-    def inputs(self) -> dict[str, Input]:
-        """low: photos of any size in low resolution; nothing is random."""
-        network = cast(Any, self.generator)
-        space = ImageSpace(network.channels, FREE, FREE)
-        return {"low": Given(space, scale=network.scale, reach=network.reach, multiple=network.fold)}
+        return real.low if self.stages.degrade == "bicubic" else degraded(real.image, self.generator.scale)
 
     def generate(self, *, low: Tensor) -> Tensor:
         """(n, C, scale * h, scale * w) in [-1, 1]."""
         return self.generator(low).clamp(-1, 1)  # type: ignore[no-any-return]
+
+
+def _judge(images: arg.Images, stages: Stages) -> nn.Module:
+    if stages.discriminator == "paper":
+        return PhotoDiscriminator(width=stages.discriminator_width, **images.facts)
+    if min(images.size) < patch.LEAST:
+        raise UsageError(f"--discriminator patch needs pieces of {patch.LEAST} pixels a side: raise --size")
+    return patch.PatchDiscriminator(channels=images.channels, width=stages.discriminator_width)
 
 
 def grid_loss(one: Tensor, other: Tensor, scale: int) -> Tensor:

@@ -10,23 +10,14 @@ too, so with more the players soon agree on a picture for each label.
     ganvas train acgan --data digits
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-from itertools import chain
-
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.functional import cross_entropy
-from torch.optim import Optimizer
 
 from ganvas import arguments as arg
 from ganvas.data.batches import Images
-from ganvas.errors import UsageError
 from ganvas.inputs import Input, Normal, label
 from ganvas.networks.convolutional import ConvolutionalDiscriminator, ConvolutionalGenerator
-from ganvas.objectives import objective as objective_named
-from ganvas.optimizers import optimizer as optimizer_named
-from ganvas.recipe import Losses, Progress, Recipe, Turn, alternate
+from ganvas.recipe import Batches, Losses, Optimizers, Progress, Recipe, Turns
 
 
 class ACGAN(Recipe):
@@ -39,70 +30,41 @@ class ACGAN(Recipe):
     def __init__(
         self,
         *,
-        channels: arg.Channels,
-        size: arg.Size,
-        classes: arg.Classes = 0,
+        images: arg.LabelledImages,
         latent: arg.Latent = 100,
         width: arg.Width = 32,
-        objective: arg.Objective = "non-saturating",
         auxiliary: arg.TermWeight = 0.1,
-        lr: arg.LearningRate = 2e-4,
-        beta1: arg.Beta1 = 0.5,
-        beta2: arg.Beta2 = 0.999,
+        contest: arg.Contest = arg.Contest(objective="non-saturating", lr=2e-4, beta1=0.5, beta2=0.999),
     ) -> None:
         super().__init__()
-        if not classes:
-            raise UsageError("acgan needs labels, and this data has none; put each class into a sub-folder of its own")
-        self.classes, self.latent, self.auxiliary = classes, latent, auxiliary
-        self.objective = objective_named(objective)
-        self.whole_batch = self.objective.averaged
-        self.adam = {"lr": lr, "beta1": beta1, "beta2": beta2}
-        self.generator = ConvolutionalGenerator(
-            latent=latent, channels=channels, size=size, width=width, classes=classes
-        )
-        self.discriminator = ConvolutionalDiscriminator(channels=channels, size=size, width=width)
-        self.classifier = nn.Linear(self.discriminator.outputs, classes)
-
-    def notes(self) -> list[str]:
-        return self.generator.pyramid.notes()
-
-    def optimizers(self) -> dict[str, Optimizer]:
-        judges = chain(self.discriminator.parameters(), self.classifier.parameters())
-        return {
-            "discriminator": optimizer_named("adam", judges, **self.adam),
-            "generator": optimizer_named("adam", self.generator.parameters(), **self.adam),
-        }
-
-    def turns(self, progress: Progress, batches: Iterator[Images]) -> Iterator[Turn]:
-        for player, batch in alternate(progress, batches):
-            losses = self.discriminator_losses if player == "discriminator" else self.generator_losses
-            yield Turn(player, losses, batch)
-
-    def discriminator_losses(self, real: Images) -> Losses:
-        assert real.label is not None  # or the constructor would have refused
-        fake = self.fake(real)
-        real_logits, real_classes = self.judge(real.image)
-        fake_logits, fake_classes = self.judge(fake)
-        terms = self.objective.discriminator(real_logits, fake_logits)
-        terms["class_real"] = self.auxiliary * cross_entropy(real_classes, real.label)
-        terms["class_fake"] = self.auxiliary * cross_entropy(fake_classes, real.label)
-        return Losses(terms, *self.objective.judged(real_logits, fake_logits))
-
-    def generator_losses(self, real: Images) -> Losses:
-        assert real.label is not None
-        fake_logits, fake_classes = self.judge(self.fake(real))
-        real_logits = self.judge(real.image)[0] if self.objective.paired else None
-        terms = self.objective.generator(fake_logits, real_logits)
-        terms["class_fake"] = self.auxiliary * cross_entropy(fake_classes, real.label)
-        return Losses(terms)
-
-    def judge(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, H, W) to logits of being real (B,) and of each class (B, classes)."""
-        features = self.discriminator.features(images)
-        return self.discriminator.judge(features), self.classifier(features)
+        self.images = images.by_label(needed_by="acgan")
+        self.latent, self.auxiliary, self.contest = latent, auxiliary, contest
+        self.generator = ConvolutionalGenerator(latent=latent, width=width, **images.facts)
+        self.discriminator = ConvolutionalDiscriminator(channels=images.channels, size=images.size, width=width)
+        self.classifier = nn.Linear(self.discriminator.outputs, images.classes)
 
     def inputs(self) -> dict[str, Input]:
-        return {"latent": Normal((self.latent,)), **label(self.classes)}
+        return {"latent": Normal((self.latent,)), **label(self.images.classes)}
 
-    def generate(self, *, latent: Tensor, label: Tensor) -> Tensor:
-        return self.generator(latent, label)  # type: ignore[no-any-return]
+    def optimizers(self) -> Optimizers:
+        judges: list[nn.Module] = [self.discriminator, self.classifier]
+        return self.contest.optimizers(discriminator=judges, generator=self.generator)
+
+    def turns(self, progress: Progress, batches: Batches[Images]) -> Turns:
+        return self.contest.turns(progress, batches, discriminator=self.d_losses, generator=self.g_losses)
+
+    def d_losses(self, real: Images) -> Losses:
+        assert real.label is not None  # or the constructor would have refused
+        fake, see = self.fake(real), self.discriminator.features
+        real_features, fake_features = see(real.image), see(fake)
+        return self.contest.d_losses(self.discriminator.judge, real_features, fake_features) | {
+            "class_real": self.auxiliary * cross_entropy(self.classifier(real_features), real.label),
+            "class_fake": self.auxiliary * cross_entropy(self.classifier(fake_features), real.label),
+        }
+
+    def g_losses(self, real: Images) -> Losses:
+        assert real.label is not None
+        features = self.discriminator.features(self.fake(real))
+        real_logits = self.discriminator(real.image) if self.contest.losses.paired else None
+        terms = self.contest.losses.generator(self.discriminator.judge(features), real_logits)
+        return Losses(terms | {"class_fake": self.auxiliary * cross_entropy(self.classifier(features), real.label)})

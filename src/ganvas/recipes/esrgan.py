@@ -10,15 +10,12 @@ The default network is small; `--preset paper` is the paper's. Data are photos o
     ganvas train esrgan --data photos/ --minutes 120
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from ganvas import arguments as arg
-from ganvas.features.content import content as content_loss
 from ganvas.networks.rrdb import RRDBNet
 from ganvas.options import Range
-from ganvas.recipes._super_resolution import SuperResolution
+from ganvas.recipes._super_resolution import Blocks, Scale, Stages, SuperResolution, Upsample
 
 
 class ESRGAN(SuperResolution):
@@ -34,46 +31,16 @@ class ESRGAN(SuperResolution):
     def __init__(
         self,
         *,
-        channels: arg.Channels,
-        size: arg.Size,
-        scale: arg.Scale = 4,
+        images: arg.Images,
+        scale: Scale = 4,
         width: arg.Width = 32,
         growth: Annotated[int, Range(1, 256), "feature maps that each layer of a dense block adds"] = 16,
-        blocks: arg.Blocks = 4,
-        upsample: arg.Upsample = "last",
-        degrade: arg.Degrade = "bicubic",
-        pixel_loss: arg.PixelLoss = "l1",
-        content: arg.Content = "lite0",
-        pixel_weight: arg.PixelWeight = 1e-2,
-        content_weight: arg.ContentWeight = 1.0,
-        adversarial_weight: arg.AdversarialWeight = 5e-3,
-        grid_weight: arg.GridWeight = 0.0,
-        objective: arg.Objective = "relativistic-average",
-        discriminator: arg.PhotoJudge = "paper",
-        discriminator_width: arg.Width = 16,
-        warmup: arg.Warmup = 0.5,
-        lr: arg.WarmupRate = 4e-4,
-        adversarial_lr: arg.AdversarialRate = 1e-4,
-        beta1: arg.Beta1 = 0.9,
-        beta2: arg.Beta2 = 0.99,
+        blocks: Blocks = 4,
+        upsample: Upsample = "last",
+        stages: Stages = Stages.open(
+            pixel_weight=1e-2, adversarial_weight=5e-3, objective="relativistic-average", lr=4e-4
+        ),
     ) -> None:
-        weights = {
-            "pixel": pixel_weight, "content": content_weight, "adversarial": adversarial_weight, "grid": grid_weight
-        }  # fmt: skip
-        super().__init__(
-            RRDBNet(
-                channels=channels, scale=scale, width=width, growth=growth, blocks=blocks, first=upsample == "first"
-            ),
-            scale=scale,
-            degrade=degrade,
-            pixel_loss=pixel_loss,
-            weights=weights,
-            objective=objective,
-            warmup=warmup,
-            lr=lr,
-            adversarial_lr=adversarial_lr,
-            betas=(beta1, beta2),
-        )
-        if warmup < 1:
-            features = content_loss(content, early=True)
-            self.join(discriminator, features, channels=channels, size=size, width=discriminator_width)
+        first, channels = upsample == "first", images.channels
+        generator = RRDBNet(channels=channels, scale=scale, width=width, growth=growth, blocks=blocks, first=first)
+        super().__init__(generator, images, stages, early=True)

@@ -14,26 +14,20 @@ appendix C's; the networks are DCGAN's.
     pictures = model.recipe.generate(**inputs)
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator, Mapping
-from itertools import chain
+from collections.abc import Mapping
 from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torch.optim import Optimizer
 
 from ganvas import arguments as arg
 from ganvas.data.batches import Images
 from ganvas.inputs import Category, Input, Normal, Uniform
 from ganvas.networks.convolutional import ConvolutionalDiscriminator, ConvolutionalGenerator
 from ganvas.networks.mlp import one_hot
-from ganvas.objectives import objective as objective_named
-from ganvas.optimizers import optimizer as optimizer_named
 from ganvas.options import Range
-from ganvas.recipe import Losses, Progress, Recipe, Turn, alternate
+from ganvas.recipe import Batches, Losses, Optimizers, Progress, Recipe, Turns
 
 
 class InfoGAN(Recipe):
@@ -46,30 +40,21 @@ class InfoGAN(Recipe):
     def __init__(
         self,
         *,
-        channels: arg.Channels,
-        size: arg.Size,
+        images: arg.Images,
         latent: arg.Latent = 62,
         categories: Annotated[int, Range(2, 1000), "values of the code that is a category"] = 10,
         numbers: Annotated[int, Range(1, 100), "codes that are numbers in [-1, 1]"] = 2,
         width: arg.Width = 32,
-        objective: arg.Objective = "non-saturating",
         information: arg.TermWeight = 1.0,
         information_numbers: arg.TermWeight = 0.1,
-        lr: arg.LearningRate = 2e-4,
+        contest: arg.Contest = arg.Contest(objective="non-saturating", lr=2e-4, beta1=0.5, beta2=0.999),
         g_lr: Annotated[float, Range(1e-7, 1, log=True), "learning rate of the generator"] = 1e-3,
-        beta1: arg.Beta1 = 0.5,
-        beta2: arg.Beta2 = 0.999,
     ) -> None:
         super().__init__()
-        self.latent, self.categories, self.numbers = latent, categories, numbers
-        self.information, self.information_numbers = information, information_numbers
-        self.objective = objective_named(objective)
-        self.whole_batch = self.objective.averaged
-        self.lr, self.g_lr, self.betas = lr, g_lr, {"beta1": beta1, "beta2": beta2}
-        self.generator = ConvolutionalGenerator(
-            latent=latent + categories + numbers, channels=channels, size=size, width=width
-        )
-        self.discriminator = ConvolutionalDiscriminator(channels=channels, size=size, width=width)
+        self.latent, self.categories, self.numbers, self.contest = latent, categories, numbers, contest
+        self.information, self.information_numbers, self.g_lr = information, information_numbers, g_lr
+        self.generator = ConvolutionalGenerator(latent=latent + categories + numbers, width=width, **images.facts)
+        self.discriminator = ConvolutionalDiscriminator(width=width, **images.facts)
         self.recognition = nn.Sequential(
             nn.Linear(self.discriminator.outputs, 128),
             nn.BatchNorm1d(128),
@@ -77,33 +62,28 @@ class InfoGAN(Recipe):
             nn.Linear(128, categories + 2 * numbers),
         )
 
-    def notes(self) -> list[str]:
-        return self.generator.pyramid.notes()
+    def inputs(self) -> dict[str, Input]:
+        codes = {"category": Category(self.categories), "codes": Uniform((self.numbers,))}
+        return {"latent": Normal((self.latent,)), **codes}
 
-    def optimizers(self) -> dict[str, Optimizer]:
-        judges = chain(self.discriminator.parameters(), self.recognition.parameters())
-        return {
-            "discriminator": optimizer_named("adam", judges, lr=self.lr, **self.betas),
-            "generator": optimizer_named("adam", self.generator.parameters(), lr=self.g_lr, **self.betas),
-        }
+    def optimizers(self) -> Optimizers:
+        judges: list[nn.Module] = [self.discriminator, self.recognition]
+        return self.contest.optimizers(discriminator=judges, generator=(self.generator, self.g_lr))
 
-    def turns(self, progress: Progress, batches: Iterator[Images]) -> Iterator[Turn]:
-        for player, batch in alternate(progress, batches):
-            losses = self.discriminator_losses if player == "discriminator" else self.generator_losses
-            yield Turn(player, losses, batch)
+    def turns(self, progress: Progress, batches: Batches[Images]) -> Turns:
+        return self.contest.turns(progress, batches, discriminator=self.d_losses, generator=self.g_losses)
 
-    def discriminator_losses(self, real: Images) -> Losses:
+    def d_losses(self, real: Images) -> Losses:
         inputs = self.draw_for(real)
         features = self.discriminator.features(self.generate(**inputs))
         real_logits, fake_logits = self.discriminator(real.image), self.discriminator.judge(features)
-        terms = self.objective.discriminator(real_logits, fake_logits) | self.missed(features, inputs)
-        return Losses(terms, *self.objective.judged(real_logits, fake_logits))
+        return self.contest.losses.d_losses_of(real_logits, fake_logits) | self.missed(features, inputs)
 
-    def generator_losses(self, real: Images) -> Losses:
+    def g_losses(self, real: Images) -> Losses:
         inputs = self.draw_for(real)
         features = self.discriminator.features(self.generate(**inputs))
-        real_logits = self.discriminator(real.image) if self.objective.paired else None
-        terms = self.objective.generator(self.discriminator.judge(features), real_logits)
+        real_logits = self.discriminator(real.image) if self.contest.losses.paired else None
+        terms = self.contest.losses.generator(self.discriminator.judge(features), real_logits)
         return Losses(terms | self.missed(features, inputs))
 
     def missed(self, features: Tensor, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -118,13 +98,6 @@ class InfoGAN(Recipe):
             "codes": self.information_numbers * surprise.sum(1).mean(),
         }
 
-    def inputs(self) -> dict[str, Input]:
-        return {
-            "latent": Normal((self.latent,)),
-            "category": Category(self.categories),
-            "codes": Uniform((self.numbers,)),
-        }
-
     def generate(self, *, latent: Tensor, category: Tensor, codes: Tensor) -> Tensor:
-        inputs = torch.cat([latent, one_hot(category, self.categories), codes], dim=1)
-        return self.generator(inputs)  # type: ignore[no-any-return]
+        samples: Tensor = self.generator(torch.cat([latent, one_hot(category, self.categories), codes], dim=1))
+        return samples

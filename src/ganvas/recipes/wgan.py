@@ -8,23 +8,15 @@ and its five turns of the critic (`--preset paper`) do far worse in the first mi
     ganvas train wgan --data digits
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-from typing import Annotated, Any
-
-from torch import Tensor
-from torch.optim import Optimizer
+from typing import Annotated
 
 from ganvas import arguments as arg
 from ganvas.data.batches import Images
 from ganvas.inputs import Input, Normal
 from ganvas.networks.convolutional import ConvolutionalDiscriminator, ConvolutionalGenerator
-from ganvas.objectives import objective as objective_named
-from ganvas.optimizers import optimizer as optimizer_named
 from ganvas.options import Range
 from ganvas.penalties import clip_weights
-from ganvas.recipe import Losses, Progress, Recipe, Results, Turn, alternate
+from ganvas.recipe import Batches, Losses, Optimizers, Progress, Recipe, Turns
 
 
 class WGAN(Recipe):
@@ -37,58 +29,31 @@ class WGAN(Recipe):
     def __init__(
         self,
         *,
-        channels: arg.Channels,
-        size: arg.Size,
+        images: arg.Images,
         latent: arg.Latent = 100,
         width: arg.Width = 32,
-        objective: arg.Objective = "wasserstein",
         clip: Annotated[float, Range(1e-4, 10, log=True), "bound on every weight of the critic"] = 0.01,
-        optimizer: arg.OptimizerName = "rmsprop",
-        lr: arg.LearningRate = 2e-4,
-        beta1: arg.Beta1 = 0.0,
-        beta2: arg.Beta2 = 0.99,
-        d_steps: arg.DSteps = 2,
+        contest: arg.Contest = arg.Contest(
+            objective="wasserstein", optimizer="rmsprop", lr=2e-4, beta1=0.0, beta2=0.99, d_steps=2
+        ),
     ) -> None:
         super().__init__()
-        self.latent, self.clip, self.d_steps = latent, clip, d_steps
-        self.objective = objective_named(objective)
-        self.whole_batch = self.objective.averaged
-        self.hyper: dict[str, Any] = {"name": optimizer, "lr": lr, "beta1": beta1, "beta2": beta2}
-        self.generator = ConvolutionalGenerator(latent=latent, channels=channels, size=size, width=width)
-        self.critic = ConvolutionalDiscriminator(channels=channels, size=size, width=width)
-
-    def notes(self) -> list[str]:
-        return self.generator.pyramid.notes()
-
-    def optimizers(self) -> dict[str, Optimizer]:
-        return {
-            "critic": optimizer_named(parameters=self.critic.parameters(), **self.hyper),
-            "generator": optimizer_named(parameters=self.generator.parameters(), **self.hyper),
-        }
-
-    def turns(self, progress: Progress, batches: Iterator[Images]) -> Iterator[Turn]:
-        for player, batch in alternate(progress, batches, d_steps=self.d_steps):
-            if player == "discriminator":
-                yield Turn("critic", self.critic_losses, batch, after=self.keep_lipschitz)
-            else:
-                yield Turn("generator", self.generator_losses, batch)
-
-    def critic_losses(self, real: Images) -> Losses:
-        fake = self.fake(real)
-        real_logits, fake_logits = self.critic(real.image), self.critic(fake)
-        terms = self.objective.discriminator(real_logits, fake_logits)
-        return Losses(terms, *self.objective.judged(real_logits, fake_logits))
-
-    def generator_losses(self, real: Images) -> Losses:
-        fake_logits = self.critic(self.fake(real))
-        real_logits = self.critic(real.image) if self.objective.paired else None
-        return Losses(self.objective.generator(fake_logits, real_logits))
-
-    def keep_lipschitz(self, results: Results) -> None:
-        clip_weights(self.critic, self.clip)
+        self.latent, self.clip, self.contest = latent, clip, contest
+        self.generator = ConvolutionalGenerator(latent=latent, width=width, **images.facts)
+        self.critic = ConvolutionalDiscriminator(width=width, **images.facts)
 
     def inputs(self) -> dict[str, Input]:
         return {"latent": Normal((self.latent,))}
 
-    def generate(self, *, latent: Tensor) -> Tensor:
-        return self.generator(latent)  # type: ignore[no-any-return]
+    def optimizers(self) -> Optimizers:
+        return self.contest.optimizers(critic=self.critic, generator=self.generator)
+
+    def turns(self, progress: Progress, batches: Batches[Images]) -> Turns:
+        critic = self.critic_losses, lambda results: clip_weights(self.critic, self.clip)
+        return self.contest.turns(progress, batches, critic=critic, generator=self.generator_losses)
+
+    def critic_losses(self, real: Images) -> Losses:
+        return self.contest.d_losses(self.critic, real.image, self.fake(real))
+
+    def generator_losses(self, real: Images) -> Losses:
+        return self.contest.g_losses(self.critic, self.fake(real), real.image)
