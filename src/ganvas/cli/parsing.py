@@ -51,8 +51,7 @@ def add_options(group: Any, options: Iterable[Option]) -> None:
                 option.flag, action=argparse.BooleanOptionalAction, default=None, help=help_of(option), dest=option.name
             )
         else:
-            metavar = "|".join(map(str, option.choices)) if option.choices else option.kind.__name__.upper()
-            group.add_argument(option.flag, metavar=metavar, help=help_of(option), dest=option.name)
+            group.add_argument(option.flag, metavar=option.metavar, help=help_of(option), dest=option.name)
 
 
 def help_of(option: Option) -> str:
