@@ -12,6 +12,7 @@ Channels = Annotated[int, FromData()]
 Size = Annotated[tuple[int, int], FromData()]
 Shape = Annotated[tuple[int, ...], FromData()]
 Classes = Annotated[int, FromData()]
+Scale = Annotated[int, FromData()]
 
 Latent = Annotated[int, Range(1, 65536), "numbers in a latent vector"]
 Width = Annotated[int, Range(1, 4096), "feature maps of the widest-resolution layer; more is slower and better"]
@@ -35,7 +36,6 @@ Decay = Annotated[bool, "let both learning rates fall linearly to 0"]
 TermWeight = Annotated[float, Range(0, 1000), "weight of this term in both players' losses"]
 WeightPenalty = Annotated[float, Range(0, 10), "weight of this penalty on both players' weights"]
 
-Scale = Annotated[Literal[2, 3, 4], "how many times as high and as wide images become"]
 Upsample = Annotated[Literal["last", "first"], "first: enlarge by bicubic interpolation before all layers, at a price"]
 Degrade = Annotated[
     Literal["bicubic", "real"], "how low resolution comes about: as in benchmarks, or with blur, noise and JPEG"

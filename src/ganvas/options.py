@@ -91,6 +91,11 @@ class Option:
             return "|".join(map(str, self.choices))
         return self.kind.metavar if issubclass(self.kind, Parsed) else self.kind.__name__.upper()
 
+    @property
+    def explained(self) -> str:
+        """The help, with the default where there is one."""
+        return self.help + ("" if self.default in (None, REQUIRED) else f" (default: {self.default})")
+
     def check(self, value: Any) -> Any:
         """The value in the option's type, or a UsageError that names the flag, the value and what is admitted."""
         if value is None and self.optional:

@@ -106,7 +106,7 @@ class Case:
         if name is None or not isinstance(self.data.space, ImageSpace):
             return None
         size = (self.data.space.height, self.data.space.width)
-        digits = open_data(name, size=size, data_root=self.data.options().get("data_root"), progress=self.progress)
+        digits = open_data(name, size=size, data_root=self.data.data_root, progress=self.progress)
         return native(digits, progress=self.progress)
 
     def _look(self, extractor: Extractor) -> Features:

@@ -36,7 +36,7 @@ class ESRGAN(SuperResolution):
         *,
         channels: arg.Channels,
         size: arg.Size,
-        scale: arg.Scale = 4,
+        scale: arg.Scale,
         width: arg.Width = 32,
         growth: Annotated[int, Range(1, 256), "feature maps that each layer of a dense block adds"] = 16,
         blocks: arg.Blocks = 4,

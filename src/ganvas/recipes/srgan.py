@@ -41,7 +41,7 @@ class SRGAN(SuperResolution):
         *,
         channels: arg.Channels,
         size: arg.Size,
-        scale: arg.Scale = 4,
+        scale: arg.Scale,
         architecture: Annotated[Literal["compact", "srresnet"], "the generator; srresnet is the paper's"] = "compact",
         width: arg.Width = 64,
         blocks: arg.Blocks = 8,
