@@ -1,12 +1,13 @@
 """Signatures become flags, and values are checked where they enter."""
 
+import json
 from typing import Annotated, Literal
 
 import pytest
 
 from ganvas import recipes
 from ganvas.errors import UsageError, near_miss
-from ganvas.options import FromData, Range, checked, read_options
+from ganvas.options import FromData, Range, Size2D, checked, read_options
 from ganvas.settings import Settings
 
 
@@ -20,6 +21,7 @@ class Example:
         loss: Literal["hinge", "minimax"] = "hinge",
         fast: bool = False,
         name: str | None = None,
+        size: Annotated[Size2D | None, Range(4, 4096), "height and width"] = None,
     ) -> None: ...
 
 
@@ -34,7 +36,24 @@ def test_a_signature_is_read():
 
 def test_defaults_complete_what_is_given_and_text_is_converted():
     values = checked(Example, {"channels": 3, "lr": "0.001", "width": "16", "fast": True})
-    assert values == {"channels": 3, "lr": 0.001, "width": 16, "loss": "hinge", "fast": True, "name": None}
+    assert values == {
+        "channels": 3,
+        "lr": 0.001,
+        "width": 16,
+        "loss": "hinge",
+        "fast": True,
+        "name": None,
+        "size": None,
+    }
+
+
+def test_a_size_is_a_number_or_a_pair_and_comes_back_from_json():
+    (size,) = (option for option in read_options(Example) if option.name == "size")
+    assert size.metavar == "N|HxW" and size.optional
+    for given, expected in (("64", (64, 64)), ("48X64", (48, 64)), (7, (7, 7)), ((5, 9), (5, 9)), ([4, 4.0], (4, 4))):
+        assert checked(Example, {"channels": 1, "size": given})["size"] == expected
+    made = size.check("48x64")
+    assert str(made) == "48x64" and size.check(json.loads(json.dumps(made))) == made == (48, 64)
 
 
 def test_the_edges_of_a_range_are_admitted():
@@ -50,6 +69,12 @@ BAD = {
     "not whole": ({"width": 2.5}, "--width takes a whole number, not 2.5"),
     "a truth for a number": ({"width": True}, "--width takes a whole number, not True"),
     "a number for a truth": ({"fast": 1}, "--fast takes true or false, not 1"),
+    "no size": ({"size": "big"}, "--size takes a number of pixels, or HEIGHTxWIDTH such as 48x64, not 'big'"),
+    "a size of three": ({"size": "8x8x8"}, "--size takes a number of pixels"),
+    "a size of fractions": ({"size": (8, 8.5)}, "--size takes a number of pixels"),
+    "a size without end": ({"size": float("inf")}, "--size takes a number of pixels"),
+    "a size of nothing": ({"size": []}, "--size takes a number of pixels"),
+    "a side that is too small": ({"size": "64x3"}, "--size must be 4 to 4096, not 64x3"),
     "no such choice": ({"loss": "hing"}, "--loss cannot be 'hing'; did you mean 'hinge'?"),
     "no such name": ({"widht": 4}, "has no option 'widht'; did you mean 'width'?"),
 }

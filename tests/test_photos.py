@@ -8,10 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
+from ganvas.data.batches import Photos
 from ganvas.data.bicubic import resized, shrunk, taps
 from ganvas.data.degrade import blurred, compressed, degraded
 from ganvas.data.opening import open_data
-from ganvas.data.photos import open_photos, turned
+from ganvas.data.photos import turned
 from ganvas.data.rows import SPLITS
 from ganvas.data.stream import Stream
 from ganvas.errors import DataError, UsageError
@@ -68,7 +69,7 @@ def test_shrinking_equals_the_benchmark_level_for_level(shared_data):
 
 
 def test_photos_keep_their_sizes_and_come_in_pieces(folder):
-    data = open_photos(folder, scale=4, size=(16, 16), progress=False)
+    data = open_data(folder, Photos, scale=4, size=(16, 16), progress=False)
     # 3x2 + 2x4 + 2x3 (of 32x48) + 2x2 + 4x4 pieces, wherever the splits put the photos
     assert sum(len(data.split(name)) for name in ("train", "validation", "test")) == 6 + 8 + 6 + 4 + 16
     facts = {"channels": 3, "size": (16, 16), "shape": (3, 16, 16), "classes": 0, "scale": 4}
@@ -83,7 +84,7 @@ def test_photos_keep_their_sizes_and_come_in_pieces(folder):
 
 
 def test_random_pieces_are_pieces_of_both_sizes_and_a_function_of_the_seed(folder):
-    data = open_photos(folder, scale=4, size=(16, 16), progress=False)
+    data = open_data(folder, Photos, scale=4, size=(16, 16), progress=False)
     split, first = whereabouts(data, "photo-4.png")
     index = np.array([first] * 8)
     seeds = [(3, place) for place in range(8)]
@@ -107,7 +108,7 @@ def test_random_pieces_are_pieces_of_both_sizes_and_a_function_of_the_seed(folde
 
 
 def test_the_stream_gives_other_pieces_in_other_epochs_and_the_same_after_a_resumption(folder):
-    data = open_photos(folder, scale=2, size=(32, 32), progress=False)
+    data = open_data(folder, Photos, scale=2, size=(32, 32), progress=False)
     stream = Stream(data.split("train"), 2, seed=1)
     batches = [next(stream) for _ in range(8)]
     resumed = Stream(data.split("train"), 2, seed=1)
@@ -121,53 +122,57 @@ def test_a_given_folder_of_low_resolution_is_taken_as_it_is(folder, tmp_path_fac
     for number, (height, width) in enumerate([(48, 40), (40, 64), (33, 51), (40, 40), (64, 64)]):
         Image.fromarray(noise(height // 4, width // 4, 100 + number)).save(low / f"photo-{number}.bmp")
     with pytest.raises(DataError, match=r"photo-2.png is 8x12, and must be 1/4 of 33x51"):
-        open_data(folder, scale=4, low=low, size=(16, 16), progress=False)
+        open_data(folder, Photos, scale=4, low=low, size=(16, 16), progress=False)
     (folder / "photo-2.png").unlink()
-    data = open_data(folder, scale=4, low=low, size=(16, 16), progress=False)
+    data = open_data(folder, Photos, scale=4, low=low, size=(16, 16), progress=False)
     split, first = whereabouts(data, "photo-4.png")
     batch = split.gather(np.array([first]))
     assert np.array_equal(((batch.low[0] + 1) * 127.5).round().permute(1, 2, 0).numpy(), noise(16, 16, 104)[:4, :4])
-    assert open_data(folder, progress=False, **data.options()).fingerprint == data.fingerprint
+    assert open_data(folder, Photos, progress=False, **data.options()).fingerprint == data.fingerprint
     (low / "photo-3.bmp").unlink()
     with pytest.raises(DataError, match=r"no low-resolution version of photo-3.png"):
-        open_data(folder, scale=4, low=low, size=(16, 16), progress=False)
+        open_data(folder, Photos, scale=4, low=low, size=(16, 16), progress=False)
 
 
 def test_pieces_are_48_low_pixels_a_side_or_as_many_as_most_photos_have(folder):
-    assert open_photos(folder, scale=2, progress=False).space.shape == (3, 32, 32)  # the smallest is 33 high
+    assert open_data(folder, Photos, scale=2, progress=False).space.shape == (3, 32, 32)  # the smallest is 33 high
     for number in range(20):
         Image.fromarray(noise(100, 130, number)).save(folder / f"large-{number}.png")
-    assert open_photos(folder, scale=2, progress=False).space.shape == (3, 40, 40)
+    assert open_data(folder, Photos, scale=2, progress=False).space.shape == (3, 40, 40)
     for number in range(20, 60):
         Image.fromarray(noise(100, 130, number)).save(folder / f"large-{number}.png")
-    assert open_photos(folder, scale=2, progress=False).space.shape == (3, 96, 96)
+    assert open_data(folder, Photos, scale=2, progress=False).space.shape == (3, 96, 96)
 
 
 def test_damaged_photos_are_left_out_and_small_ones_are_not_read(folder):
     (folder / "broken.png").write_text("no picture")
     Image.fromarray(noise(20, 90)).save(folder / "narrow.png")
-    data = open_photos(folder, scale=2, size=(32, 32), progress=False)
+    data = open_data(folder, Photos, scale=2, size=(32, 32), progress=False)
     assert "broken.png" in data.damaged
     assert any("smaller than 32x32: 1" in note for note in data.notes)
     with pytest.raises(DataError, match=r"no photo of .* is as large as a piece of 256x256"):
-        open_photos(folder, scale=2, size=(256, 256), progress=False)
+        open_data(folder, Photos, scale=2, size=(256, 256), progress=False)
 
 
 def test_scales_sizes_and_sources_that_cannot_be(folder, tmp_path):
-    with pytest.raises(UsageError, match="--scale can be 2, 3 or 4, not 7"):
-        open_photos(folder, scale=7)
+    with pytest.raises(UsageError, match="--scale cannot be 7; known: 2, 3, 4"):
+        open_data(folder, Photos, scale=7)
     with pytest.raises(UsageError, match="multiple of the scale, 3"):
-        open_photos(folder, scale=3, size=(32, 32))
-    with pytest.raises(UsageError, match="1 or 3 channels, not 4"):
-        open_photos(folder, scale=2, channels=4)
-    with pytest.raises(DataError, match="holds no photos"):
-        open_photos("digits", scale=2)
-    with pytest.raises(UsageError, match="for recipes that enlarge"):
+        open_data(folder, Photos, scale=3, size=(32, 32))
+    with pytest.raises(UsageError, match="--channels cannot be 4; known: 1, 3"):
+        open_data(folder, Photos, scale=2, channels=4)
+    with pytest.raises(UsageError, match="pieces of 8x12 cannot be"):
+        open_data(folder, Photos, scale=4, size=(8, 12))
+    with pytest.raises(DataError, match="digits holds no photos: it holds images; give a folder or an archive"):
+        open_data("digits", Photos, scale=2)
+    with pytest.raises(DataError, match="digits holds no photos: give a folder or an archive"):
+        open_data(folder, Photos, low="digits")
+    with pytest.raises(UsageError, match=r"--low is for photos, and .* is read as images"):
         open_data(folder, low=folder)
 
 
 def test_gray_is_read_as_gray(folder):
-    data = open_photos(folder, scale=2, size=(16, 16), channels=1, progress=False)
+    data = open_data(folder, Photos, scale=2, size=(16, 16), channels=1, progress=False)
     assert data.split("train").gather(np.arange(2)).low.shape == (2, 1, 8, 8)
 
 

@@ -14,7 +14,8 @@ from torch import nn
 import ganvas
 from games import Linear, ring
 from ganvas import recipes
-from ganvas.data.photos import open_photos
+from ganvas.data.batches import Photos
+from ganvas.data.opening import open_data
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.features.content import LiteContent, VGGContent, unaligned, unit_distance
 from ganvas.features.lite import Lite
@@ -172,7 +173,9 @@ def test_the_papers_networks_have_the_papers_size_and_train():
     assert judge(torch.rand(2, 3, 96, 96)).shape == (2,)
     assert judge.judge[0].in_features == 512 * 6 * 6
     paper = {key: value for key, value in SRGAN.presets["paper"].items() if key not in ("steps", "batch_size")}
-    recipe = SRGAN(channels=3, size=(48, 48), **paper | {"content": "none", "pixel_weight": 1.0, "warmup": 0.5})
+    recipe = SRGAN(
+        channels=3, size=(48, 48), scale=4, **paper | {"content": "none", "pixel_weight": 1.0, "warmup": 0.5}
+    )
     data = tiny_photos(scale=4, side=48, count=4)
     training = training_of(recipe, data, steps=2, batch_size=2)
     for _ in range(2):
@@ -180,11 +183,11 @@ def test_the_papers_networks_have_the_papers_size_and_train():
     assert training.meter.finite()
 
 
-def test_only_photos_can_be_trained_on(capsys):
+def test_only_photos_can_be_trained_on(photos, capsys):
     assert "holds no photos" in refused(capsys, "train", "srgan", "--data", "digits", "--steps", "1")
     line = refused(capsys, "train", "dcgan", "--data", "digits", "--low", "digits", "--steps", "1")
-    assert "low-resolution versions are for recipes that enlarge images" in line
-    assert "--scale cannot be '7'" in refused(capsys, "train", "srgan", "--data", "digits", "--scale", "7")
+    assert "has no flag --low, which is for photos" in line
+    assert "--scale cannot be '7'" in refused(capsys, "train", "srgan", "--data", photos, "--scale", "7")
 
 
 def test_scores_of_samples_from_noise_are_refused(photos, capsys):
@@ -359,7 +362,7 @@ def test_a_training_can_begin_with_another_ones_networks(run, photos, tmp_path, 
 
 
 def test_training_measures_how_near_validation_photos_are(photos):
-    data = open_photos(photos, scale=2, size=(16, 16), progress=False)
+    data = open_data(photos, Photos, scale=2, size=(16, 16), progress=False)
     training, watcher = training_of(made(warmup=1.0), data), Reconstruction()
     watcher.started(training)
     value = watcher.measure(training)["signal/psnr"]
@@ -379,7 +382,7 @@ def test_a_run_is_resumed_with_its_photos(run, photos, capsys):
     assert command("train", "--resume", run, "--steps", "7", "--quiet") == 0
     assert "finished after 7 steps" in capsys.readouterr().out
     config = json.loads((run / "config.json").read_text())
-    assert config["data"]["options"] == {"size": [16, 16], "channels": 3, "scale": 2}
+    assert config["data"]["options"] == {"scale": 2, "size": [16, 16], "channels": 3}
 
 
 # -- judging --
@@ -471,7 +474,7 @@ def test_recipes_and_photos_go_together():
 
 def test_psnr_of_the_photos_is_what_the_pieces_give(photos):
     """The pieces in a batch are the photo's own pixels: enlarging them by the zoo's network is near them."""
-    data = open_photos(photos, scale=4, size=(40, 52), progress=False)
+    data = open_data(photos, Photos, scale=4, size=(40, 52), progress=False)
     batch = data.split("train").gather(np.arange(1))
     made_ = load("zoo:photo-x4").recipe.generate(low=batch.low)
     assert made_.shape == batch.image.shape and psnr(made_, batch.image).item() > 10

@@ -8,16 +8,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ganvas import recipes
-from ganvas.data.batches import Photos
+from ganvas.data.batches import BUILT_IN
 from ganvas.data.builtin import known_as
 from ganvas.data.dataset import Data
-from ganvas.data.opening import open_data
+from ganvas.data.opening import Given, open_data, reopen
 from ganvas.doctor import Healer, Looks
-from ganvas.errors import DataError, RunError, UsageError, near_miss
+from ganvas.errors import RunError, UsageError, near_miss
 from ganvas.files import write_json
 from ganvas.inputs import check_names, inputs_to_json, with_names
 from ganvas.metrics.reconstruction import Reconstruction
@@ -52,12 +51,9 @@ class Job:
 def train(
     recipe: str | type[Recipe] | None = None,
     *,
-    data: str | Path | np.ndarray,
+    data: Given,
     out: str | Path | None = None,
-    size: tuple[int, int] | int | None = None,
-    channels: int | None = None,
     data_root: str | Path | None = None,
-    low: str | Path | None = None,
     start: str | Path | None = None,
     preset: str | None = None,
     watchers: Sequence[Watcher] = (),
@@ -68,34 +64,42 @@ def train(
 
     recipe: a name (`ganvas recipes` lists them), `path/to/file.py:Class`, a class, or None for the default.
     data: a built-in name, a folder, an archive, an array file, or a uint8 array (N, H, W[, C]).
-    out: the run folder; by default a new one under `runs/`. size: height and width of the images, or one number.
-    low: low-resolution versions of the photos in `data`, for recipes that enlarge images; by default they are made.
+    out: the run folder; by default a new one under `runs/`. data_root: where torchvision's sets lie.
     start: a run, or `zoo:NAME`, whose averaged networks this training begins with.
-    options: the recipe's arguments and the fields of `Settings`, such as `width=64, minutes=10`.
+    options: the fields of `Settings`, the recipe's arguments, and the fields of the reader of its data, such as
+    `minutes=10, width=64, size=32`.
 
     Raises UsageError, DataError, RunError or TrainingError, each of one line.
     """
     name = recipe if isinstance(recipe, str) else None
     chosen = recipe if isinstance(recipe, type) else None
-    photos = photo_options(recipe, options, preset, low)
-    opened = open_data(data, size=_pair(size), channels=channels, data_root=data_root, progress=not quiet, **photos)
-    job = prepare(name, opened, options, preset=preset, recipe_class=chosen, start=start)
+    played = chosen or recipes.find(name or recipes.DEFAULT)
+    names = reader_options(played)
+    reading, rest = ({k: v for k, v in options.items() if (k in names) == theirs} for theirs in (True, False))
+    opened = open_for(played, data, reading, preset=preset, data_root=data_root, progress=not quiet)
+    job = prepare(name, opened, rest, preset=preset, recipe_class=chosen, start=start)
     return play(job, out=Path(out) if out is not None else None, watchers=watchers, quiet=quiet)
 
 
-def photo_options(
-    recipe: str | type[Recipe] | None,
+def open_for(
+    recipe: type[Recipe],
+    data: Given,
     options: Mapping[str, Any],
-    preset: str | None,
-    low: str | Path | None,
-) -> dict[str, Any]:
-    """How `open_data` must read photos for this recipe: at which scale, and with which low-resolution versions."""
-    chosen = recipe if isinstance(recipe, type) else recipes.find(recipe or recipes.DEFAULT)
-    if Photos not in chosen.accepts:
-        return {} if low is None else {"low": low}
-    option = next(option for option in read_options(chosen) if option.name == "scale")
-    settled = {"scale": option.default, **chosen.presets.get(preset or "", {}), **options}
-    return {"scale": option.check(settled["scale"]), "low": low}
+    *,
+    preset: str | None = None,
+    data_root: str | Path | None = None,
+    progress: bool = True,
+) -> Data:
+    """The data, read as the recipe needs it. options: of the reader; they weigh more than what a preset says of it."""
+    names = reader_options(recipe)
+    settled = {key: value for key, value in recipe.presets.get(preset or "", {}).items() if key in names}
+    settled |= {key: value for key, value in options.items() if value is not None}
+    return open_data(data, recipe.accepts, data_root=data_root, progress=progress, **settled)
+
+
+def reader_options(recipe: type[Recipe]) -> set[str]:
+    """Names of what can be said of how the recipe's data are read."""
+    return {name for batch in recipe.accepts or BUILT_IN for name in batch.reader.option_names()}
 
 
 def prepare(
@@ -116,7 +120,9 @@ def prepare(
     if preset is not None and preset not in chosen.presets:
         hint = near_miss(preset, chosen.presets) or "; this recipe has none"
         raise UsageError(f"{name} has no preset {preset!r}{hint}")
-    settled = {**chosen.training_defaults, **(chosen.presets[preset] if preset else {})}
+    reading = reader_options(chosen)  # what a preset says of that has had its say when the data were opened
+    named = {key: value for key, value in chosen.presets.get(preset or "", {}).items() if key not in reading}
+    settled = {**chosen.training_defaults, **named}
     if any(options.get(duration) is not None for duration in DURATIONS):
         settled = {key: value for key, value in settled.items() if key not in DURATIONS}
     elif preset and any(duration in chosen.presets[preset] for duration in DURATIONS):
@@ -130,35 +136,44 @@ def prepare(
 
 
 def prepare_resume(
-    run: Path, *, recipe: str | None = None, changes: Mapping[str, Any] | None = None, quiet: bool = False
+    run: Path,
+    *,
+    recipe: str | None = None,
+    changes: Mapping[str, Any] | None = None,
+    data: Given | None = None,
+    data_root: str | Path | None = None,
+    quiet: bool = False,
 ) -> Job:
     """The training of a run, at its newest good checkpoint, or at its start where it has none yet.
 
     recipe: must name the file and class again where the run was trained with a user's own recipe.
-    changes: a new total `steps`, `epochs` or `minutes`.
+    changes: a new total `steps`, `epochs` or `minutes`. data, data_root: where the data lies now, if not where it lay
+    when the run began.
     """
     config = read_config(run)
     name, chosen = recipe_of(run, config, recipe)
     try:
-        source, opened = config["data"]["source"], dict(config["data"]["options"])
-        fingerprint, stored = config["data"]["fingerprint"], dict(config["settings"])
+        about, stored = config["data"], dict(config["settings"])
     except (KeyError, TypeError, ValueError):
         raise RunError(f"{run}/config.json is not complete; it is not a run that Ganvas wrote") from None
-    data = open_data(source, progress=not quiet, **{**opened, "size": _pair(opened.get("size"))})
-    if data.fingerprint != fingerprint:
-        raise DataError(
-            f"{source} is not what it was when {run} began (its contents changed); restore it, or train "
-            "into a new --out"
-        )
+    opened = reopen(
+        about,
+        accepts=chosen.accepts,
+        data_root=data_root,
+        progress=not quiet,
+        source=data,
+        run=run,
+        otherwise="give the same data, or train into a new --out",
+    )
     changed = {key: value for key, value in (changes or {}).items() if value is not None}
     if changed:
         stored = {**stored, **dict.fromkeys(DURATIONS), **changed}
-    arguments, settings = _settle(chosen, data, {**config["arguments"], **stored}, name)
+    arguments, settings = _settle(chosen, opened, {**config["arguments"], **stored}, name)
     start = config.get("start")
     state, newest, refused = checkpoint.newest(run / "checkpoints", name)
     if state is None and refused:
         raise RunError(f"no checkpoint of {run} can be used: {'; '.join(refused)}")
-    training = _build(chosen, data, arguments, settings, start if state is None else None)
+    training = _build(chosen, opened, arguments, settings, start if state is None else None)
     messages = [f"passed over a checkpoint: {line}" for line in refused]
     if state is not None and newest is not None:
         checkpoint.check_fits(state, training.recipe, newest)
@@ -166,7 +181,7 @@ def prepare_resume(
         messages.append(f"going on from {newest}")
     else:
         messages.append(f"{run} has no checkpoint yet: starting again from its config.json")
-    return Job(training, name, arguments, plan(training, data, name, arguments), run, tuple(messages), start)
+    return Job(training, name, arguments, plan(training, opened, name, arguments), run, tuple(messages), start)
 
 
 def play(job: Job, *, out: Path | None = None, watchers: Sequence[Watcher] = (), quiet: bool = False) -> Path:
@@ -226,18 +241,19 @@ def _settle(chosen: type[Recipe], data: Data, given: Mapping[str, Any], name: st
     """Everything that was chosen, divided into the recipe's arguments (with the data's facts) and settings; checked."""
     own = {option.name: option for option in read_options(chosen)}
     general = {field.name for field in fields(Settings)}
+    known = [*own, *general, *data.reader.option_names()]
     for key in given:
         if key not in own and key not in general:
-            raise UsageError(f"neither {name} nor training has an option {key!r}{near_miss(key, [*own, *general])}")
+            raise UsageError(f"neither {name} nor training has an option {key!r}{near_miss(key, known)}")
     if chosen.accepts and data.batch_type not in chosen.accepts:
-        takes = " or ".join(batch.__name__.lower() for batch in chosen.accepts)
-        raise UsageError(f"{name} trains on {takes}, and {data.source} holds {data.batch_type.__name__.lower()}")
+        takes = " or ".join(batch.kind for batch in chosen.accepts)
+        raise UsageError(f"{name} trains on {takes}, and {data.source} holds {data.batch_type.kind}")
     facts = {key: value for key, value in data.facts().items() if key in own and own[key].from_data}
     arguments = checked(chosen, {**{k: v for k, v in given.items() if k in own}, **facts})
     settings = Settings(**checked(Settings, {k: v for k, v in given.items() if k in general}))
     if not any(getattr(settings, duration) for duration in DURATIONS):
         raise UsageError("say how long to train: --steps N, --epochs N or --minutes M")
-    if (settings.score_every or settings.stop_when_flat) and data.given(1):
+    if (settings.score_every or settings.stop_when_flat) and data.batch_type.answers:
         raise UsageError(
             f"--score-every and --stop-when-flat judge samples of noise; {name} makes them from images, and its "
             "metrics.jsonl has their PSNR"
@@ -292,6 +308,7 @@ def _config(job: Job) -> dict[str, Any]:
         "data": {
             "source": _absolute(data.source),
             "name": data.name,
+            "kind": data.batch_type.kind,
             "options": data.options(),
             "fingerprint": data.fingerprint,
             "labels": list(data.labels),
@@ -324,9 +341,3 @@ def _new_run(out: Path | None, job: Job, training: Training) -> Path:
         out = next(path for path in candidates if not path.exists())
     check_out(out)
     return out
-
-
-def _pair(size: Any) -> tuple[int, int] | None:
-    if size is None:
-        return None
-    return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))

@@ -19,6 +19,7 @@ Channels = Annotated[int, FromData()]
 Size = Annotated[tuple[int, int], FromData()]
 Shape = Annotated[tuple[int, ...], FromData()]
 Classes = Annotated[int, FromData()]
+Scale = Annotated[int, FromData()]
 
 Latent = Annotated[int, Range(1, 65536), "numbers in a latent vector"]
 Width = Annotated[int, Range(1, 4096), "feature maps of the widest-resolution layer; more is slower and better"]

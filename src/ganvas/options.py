@@ -16,7 +16,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from ganvas.errors import UsageError, near_miss
 
@@ -64,12 +64,41 @@ class Group:
         return cls(**own | named)
 
 
+class Parsed:
+    """Base of the types that an argument may have beside bool, int, float and text.
+
+    The constructor takes what a user, Python code or a JSON file gives, and raises ValueError or TypeError for what
+    cannot be. JSON must be able to hold the result, and the constructor to take it again. metavar: what stands behind
+    the flag in the help. noun: what it takes, for errors.
+    """
+
+    metavar: ClassVar[str]
+    noun: ClassVar[str]
+
+
+class Size2D(Parsed, tuple[int, int]):
+    """(height, width), from `64`, `48x64`, a whole number or a pair of them. A `Range` holds for both."""
+
+    metavar = "N|HxW"
+    noun = "a number of pixels, or HEIGHTxWIDTH such as 48x64"
+
+    def __new__(cls, value: Any) -> Self:
+        sides = value.lower().split("x") if isinstance(value, str) else value
+        sides = [sides] if isinstance(sides, int | float) else list(sides)
+        if len(sides) not in (1, 2) or any(isinstance(side, bool) or int(side) != float(side) for side in sides):
+            raise ValueError(value)
+        return super().__new__(cls, (int(sides[0]), int(sides[-1])))
+
+    def __str__(self) -> str:
+        return f"{self[0]}x{self[1]}"
+
+
 @dataclass(frozen=True)
 class Option:
     """One keyword argument of a constructor.
 
-    `kind` is bool, int, float or str; `choices` are the admitted values of a `Literal`; `optional` says that None
-    is admitted; `from_data` that the data decides it.
+    `kind` is bool, int, float, str or a `Parsed`; `choices` are the admitted values of a `Literal`; `optional` says
+    that None is admitted; `from_data` that the data decides it.
     """
 
     name: str
@@ -85,6 +114,18 @@ class Option:
     def flag(self) -> str:
         return "--" + self.name.replace("_", "-")
 
+    @property
+    def metavar(self) -> str:
+        """What stands behind the flag in the help."""
+        if self.choices:
+            return "|".join(map(str, self.choices))
+        return self.kind.metavar if issubclass(self.kind, Parsed) else self.kind.__name__.upper()
+
+    @property
+    def explained(self) -> str:
+        """The help, with the default where there is one."""
+        return self.help + ("" if self.default in (None, REQUIRED) else f" (default: {self.default})")
+
     def check(self, value: Any) -> Any:
         """The value in the option's type, or a UsageError that names the flag, the value and what is admitted."""
         if value is None and self.optional:
@@ -99,13 +140,15 @@ class Option:
             raise UsageError(f"{self.flag} cannot be {value!r}{hint}")
         try:
             number = self._convert(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             noun = {int: "a whole number", float: "a number", bool: "true or false"}.get(self.kind, "text")
+            noun = self.kind.noun if issubclass(self.kind, Parsed) else noun
             raise UsageError(f"{self.flag} takes {noun}, not {value!r}") from None
-        if self.range is not None and not self.range.low <= number <= self.range.high:
+        numbers = number if isinstance(number, tuple) else (number,)
+        if self.range is not None and not all(self.range.low <= each <= self.range.high for each in numbers):
             low, high = (f"{bound:g}" for bound in (self.range.low, self.range.high))
             admitted = f"{low} to {high}" if math.isfinite(self.range.high) else f"{low} or more"
-            raise UsageError(f"{self.flag} must be {admitted}, not {value}")
+            raise UsageError(f"{self.flag} must be {admitted}, not {number if numbers is number else value}")
         return number
 
     def _convert(self, value: Any) -> Any:
@@ -212,7 +255,7 @@ def _option(name: str, hint: Any, default: Any) -> Option:
     kind = type(choices[0]) if choices else hint
     return Option(
         name=name,
-        kind=kind if kind in (bool, int, float, str) else str,
+        kind=kind if kind in (bool, int, float, str) or (inspect.isclass(kind) and issubclass(kind, Parsed)) else str,
         default=default,
         help=next((mark for mark in marks if isinstance(mark, str)), ""),
         range=next((mark for mark in marks if isinstance(mark, Range)), None),

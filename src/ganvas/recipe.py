@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ganvas.data.batches import Batch
+from ganvas.data.dataset import Data
 from ganvas.errors import UsageError, near_miss
 from ganvas.inputs import Category, Given, Input, Normal, given_of
 from ganvas.options import argument_names, gathering
@@ -229,6 +230,12 @@ class Recipe(nn.Module):
         """The inputs of `generate` for samples that go with this batch: what it gives of them, and the rest drawn."""
         declared = self.inputs()
         return self.draw(len(batch), {name: each for name, each in batch.given().items() if name in declared})
+
+    @final
+    def conditions(self, data: Data, n: int) -> dict[str, Tensor]:
+        """What must be given for `n` samples for show, from held-out items of the data; {} where nothing must."""
+        wanted = self.given()
+        return {name: each for name, each in data.given(n, self.device).items() if name in wanted} if wanted else {}
 
     @final
     def fake(self, batch: Batch) -> Tensor:

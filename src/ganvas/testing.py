@@ -120,7 +120,7 @@ def check_recipe(
             raise UsageError(f"there is no check {name!r}{near_miss(name, CHECKS)}")
     if data is None:
         data = "ring" if Points in recipe.accepts else tiny_photos() if Photos in recipe.accepts else tiny_images()
-    opened = data if isinstance(data, Data) else open_data(data, progress=False)
+    opened = data if isinstance(data, Data) else open_data(data, recipe.accepts, progress=False)
     subject = Subject(recipe, opened, arguments or {}, fit_steps)
     with torch.random.fork_rng(devices=[]):
         report = CheckReport(recipe.__name__, tuple(_outcome(name, subject) for name in checks or CHECKS))
@@ -153,7 +153,7 @@ def tiny_photos(scale: int = 2, side: int = 16, channels: int = 3, count: int = 
             pixels[:edge] = 215
             pixels = pixels if number % 2 else pixels.transpose(1, 0, 2)
             Image.fromarray(np.ascontiguousarray(pixels)).save(Path(folder) / f"{number}.png")
-        return open_data(folder, scale=scale, size=(side, side), channels=channels, progress=False)
+        return open_data(folder, Photos, scale=scale, size=side, channels=channels, progress=False)
 
 
 # -- the checks: each returns what it found, or raises AssertionError --
@@ -311,7 +311,7 @@ def _sampling(subject: Subject) -> str:
         training.step()
     with training.averaged_weights():
         seed_from(1)
-        inputs = training.recipe.draw(8, subject.data.given(8))
+        inputs = training.recipe.draw(8, training.recipe.conditions(subject.data, 8))
         mine, again = training.recipe.generate(**inputs), training.recipe.generate(**inputs)
     assert torch.equal(mine, again), "generate gave two results for the same inputs; draw must make all that is random"
     shape = (8, *subject.data.space.shape)

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganvas.cli.parsing import Parser, channels_of, number_of, size_of
+from ganvas.cli.parsing import Parser, add_options, number_of
 from ganvas.errors import UsageError
+from ganvas.options import Option
 
 if TYPE_CHECKING:
     from ganvas.metrics.judgement import Report
@@ -39,10 +40,7 @@ FLAGS = (
     ("--seed", "S", "of the samples and of every draw (default: 0)"),
     ("--truncation", "T", "0 to 1: nearer to the average sample, with less variety (1: as drawn)"),
     ("--border", "N", "with --pairs, or of photos that a model enlarges: pixels left out on each side"),
-    ("--low", "SOURCE", "of a model that enlarges photos: their low-resolution versions (default: shrunk here)"),
     ("--style", "STYLE", "of a model that enlarges photos: faithful, perceptual or a number from 0 to 1"),
-    ("--size", "N|HxW", "bring images to this size (default: the data decides)"),
-    ("--channels", "N", "1 for gray, 3 for colour (default: the data decides)"),
     ("--data-root", "FOLDER", "where torchvision's data sets lie"),
     ("--recipe", "FILE:CLASS", "the file of a recipe of your own, which will be run"),
     ("--json", "PATH", "write the scores with their passport"),
@@ -97,19 +95,18 @@ def _judged(parsed: argparse.Namespace) -> Report:
         split=parsed.split or "train",
         seed=number_of("--seed", parsed.seed or "0", int),
         truncation=None if parsed.truncation is None else number_of("--truncation", parsed.truncation, float),
-        size=size_of(parsed.size),
-        channels=channels_of(parsed.channels),
         data_root=parsed.data_root,
         recipe=parsed.recipe,
-        low=parsed.low,
         style=parsed.style,
         border=None if parsed.border is None else number_of("--border", parsed.border, int),
         progress=not parsed.quiet,
+        **{option.name: getattr(parsed, option.name) for option in _reading()},
     )
 
 
 def _judged_pairs(parsed: argparse.Namespace) -> Report:
-    for flag in ("data", "split", "n", "truncation", "size", "channels", "data_root", "recipe", "low", "style"):
+    reading = [option.name for option in _reading()]
+    for flag in ("data", "split", "n", "truncation", *reading, "data_root", "recipe", "style"):
         if getattr(parsed, flag) is not None:
             raise UsageError(f"--pairs compares two folders as they are, and does not take {_flag(flag)}")
     from ganvas.metrics.paired import evaluate_pairs
@@ -134,6 +131,12 @@ def _list(text: str | None) -> list[str] | None:
     return None if text is None else [word for word in text.split(",") if word.strip()]
 
 
+def _reading() -> list[Option]:
+    from ganvas.data.batches import BUILT_IN, reading_options
+
+    return reading_options(BUILT_IN)
+
+
 def _parser() -> Parser:
     parser = Parser(
         prog="ganvas evaluate",
@@ -147,6 +150,7 @@ def _parser() -> Parser:
     parser.add_argument("source", metavar="RUN|FOLDER|ARCHIVE", nargs="?", help="a run, or samples that exist already")
     for flag, metavar, told in FLAGS:
         parser.add_argument(flag, metavar=metavar, help=told)
+    add_options(parser.add_argument_group("how to read the data"), _reading())
     parser.add_argument("--compare", metavar=("A.json", "B.json"), nargs=2, help="two passports side by side")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     parser.add_argument("--quiet", action="store_true", help="no progress")

@@ -7,13 +7,17 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from ganvas.errors import UsageError, near_miss
-from ganvas.options import REQUIRED, Option, read_options
+from ganvas.options import Option, read_options
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are Ganvas's: one line, with the nearest flag."""
+    """An argument parser whose errors are Ganvas's: one line, with the nearest flag.
+
+    elsewhere: what flags that this command does not have are for, by flag.
+    """
 
     def __init__(self, **texts: str) -> None:
+        self.elsewhere: dict[str, str] = {}
         super().__init__(
             prog=texts["prog"],
             usage=texts["usage"],
@@ -33,6 +37,8 @@ class Parser(argparse.ArgumentParser):
             word = unknown[0].partition("=")[0]
             if not word.startswith("-"):
                 raise UsageError(f"{self.prog} does not know what to do with {word!r}; see {self.prog} --help")
+            if word in self.elsewhere:
+                raise UsageError(f"{self.prog} has no flag {word}, which is for {self.elsewhere[word]}")
             close = near_miss(word, flags)
             hint = close if close.startswith("; did") else f"; see {self.prog} --help"
             raise UsageError(f"{self.prog} has no flag {word}{hint}")
@@ -51,28 +57,12 @@ def add_options(group: Any, options: Iterable[Option]) -> None:
                 option.flag, action=argparse.BooleanOptionalAction, default=None, help=help_of(option), dest=option.name
             )
         else:
-            metavar = "|".join(map(str, option.choices)) if option.choices else option.kind.__name__.upper()
-            group.add_argument(option.flag, metavar=metavar, help=help_of(option), dest=option.name)
+            group.add_argument(option.flag, metavar=option.metavar, help=help_of(option), dest=option.name)
 
 
 def help_of(option: Option) -> str:
-    default = "" if option.default in (None, REQUIRED) else f" (default: {option.default})"
-    return (option.help + default).replace("%", "%%")
+    return option.explained.replace("%", "%%")
 
 
 def number_of(flag: str, text: str, kind: type) -> Any:
     return Option(flag.lstrip("-"), kind, None).check(text)
-
-
-def size_of(text: str | None) -> tuple[int, int] | None:
-    """`64` or `48x64` (height x width)."""
-    if text is None:
-        return None
-    parts = text.lower().split("x")
-    if not all(part.isdecimal() for part in parts) or len(parts) > 2:
-        raise UsageError(f"--size takes a number of pixels, or HEIGHTxWIDTH such as 48x64, not {text!r}")
-    return int(parts[0]), int(parts[-1])
-
-
-def channels_of(text: str | None) -> int | None:
-    return None if text is None else number_of("--channels", text, int)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 from ganvas import recipes
 from ganvas.cli.parsing import Parser, help_of, own_options
@@ -32,24 +33,34 @@ def run(words: list[str]) -> int:
             for name, summary in listed.items():
                 print(f"{name:<10} {summary}")
         return 0
+    from ganvas.data.batches import reading_options
+
     recipe = recipes.find(parsed.name)
     options = own_options(recipe)
+    reading = reading_options(recipe.accepts)
     if parsed.json:
         content = {
             "name": parsed.name,
             "accepts": [batch.__name__ for batch in recipe.accepts],
-            "options": {o.name: {"default": o.default, "help": o.help, "choices": o.choices} for o in options},
+            "data_options": {batch.__name__: _about(batch.reader.flags()) for batch in recipe.accepts},
+            "options": _about(options),
             "presets": recipe.presets,
             "training_defaults": recipe.training_defaults,
         }
         print(json.dumps(content, indent=2))
         return 0
     print((sys.modules[recipe.__module__].__doc__ or recipe.__doc__ or "").strip())
-    print(f"\ntrains on: {', '.join(batch.__name__.lower() for batch in recipe.accepts)}")
-    for option in options:
+    print(f"\ntrains on: {', '.join(batch.kind for batch in recipe.accepts)}")
+    for option in [*reading, *options]:
         choices = f" {'|'.join(map(str, option.choices))}" if option.choices else ""
         print(f"  {option.flag}{choices:<2} {help_of(option).replace('%%', '%')}")
     for preset, values in recipe.presets.items():
         flags = " ".join(f"{Option(key, str, None).flag} {value}" for key, value in values.items())
         print(f"  --preset {preset}: {flags}")
     return 0
+
+
+def _about(options: list[Option]) -> dict[str, Any]:
+    return {
+        option.name: {"default": option.default, "help": option.help, "choices": option.choices} for option in options
+    }

@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ganvas import recipes
-from ganvas.cli.parsing import Parser, add_options, channels_of, own_options, size_of
+from ganvas.cli.parsing import Parser, add_options, own_options
 from ganvas.errors import UsageError, near_miss
 from ganvas.options import Option, read_options
 from ganvas.settings import Settings
+
+if TYPE_CHECKING:
+    from ganvas.recipe import Recipe
 
 EXAMPLES = """examples:
   ganvas train --data digits
@@ -27,15 +31,19 @@ def run(words: list[str]) -> int:
         raise UsageError(f"there is no recipe {named!r}{near_miss(named, recipes.names())}")
     helping = "-h" in words or "--help" in words
     # Help without a recipe shows what all recipes share, and needs no torch.
-    options = [] if resuming or (helping and named is None) else own_options(recipes.find(named or recipes.DEFAULT))
-    parser = _train_parser(named, options)
+    recipe = None if resuming or (helping and named is None) else recipes.find(named or recipes.DEFAULT)
+    options = [] if recipe is None else own_options(recipe)
+    reading = [] if recipe is None else _reading(recipe)
+    parser = _train_parser(named, options, reading)
+    if recipe is not None:
+        parser.elsewhere = _flags_of_other_kinds(reading)
     try:
         parsed = vars(parser.parse_strictly(words[1:] if named else words))
     except UsageError as error:
         if resuming and "has no flag" in str(error):
             raise UsageError(
-                "--resume takes a new --steps, --epochs or --minutes and no other flag; "
-                "the run keeps what it was begun with"
+                "--resume takes a new --steps, --epochs or --minutes, the --data where it lies elsewhere now, and no "
+                "other flag; the run keeps what it was begun with"
             ) from None
         raise
     chosen = {
@@ -44,17 +52,23 @@ def run(words: list[str]) -> int:
         if parsed.get(option.name) is not None
     }
     from ganvas import api
-    from ganvas.data.opening import open_data
     from ganvas.run import check_out
 
     quiet = parsed["quiet"]
-    if parsed["resume"]:
+    if recipe is None:
         durations = {key: value for key, value in chosen.items() if key in api.DURATIONS}
         extra = [key for key in chosen if key not in durations]
-        if extra or any(parsed[each] for each in ("out", "data", "preset", "start", "low")):
-            flag = Option(extra[0], str, None).flag if extra else "--data, --out, --preset, --start or --low"
+        if extra or any(parsed[each] for each in ("out", "preset", "start")):
+            flag = Option(extra[0], str, None).flag if extra else "--out, --preset or --start"
             raise UsageError(f"--resume keeps what the run was begun with, so it does not take {flag}")
-        job = api.prepare_resume(Path(parsed["resume"]), recipe=named, changes=durations, quiet=quiet)
+        job = api.prepare_resume(
+            Path(parsed["resume"]),
+            recipe=named,
+            changes=durations,
+            data=parsed["data"],
+            data_root=parsed["data_root"],
+            quiet=quiet,
+        )
         out = None
     else:
         if parsed["data"] is None:
@@ -62,13 +76,13 @@ def run(words: list[str]) -> int:
         out = Path(parsed["out"]) if parsed["out"] else None
         if out is not None:
             check_out(out)
-        data = open_data(
+        data = api.open_for(
+            recipe,
             parsed["data"],
-            size=size_of(parsed["size"]),
-            channels=channels_of(parsed["channels"]),
+            {option.name: parsed[option.name] for option in reading},
+            preset=parsed["preset"],
             data_root=parsed["data_root"],
             progress=not quiet,
-            **api.photo_options(named, chosen, parsed["preset"], parsed["low"]),
         )
         job = api.prepare(named, data, chosen, preset=parsed["preset"], start=parsed["start"])
     training = job.training
@@ -101,7 +115,24 @@ def _say_how_it_ended(run: Path, outcome: str, steps: int, nothing_done: bool, n
         print(f"make pictures with: ganvas sample {run} -n 64 --out grid.png")
 
 
-def _train_parser(named: str | None, options: list[Option]) -> Parser:
+def _reading(recipe: type[Recipe]) -> list[Option]:
+    from ganvas.data.batches import BUILT_IN, reading_options
+
+    return reading_options(recipe.accepts or BUILT_IN)
+
+
+def _flags_of_other_kinds(reading: list[Option]) -> dict[str, str]:
+    from ganvas.data.batches import BUILT_IN
+
+    found: dict[str, list[str]] = {}
+    for batch in BUILT_IN:
+        for option in batch.reader.flags():
+            if option.name not in {own.name for own in reading}:
+                found.setdefault(option.flag, []).append(batch.kind)
+    return {flag: " and ".join(kinds) for flag, kinds in found.items()}
+
+
+def _train_parser(named: str | None, options: list[Option], reading: list[Option]) -> Parser:
     parser = Parser(
         prog="ganvas train" + (f" {named}" if named else ""),
         usage="ganvas train [RECIPE] --data SOURCE [flags]\n       ganvas train [RECIPE] --resume RUN [--steps N]",
@@ -114,16 +145,17 @@ def _train_parser(named: str | None, options: list[Option]) -> Parser:
     general.add_argument("--out", metavar="RUN", help="the run folder (default: a new one under runs/)")
     general.add_argument("--resume", metavar="RUN", help="go on with this run; --steps is then the new total")
     general.add_argument("--preset", metavar="NAME", help="a named set of the recipe's flags: paper, tutorial")
-    general.add_argument("--size", metavar="N|HxW", help="resize images to this (default: the data decides)")
-    general.add_argument("--channels", metavar="N", help="1 for gray, 3 for colour (default: the data decides)")
     general.add_argument("--data-root", metavar="FOLDER", help="where torchvision's data sets lie")
-    general.add_argument("--low", metavar="SOURCE", help="low-resolution versions of photos, for srgan and esrgan")
     general.add_argument("--start", metavar="RUN", help="begin with the averaged networks of a run, or of zoo:NAME")
     general.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     general.add_argument("--quiet", action="store_true", help="print no plan and no progress")
+    if reading:
+        add_options(parser.add_argument_group("how to read the data"), reading)
     add_options(parser.add_argument_group("how to train"), read_options(Settings))
     if options:
         add_options(parser.add_argument_group(f"flags of {named or recipes.DEFAULT}"), options)
     elif named is None:
-        parser.add_argument_group("flags of the recipe", "see: ganvas train RECIPE --help, ganvas recipes NAME")
+        parser.add_argument_group(
+            "flags of the recipe and of its data", "see: ganvas train RECIPE --help, ganvas recipes NAME"
+        )
     return parser

@@ -1,25 +1,21 @@
-"""Arrays as rows: `.npy` and `.npz` files, arrays in memory, and whatever the built-in sets make.
+"""Arrays as a source: `.npy` and `.npz` files, arrays in memory, and whatever the built-in sets make.
 
-Shapes: (N, H, W) gray; (N, H, W, C) or (N, C, H, W) with C of 1, 3 or 4 (where both readings are possible, the last
-axis is the channels); (N, D) floats are points. Images are uint8 as they are, or floats within [0, 1] or [-1, 1],
-which are kept in 256 levels. Nothing is ever unpickled.
+What their shapes mean is the readers' business. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
-from PIL import Image
 
-from ganvas.data.decode import fit, on_white
-from ganvas.data.rows import Reading, Row, Wish, check_points, choose_size, resizing_notes, too_few
+from ganvas.data.rows import Row, too_few
 from ganvas.errors import DataError
-from ganvas.spaces import ImageSpace, PointSpace
 from ganvas.text import counted, listed, shown
 
 _CHUNK = 1024  # rows converted at a time
@@ -41,14 +37,15 @@ class Part:
 class Arrays:
     """A source that is arrays already. `load` is called when nothing is prepared yet.
 
-    Items are named by their number, behind `train/` and the like where the source brings its own splits.
+    axes: how many axes the arrays have, the items' own among them, told without loading them; None where only loading
+    tells. where: how errors call the source.
     """
 
     name: str
     key: Callable[[], object]
     load: Callable[[], list[Part]]
-    where: str = ""  # how errors call it, where that is not its name
-    _notes: list[str] = field(default_factory=list)
+    axes: Callable[[], int | None]
+    where: str
 
     def identity(self) -> object:
         return self.key()
@@ -56,99 +53,54 @@ class Arrays:
     def close(self) -> None:
         """Nothing is kept open."""
 
-    def notes(self) -> list[str]:
-        return self._notes
-
-    def read(self, wish: Wish) -> Reading:
-        self._notes = []
-        self.where = self.where or self.name
+    def parts(self) -> list[Part]:
+        """What there is, 2 items or more. Raises DataError."""
         parts = [part for part in self.load() if len(part.values)]
         total = sum(len(part.values) for part in parts)
         if total < 2:
             raise too_few(self.where, total, "item")
-        first = parts[0].values
-        splits = frozenset(part.split for part in parts if part.split is not None)
-        if first.ndim == 2:
-            check_points(wish, self.where)
-            return Reading(self._points(parts), total, self._point_rows(parts), splits)
-        parts = [Part(_channels_last(part.values, self.where), part.labels, part.split) for part in parts]
-        sizes: Counter[tuple[int, int]] = Counter()
-        for part in parts:
-            sizes[part.values.shape[1], part.values.shape[2]] += len(part.values)
-        channels = parts[0].values.shape[3]
-        if any(part.values.shape[3] != channels for part in parts):
-            raise DataError(f"{self.where}: its arrays differ in their channels")
-        size = wish.size or choose_size(list(sizes.elements()))
-        space = ImageSpace(wish.channels or channels, *size)
-        levels = self._levels([part.values for part in parts])
-        self._notes += resizing_notes(sizes, space)
-        return Reading(space, total, self._image_rows(parts, space, levels), splits)
+        return parts
 
-    def _points(self, parts: list[Part]) -> PointSpace:
-        dimensions = parts[0].values.shape[1]
-        for part in parts:
-            if part.values.ndim != 2 or part.values.dtype.kind != "f" or part.values.shape[1] != dimensions:
-                raise DataError(
-                    f"{self.where}: points must be floats of shape (N, D), not {part.values.dtype} of shape "
-                    f"{part.values.shape}; images have the shape (N, H, W) or (N, H, W, C)"
-                )
-            _range(part.values, self.where)
-        if dimensions > 64:
-            self._notes.append(
-                f"points with {dimensions} coordinates: flattened images should be reshaped to (N, H, W)"
-            )
-        return PointSpace(dimensions)
 
-    def _levels(self, arrays: list[np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
-        """How these images become uint8. Raises DataError where they are neither uint8 nor floats of a known range."""
-        kinds = {array.dtype for array in arrays}
-        if kinds == {np.dtype(np.uint8)}:
-            return lambda values: values
-        ranges = [_range(array, self.where) for array in arrays]
-        low, high = min(pair[0] for pair in ranges), max(pair[1] for pair in ranges)
-        floats = all(kind.kind == "f" for kind in kinds)
-        slack = 1e-4  # what interpolation in float16 or float32 overshoots
-        if floats and low >= -slack and high <= 1 + slack:
-            self._notes.append("floats in [0, 1], mapped to [-1, 1] in 256 levels")
-            return lambda values: np.rint(values.clip(0, 1) * 255.0).astype(np.uint8)
-        if floats and low >= -1 - slack and high <= 1 + slack:
-            self._notes.append("floats in [-1, 1], kept in 256 levels")
-            return lambda values: np.rint((values.clip(-1, 1) + 1.0) * 127.5).astype(np.uint8)
-        kind = "/".join(sorted(str(kind) for kind in kinds))
-        hint = "; convert them with .astype('uint8')" if low >= 0 and 1 < high <= 255 else ""
-        raise DataError(
-            f"{self.where}: images are {kind} from {low:g} to {high:g}, but must be uint8, or floats in [0, 1] or "
-            f"[-1, 1]{hint}"
-        )
+def rows_of(
+    parts: Sequence[Part],
+    column: str,
+    plain: Callable[[np.ndarray], np.ndarray],
+    fitted: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> Iterator[Row]:
+    """A row for each item, named by its number, behind `train/` and the like where the source brings its own splits.
 
-    def _point_rows(self, parts: list[Part]) -> Iterator[Row]:
-        for part in parts:
-            for start in range(0, len(part.values), _CHUNK):
-                for place, point in enumerate(part.values[start : start + _CHUNK].astype(np.float32), start):
-                    yield self._row(part, place, point, point)
+    plain: brings some items at a time to the type by which they are known, however they were given. fitted: makes of
+    one of them what is prepared in the column; by default it is that already.
+    """
+    for part in parts:
+        for start in range(0, len(part.values), _CHUNK):
+            for place, item in enumerate(plain(part.values[start : start + _CHUNK]), start):
+                name = f"{part.split}/{place}" if part.split else str(place)
+                values: dict[str, np.ndarray | str] = {column: item if fitted is None else fitted(item)}
+                if part.labels is not None:
+                    values["label"] = part.labels[place]
+                yield Row(name, values, hashlib.sha256(item.tobytes()).digest(), part.split)
 
-    def _image_rows(
-        self, parts: list[Part], space: ImageSpace, levels: Callable[[np.ndarray], np.ndarray]
-    ) -> Iterator[Row]:
-        size = (space.height, space.width)
-        for part in parts:
-            for start in range(0, len(part.values), _CHUNK):
-                for place, pixels in enumerate(levels(part.values[start : start + _CHUNK]), start):
-                    pixels = np.ascontiguousarray(pixels)
-                    if pixels.shape == (*size, space.channels):
-                        fitted = pixels
-                    else:
-                        image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-                        if image.mode == "RGBA" and space.channels != 4:
-                            image = on_white(image)[0]
-                        fitted = fit(image, size, space.channels)
-                    yield self._row(part, place, fitted, pixels)
 
-    @staticmethod
-    def _row(part: Part, place: int, values: np.ndarray, original: np.ndarray) -> Row:
-        name = f"{part.split}/{place}" if part.split else str(place)
-        label = part.labels[place] if part.labels is not None else None
-        return Row(name, values, hashlib.sha256(original.tobytes()).digest(), label, part.split)
+def splits_of(parts: Iterable[Part]) -> frozenset[str]:
+    """The splits that the source brings itself."""
+    return frozenset(part.split for part in parts if part.split is not None)
+
+
+def value_range(array: np.ndarray, where: str) -> tuple[float, float]:
+    """Least and greatest value. Raises DataError, with the number of them, where values are not finite numbers."""
+    if array.dtype.kind not in "iufb":
+        raise DataError(f"{where}: values are {array.dtype}, not numbers")
+    low, high, bad = np.inf, -np.inf, 0
+    for start in range(0, len(array), _CHUNK):
+        chunk = array[start : start + _CHUNK].astype(np.float64)
+        bad += int(np.count_nonzero(~np.isfinite(chunk)))
+        if not bad:
+            low, high = min(low, float(chunk.min())), max(high, float(chunk.max()))
+    if bad:
+        raise DataError(f"{where}: {counted(bad, 'value')} not finite (NaN or infinite): remove them first")
+    return low, high
 
 
 def from_memory(array: np.ndarray) -> Arrays:
@@ -158,7 +110,7 @@ def from_memory(array: np.ndarray) -> Arrays:
         raise DataError(f"{name} holds Python objects, not numbers: all images must have one shape")
     digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
     key = ["memory", str(array.dtype), list(array.shape), digest]
-    return Arrays("array", lambda: key, lambda: [Part(_shaped(array, name))], name)
+    return Arrays("array", lambda: key, lambda: [Part(_checked(array, name))], lambda: array.ndim, name)
 
 
 def from_file(path: Path) -> Arrays:
@@ -168,7 +120,7 @@ def from_file(path: Path) -> Arrays:
     """
     status = path.stat()
     key = ["array file", str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ctime_ns]
-    return Arrays(path.stem, lambda: key, lambda: _load(path), shown(str(path)))
+    return Arrays(path.stem, lambda: key, lambda: _load(path), lambda: _axes(path), shown(str(path)))
 
 
 def _load(path: Path) -> list[Part]:
@@ -183,7 +135,7 @@ def _load(path: Path) -> list[Part]:
                     return _parts(arrays, where)
             if beginning != b"\x93NUM":
                 raise DataError(f"{where} is no array file: NumPy's save, savez or savez_compressed writes them")
-        return [Part(_shaped(np.load(path, mmap_mode="r", allow_pickle=False), where))]
+        return [Part(_checked(np.load(path, mmap_mode="r", allow_pickle=False), where))]
     except DataError:
         raise
     except Exception as error:  # whatever NumPy makes of a damaged header
@@ -193,31 +145,61 @@ def _load(path: Path) -> list[Part]:
         raise DataError(f"{where} cannot be read as an array file: {why or type(error).__name__}") from error
 
 
-def _parts(arrays: Mapping[str, np.ndarray], where: str) -> list[Part]:
-    values: dict[str | None, np.ndarray] = {}
-    labels: dict[str | None, np.ndarray] = {}
-    for name in arrays:  # each is read when it is asked for
+def _axes(path: Path) -> int | None:
+    """The number of axes, from the headers alone; None where they cannot be read, which loading explains."""
+    try:
+        with path.open("rb") as file:
+            if not zipfile.is_zipfile(file):
+                file.seek(0)
+                return _axes_of(file)
+            with zipfile.ZipFile(file) as archive:
+                values, _ = _roles(name.removesuffix(".npy") for name in archive.namelist())
+                with archive.open(f"{next(iter(values.values()))}.npy") as member:
+                    return _axes_of(member)
+    except Exception:  # whatever damaged files make of it
+        return None
+
+
+def _axes_of(file: IO[bytes]) -> int:
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    shape, _, _ = readers[np.lib.format.read_magic(file)](file)
+    return len(shape)
+
+
+def _roles(names: Iterable[str]) -> tuple[dict[str | None, str], dict[str | None, str]]:
+    """Which arrays of an `.npz` file hold the values, and which the labels, by split."""
+    values: dict[str | None, str] = {}
+    labels: dict[str | None, str] = {}
+    names = list(names)
+    for name in names:
         words = name.lower().replace("-", "_").split("_")
         split = next((_SPLITS[word] for word in words if word in _SPLITS), None)
         role = " ".join(word for word in words if word not in _SPLITS)
         if role in _VALUES:
-            values[split] = arrays[name]
+            values[split] = name
         elif role in _LABELS:
-            labels[split] = arrays[name]
-    if not values and len(arrays) == 1:
-        values = {None: arrays[next(iter(arrays))]}
+            labels[split] = name
+    if not values and len(names) == 1:
+        values = {None: names[0]}
+    if len(values) > 1:
+        values.pop(None, None)
+    return values, labels
+
+
+def _parts(arrays: Mapping[str, np.ndarray], where: str) -> list[Part]:
+    values, labels = _roles(arrays)
     if not values:
         raise DataError(
             f"{where} has no array named images, x or data; it has {listed(map(shown, arrays), 8) or 'none'}"
         )
     if "train" not in values and None not in values:
         raise DataError(f"{where} has no training images; it has {listed(map(shown, arrays), 8)}")
-    if len(values) > 1:
-        values.pop(None, None)
-    return [
-        Part(_shaped(array, where), _label_names(labels[split], len(array), where) if split in labels else None, split)
-        for split, array in values.items()
-    ]
+    parts = []
+    for split, name in values.items():
+        array = _checked(arrays[name], where)
+        names = _label_names(arrays[labels[split]], len(array), where) if split in labels else None
+        parts.append(Part(array, names, split))
+    return parts
 
 
 def _label_names(labels: np.ndarray, count: int, where: str) -> list[str]:
@@ -236,37 +218,7 @@ def _label_names(labels: np.ndarray, count: int, where: str) -> list[str]:
     return [str(label) for label in labels]
 
 
-def _shaped(array: np.ndarray, where: str) -> np.ndarray:
-    if 0 in array.shape[1:]:
-        raise DataError(f"{where}: an array of shape {array.shape} is empty")
-    if array.ndim == 2 or (array.ndim == 3 and array.shape[2] not in (3, 4)) or array.ndim == 4:
-        return array
-    one = " (one image? a whole set is needed)" if array.ndim == 3 else ""
-    raise DataError(
-        f"{where}: an array of shape {array.shape}{one}; images have the shape (N, H, W) or (N, H, W, C), points (N, D)"
-    )
-
-
-def _channels_last(array: np.ndarray, where: str) -> np.ndarray:
-    if array.ndim == 3:
-        return array[..., None]
-    if array.shape[3] in (1, 3, 4):
-        return array
-    if array.shape[1] in (1, 3, 4):
-        return array.transpose(0, 2, 3, 1)
-    raise DataError(f"{where}: images of shape {array.shape[1:]} have neither 1, 3 nor 4 channels first or last")
-
-
-def _range(array: np.ndarray, where: str) -> tuple[float, float]:
-    """Least and greatest value. Raises DataError, with the number of them, where values are not finite numbers."""
-    if array.dtype.kind not in "iufb":
-        raise DataError(f"{where}: values are {array.dtype}, not numbers")
-    low, high, bad = np.inf, -np.inf, 0
-    for start in range(0, len(array), _CHUNK):
-        chunk = array[start : start + _CHUNK].astype(np.float64)
-        bad += int(np.count_nonzero(~np.isfinite(chunk)))
-        if not bad:
-            low, high = min(low, float(chunk.min())), max(high, float(chunk.max()))
-    if bad:
-        raise DataError(f"{where}: {counted(bad, 'value')} not finite (NaN or infinite): remove them first")
-    return low, high
+def _checked(array: np.ndarray, where: str) -> np.ndarray:
+    if not array.ndim or 0 in array.shape[1:]:
+        raise DataError(f"{where}: an array of shape {array.shape} is {'empty' if array.ndim else 'a single number'}")
+    return array

@@ -1,84 +1,37 @@
-"""Typed batches: what a recipe's `losses` receive.
-
-Every field is a tensor whose first dimension is the batch, or None where the data does not have it. A batch has
-`len`, takes slices, splits with `.chunk(n)` and moves with `.to(device)`.
+"""The typed batches: what a recipe's `losses` receive. Each kind of data has a file of its own, with its batch and its
+reader.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Self
+from collections.abc import Iterable
+from dataclasses import replace
 
-import torch
-from torch import Tensor
+from ganvas.data.batch import Batch
+from ganvas.data.images import Images
+from ganvas.data.photos import Photos
+from ganvas.data.points import Points
+from ganvas.options import Option
 
+BUILT_IN: tuple[type[Batch], ...] = (Images, Points, Photos)
+"""All kinds, in the order in which they are tried on a source that nobody says the kind of."""
 
-@dataclass(frozen=True)
-class Batch:
-    """Base of all batches. The first field is what a generator must imitate, `value` names it whatever its kind."""
-
-    @property
-    def value(self) -> Tensor:
-        tensor: Tensor = getattr(self, fields(self)[0].name)
-        return tensor
-
-    @property
-    def device(self) -> torch.device:
-        return self.value.device
-
-    def _tensors(self) -> dict[str, Tensor]:
-        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
-
-    def __len__(self) -> int:
-        return len(self.value)
-
-    def __getitem__(self, index: slice) -> Self:
-        return replace(self, **{name: tensor[index] for name, tensor in self._tensors().items()})
-
-    def chunk(self, parts: int) -> list[Self]:
-        """`parts` batches of equal length, in order. Raises ValueError where the length does not divide."""
-        if len(self) % parts:
-            raise ValueError(f"a batch of {len(self)} does not divide into {parts} equal parts")
-        length = len(self) // parts
-        return [self[start : start + length] for start in range(0, len(self), length)]
-
-    def given(self) -> dict[str, Tensor]:
-        """What generation can be conditioned on, by the names that recipes give their inputs."""
-        return {}
-
-    def to(self, device: torch.device | str) -> Self:
-        return replace(self, **{name: tensor.to(device, non_blocking=True) for name, tensor in self._tensors().items()})
+__all__ = ["BUILT_IN", "Batch", "Images", "Photos", "Points", "reading_options"]
 
 
-@dataclass(frozen=True)
-class Images(Batch):
-    """image: (B, C, H, W) float32 in [-1, 1], channels-last in memory; label: (B,) int64 class numbers, or None."""
-
-    image: Tensor
-    label: Tensor | None = None
-
-    def given(self) -> dict[str, Tensor]:
-        return {} if self.label is None else {"label": self.label}
-
-
-@dataclass(frozen=True)
-class Points(Batch):
-    """point: (B, D) float32 in the data's own units; label: (B,) int64 class numbers, or None."""
-
-    point: Tensor
-    label: Tensor | None = None
-
-    def given(self) -> dict[str, Tensor]:
-        return {} if self.label is None else {"label": self.label}
-
-
-@dataclass(frozen=True)
-class Photos(Batch):
-    """Pieces of photos at two sizes. image: (B, C, H, W) float32 in [-1, 1], channels-last in memory; low: the same
-    pieces in low resolution, (B, C, H / scale, W / scale)."""
-
-    image: Tensor
-    low: Tensor
-
-    def given(self) -> dict[str, Tensor]:
-        return {"low": self.low}
+def reading_options(kinds: Iterable[type[Batch]]) -> list[Option]:
+    """What can be said of how data of these kinds are read, each option once and with no default of its own. Its help
+    tells the kinds that it is for, where it is not for all or not the same for all."""
+    kinds = list(kinds)
+    found: dict[str, list[tuple[type[Batch], Option]]] = {}
+    for kind in kinds:
+        for option in kind.reader.flags():
+            found.setdefault(option.name, []).append((kind, option))
+    merged = []
+    for same in found.values():
+        helps: dict[str, list[str]] = {}
+        for kind, option in same:
+            helps.setdefault(option.explained, []).append(kind.kind)
+        told = [text if len(names) == len(kinds) else f"{', '.join(names)}: {text}" for text, names in helps.items()]
+        merged.append(replace(same[0][1], default=None, help="; ".join(told)))
+    return merged

@@ -258,7 +258,7 @@ def known_as(text: str) -> str | None:
 def open_builtin(name: str, root: Path) -> Arrays:
     """The set of this name; `root` is where torchvision's sets lie, or are put."""
     if name in MADE:
-        return Arrays(name, lambda: ["built-in", name, 1], MADE[name])
+        return Arrays(name, lambda: ["built-in", name, 1], MADE[name], lambda: 2 if name in MIXTURES else 3, name)
     load, needed = FETCHED[name]
 
     def key() -> object:  # asked again behind the download, when the files are there
@@ -266,7 +266,7 @@ def open_builtin(name: str, root: Path) -> Arrays:
         stamps = [[str(file.relative_to(root)), file.stat().st_size, file.stat().st_mtime_ns] for file in found]
         return ["torchvision", name, str(root.resolve()), stamps]
 
-    return Arrays(name, key, lambda: _loaded(name, load, root, needed))
+    return Arrays(name, key, lambda: _loaded(name, load, root, needed), lambda: None, name)
 
 
 def _loaded(name: str, load: Callable[[Path], list[Part]], root: Path, needed: Sequence[str]) -> list[Part]:

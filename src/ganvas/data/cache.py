@@ -1,7 +1,7 @@
-"""Prepared data on the disk: one folder for each source and wish, complete or not there.
+"""Prepared data on the disk: one folder for each source and way of reading it, complete or not there.
 
-    data.npy        the values in the order in which they were read: uint8 (N, H, W, C) or float32 (N, D)
-    index.npy       int64 (N, 3), sorted by name: row in data.npy, split (0 train, 1 validation, 2 test), label or -1
+    columns/*.npy   the values, one file a column, in the order in which they were read
+    index.npy       int64 (N, 2), sorted by name: row in the columns, split (0 train, 1 validation, 2 test)
     items.json      names and content hashes, in the same order
     manifest.json   everything else, with the size and hash of the files above and of itself
 
@@ -16,11 +16,12 @@ import errno
 import hashlib
 import io
 import json
+import math
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +35,9 @@ from ganvas.files import flush_folder
 from ganvas.locks import holding
 from ganvas.text import shown
 
-FORMAT = 1
+FORMAT = 2
+_COLUMNS = "columns"
+_CHUNK = 4096  # rows that are broadcast at a time
 _STALE = 24 * 3600.0  # seconds after which a temporary folder belongs to nobody any more
 
 
@@ -54,10 +57,10 @@ class Entry:
     index: np.ndarray
 
     @cached_property
-    def values(self) -> np.ndarray:
-        """The rows, mapped from the disk and read-only."""
-        mapped: np.ndarray = np.load(self.folder / "data.npy", mmap_mode="r", allow_pickle=False)
-        return mapped.view(np.ndarray)  # indexing a memmap costs more than indexing an array
+    def columns(self) -> dict[str, np.ndarray]:
+        """The rows of each column, mapped from the disk and read-only."""
+        files = [Path(name) for name in self.manifest["files"] if name.startswith(f"{_COLUMNS}/")]
+        return {file.stem: _mapped(self.folder / file) for file in files}
 
     @cached_property
     def names(self) -> list[str]:
@@ -77,7 +80,7 @@ def open_entry(folder: Path) -> Entry | None:
             if status.st_size != stated["bytes"]:
                 return None
             # Large data is hashed again only where somebody has written to it since.
-            untouched = name == "data.npy" and status.st_mtime_ns == stated["mtime_ns"]
+            untouched = name.startswith(f"{_COLUMNS}/") and status.st_mtime_ns == stated["mtime_ns"]
             if not untouched and _hash_file(folder / name) != stated["sha256"]:
                 return None
         index = np.load(folder / "index.npy", allow_pickle=False)
@@ -89,52 +92,57 @@ def open_entry(folder: Path) -> Entry | None:
 class Writer:
     """Fills a folder of the cache. Leave the `with` block without `finish` and nothing remains.
 
+    columns: type and shape of a row, by the column's name.
     Raises DataError where the disk is full or the cache cannot be written to.
     """
 
-    def __init__(self, folder: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    def __init__(self, folder: Path, columns: Mapping[str, tuple[np.dtype[Any], tuple[int, ...]]]) -> None:
         self.folder = folder
-        self._shape, self._dtype = shape, dtype
-        self._count = 0
+        self._files: dict[str, _ColumnFile] = {}
         with self._failing():
             folder.parent.mkdir(parents=True, exist_ok=True)
             _sweep(folder.parent)
             self._temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
             try:
-                self._file = open(self._temporary / "data.npy", "wb")  # noqa: SIM115 (closed in finish and __exit__)
-                self._file.write(self._header())
+                (self._temporary / _COLUMNS).mkdir()
+                for name, (dtype, shape) in columns.items():
+                    self._files[name] = self._column(name, dtype, shape)
             except BaseException:
-                shutil.rmtree(self._temporary, ignore_errors=True)
+                self._drop()
                 raise
 
-    def add(self, row: np.ndarray) -> None:
-        """Appends one row."""
-        self.extend(row, 1)
+    def add(self, values: Mapping[str, np.ndarray]) -> None:
+        """Appends a row to each column. One of a larger shape makes the column larger: the rows written so far are
+        broadcast to it."""
+        for name, row in values.items():
+            if row.shape != self._files[name].shape:
+                self._grow(name, row.shape)
+            self.extend(name, row, 1)
 
-    def extend(self, rows: np.ndarray, count: int) -> None:
-        """Appends `count` rows that lie one after the other."""
-        try:
-            self._file.write(np.ascontiguousarray(rows, self._dtype).data)
-        except OSError as error:
-            raise self._failure(error) from error
-        self._count += count
-
-    def finish(self, index: np.ndarray, items: dict[str, Any], manifest: dict[str, Any]) -> None:
-        """Completes the folder and gives it its name."""
+    def extend(self, name: str, rows: np.ndarray, count: int) -> None:
+        """Appends `count` rows that lie one behind the other to a column."""
         with self._failing():
-            self._file.seek(0)
-            self._file.write(self._header())
-            _flush(self._file)
-            self._file.close()
-            buffer = io.BytesIO()
-            np.save(buffer, index, allow_pickle=False)
-            self._put("index.npy", buffer.getvalue())
+            self._files[name].write(rows, count)
+
+    def finish(
+        self, columns: Mapping[str, np.ndarray], index: np.ndarray, items: dict[str, Any], manifest: dict[str, Any]
+    ) -> None:
+        """Completes the folder and gives it its name. columns: further ones, which are known at the end only."""
+        with self._failing():
+            for file in self._files.values():
+                file.close()
+            for name, values in columns.items():
+                self._put_array(f"{_COLUMNS}/{name}.npy", values)
+            self._put_array("index.npy", index)
             self._put("items.json", json.dumps(items).encode())
-            files = {path.name: _stated(path) for path in sorted(self._temporary.iterdir())}
+            paths = sorted(path for path in self._temporary.rglob("*") if path.is_file())
+            files = {path.relative_to(self._temporary).as_posix(): _stated(path) for path in paths}
             manifest = {"format": FORMAT, **manifest, "files": files}
             wrapped = {"manifest": manifest, "sha256": _hash_of(manifest)}
             self._put("manifest.json", json.dumps(wrapped, indent=1).encode())
             self._temporary.chmod(0o755)
+            (self._temporary / _COLUMNS).chmod(0o755)
+            _flush_folder(self._temporary / _COLUMNS)
             _flush_folder(self._temporary)
             self._take_place()
             _flush_folder(self.folder.parent)
@@ -152,16 +160,22 @@ class Writer:
             _discard(self.folder)
         raise DataError(f"the prepared data in {shown(str(self.folder))} is in the way: remove that folder")
 
-    def _header(self) -> bytes:
-        # The header is as long for no rows as for all: NumPy leaves room for the first axis to grow.
+    def _grow(self, name: str, shape: tuple[int, ...]) -> None:
+        file = self._files[name]
+        with self._failing():
+            file.close()
+            narrow = file.path.rename(file.path.with_suffix(".narrow"))
+            self._files[name] = self._column(name, file.dtype, shape)
+            self._files[name].copy(narrow)
+            narrow.unlink()
+
+    def _column(self, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> _ColumnFile:
+        return _ColumnFile(self._temporary / _COLUMNS / f"{name}.npy", dtype, shape)
+
+    def _put_array(self, name: str, values: np.ndarray) -> None:
         buffer = io.BytesIO()
-        described = {
-            "descr": np.lib.format.dtype_to_descr(self._dtype),
-            "fortran_order": False,
-            "shape": (self._count, *self._shape),
-        }
-        np.lib.format.write_array_header_1_0(buffer, described)
-        return buffer.getvalue()
+        np.save(buffer, values, allow_pickle=False)
+        self._put(name, buffer.getvalue())
 
     def _put(self, name: str, content: bytes) -> None:
         with open(self._temporary / name, "wb") as file:
@@ -186,9 +200,58 @@ class Writer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._drop()
+
+    def _drop(self) -> None:
+        for file in self._files.values():
+            file.drop()
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+class _ColumnFile:
+    """A `.npy` file that grows by rows. Raises OSError."""
+
+    def __init__(self, path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+        self.path, self.dtype, self.shape = path, dtype, shape
+        self._count = 0
+        self._file = open(path, "wb")  # noqa: SIM115 (closed in close and drop)
+        self._file.write(self._header())
+
+    def write(self, rows: np.ndarray, count: int) -> None:
+        self._file.write(np.ascontiguousarray(rows, self.dtype).data)
+        self._count += count
+
+    def copy(self, other: Path) -> None:
+        """Writes the rows of another file, broadcast to the shape of this one's."""
+        with open(other, "rb") as file:
+            np.lib.format.read_magic(file)
+            (count, *narrow), _, _ = np.lib.format.read_array_header_1_0(file)
+            size = self.dtype.itemsize * math.prod(narrow)
+            for start in range(0, count, _CHUNK):
+                length = min(_CHUNK, count - start)
+                rows = np.frombuffer(file.read(length * size), self.dtype).reshape(length, *narrow)
+                self.write(np.broadcast_to(rows, (length, *self.shape)), length)
+
+    def close(self) -> None:
+        self._file.seek(0)
+        self._file.write(self._header())
+        _flush(self._file)
+        self._file.close()
+
+    def drop(self) -> None:
         with contextlib.suppress(OSError):
             self._file.close()  # flushes, which fails again on a full disk
-        shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _header(self) -> bytes:
+        # The header is as long for no rows as for all: NumPy leaves room for the first axis to grow.
+        buffer = io.BytesIO()
+        described = {
+            "descr": np.lib.format.dtype_to_descr(self.dtype),
+            "fortran_order": False,
+            "shape": (self._count, *self.shape),
+        }
+        np.lib.format.write_array_header_1_0(buffer, described)
+        return buffer.getvalue()
 
 
 @contextlib.contextmanager
@@ -202,6 +265,11 @@ def only_one(folder: Path) -> Iterator[None]:
             if held:  # those that wait for the file that is removed here see that it is gone, and make a new one
                 with contextlib.suppress(OSError):
                     path.unlink()
+
+
+def _mapped(path: Path) -> np.ndarray:
+    mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    return mapped.view(np.ndarray)  # indexing a memmap costs more than indexing an array
 
 
 def _stated(path: Path) -> dict[str, Any]:

@@ -10,36 +10,52 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganvas.data.batches import Batch, Images, Points
+from ganvas.data.batch import Batch
 from ganvas.data.cache import Entry
+from ganvas.data.columns import Column, Labels, value_space
+from ganvas.data.readers import Items, Reader
 from ganvas.data.rows import SPLITS
 from ganvas.errors import UsageError, near_miss
-from ganvas.spaces import ImageSpace, PointSpace, Space, space_from_config, space_to_config
+from ganvas.spaces import Space, space_to_config
 from ganvas.text import listed, shown
 
 
 class Data:
     """A prepared source.
 
-    source: as the user gave it. name: short, for titles. space: what the items are. labels: names of the classes in
-    natural order, () where there are none. fingerprint: hash of the names and contents of all items and of how they
-    were prepared; it does not depend on where the source lies. notes: sentences for the plan. counts: items by split.
+    source: as the user gave it. name: short, for titles. batch_type: what it gives. reader: what has read it, with the
+    options as they were given. columns: what the fields of its batches hold; space: what the first of them, which a
+    generator must imitate, holds. labels: names of the classes in natural order, () where there are none. fingerprint:
+    hash of the names and contents of all items and of how they were prepared; it does not depend on where the source
+    lies. notes: sentences for the plan. counts: items by split, as they were read. data_root: where torchvision's sets
+    lie.
     """
 
-    def __init__(self, source: str, name: str, entry: Entry, data_root: str | None = None) -> None:
+    def __init__(
+        self,
+        source: str,
+        name: str,
+        batch_type: type[Batch],
+        reader: Reader,
+        entry: Entry,
+        data_root: str | None = None,
+    ) -> None:
         manifest = entry.manifest
         self.source = source
         self.name = name
-        self.space: Space = space_from_config(manifest["space"])
-        self.labels: tuple[str, ...] = tuple(manifest["labels"])
-        self.label_counts: dict[str, int] = manifest["label_counts"]
+        self.batch_type = batch_type
+        self.reader = reader
+        self.columns: dict[str, Column] = reader.columns(entry)
+        self.space: Space = value_space(self.columns)
+        label = self.columns.get("label")
+        self.labels: tuple[str, ...] = label.names if isinstance(label, Labels) else ()
+        self.label_counts: dict[str, int] = manifest["label_counts"].get("label", {})
         self.fingerprint: str = manifest["fingerprint"]
-        self.notes: tuple[str, ...] = tuple(manifest["notes"])
+        self.notes: tuple[str, ...] = (*manifest["notes"], *reader.notes(entry))
         self.counts: dict[str, int] = manifest["counts"]
         self.damaged: dict[str, str] = manifest["damaged"]
-        self.batch_type: type[Batch] = Images if isinstance(self.space, ImageSpace) else Points
+        self.data_root = data_root
         self._entry = entry
-        self._data_root = data_root
 
     def split(self, name: str) -> Split:
         """The items of `train`, `validation` or `test`. Raises UsageError for another name."""
@@ -48,26 +64,26 @@ class Data:
         return Split(self, self._entry, np.flatnonzero(self._entry.index[:, 1] == SPLITS.index(name)))
 
     def given(self, n: int, device: torch.device | str = "cpu") -> dict[str, torch.Tensor]:
-        """What `n` samples for show are conditioned on, as `Recipe.draw` takes it: nothing where samples need nothing
-        but noise and a label."""
-        return {}
+        """What `n` samples for show are conditioned on, as `Recipe.draw` takes it: that of items of the validation
+        split, where it holds any, spread over all of it. Nothing where samples need nothing but noise and a label."""
+        split = next(split for name in ("validation", "train") if len(split := self.split(name)))
+        return split.gather(np.linspace(0, len(split) - 1, n).astype(np.int64), device).given()
 
     def facts(self) -> dict[str, Any]:
         """What recipes may ask of the data by name."""
-        return self.space.facts() | {"classes": len(self.labels)}
+        return self.reader.facts(self.columns)
 
     def options(self) -> dict[str, Any]:
-        """Arguments, fit for JSON, with which `open_data(data.source, **options)` gives the same data again."""
-        options: dict[str, Any] = {}
-        if isinstance(self.space, ImageSpace):
-            options = {"size": [self.space.height, self.space.width], "channels": self.space.channels}
-        return options if self._data_root is None else options | {"data_root": self._data_root}
+        """Arguments, fit for JSON, with which `open_data(data.source, data.batch_type, **options)` gives the same data
+        again, and finds it prepared."""
+        return self.reader.options() | ({} if self.data_root is None else {"data_root": self.data_root})
 
     def to_json(self) -> dict[str, Any]:
         """What `describe` tells, for scripts."""
         return {
             "source": self.source,
             "name": self.name,
+            "kind": self.batch_type.kind,
             "space": space_to_config(self.space),
             "counts": self.counts,
             "labels": self.label_counts,
@@ -93,51 +109,46 @@ class Split:
     places: np.ndarray  # in the entry's index
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.items)
 
     def gather(
         self, indices: np.ndarray, device: torch.device | str = "cpu", seeds: Sequence[tuple[int, int]] | None = None
     ) -> Batch:
         """The items with these numbers within the split, repeats allowed, as a batch on the device.
 
-        seeds: of what is random about each item where data is varied as it is read; here nothing is.
-        Images are (B, C, H, W) float32 in [-1, 1] with channels-last strides. They travel as bytes and become floats
-        where they arrive.
+        seeds: of what is random about each item, where the reader varies items as they are read.
         """
-        values = self.entry.values[self._rows[indices]]
-        label = None if self.labels is None else torch.from_numpy(self.labels[indices]).to(device, non_blocking=True)
-        if isinstance(self.data.space, PointSpace):
-            return Points(torch.from_numpy(values).to(device, non_blocking=True), label)
-        if torch.device(device).type == "cpu":
-            # On one thread, because torch's threads wait for one another where others use the cores too.
-            floats = values.astype(np.float32)
-            floats *= 2 / 255
-            floats -= 1
-            return Images(torch.from_numpy(floats).permute(0, 3, 1, 2), label)
-        there = torch.from_numpy(values).to(device, non_blocking=True)
-        return Images(there.permute(0, 3, 1, 2).to(torch.float32).mul_(2 / 255).sub_(1.0), label)
+        columns = self.data.columns
+        rows = self.items.rows(indices, seeds)
+        return self.data.batch_type(**{name: columns[name].decode(each, device) for name, each in rows.items()})
+
+    @cached_property
+    def items(self) -> Items:
+        return self.data.reader.items(self.entry, self.places)
 
     @cached_property
     def labels(self) -> np.ndarray | None:
         """int64 class numbers, or None where the data has no labels."""
-        return self.entry.index[self.places, 2] if self.data.labels else None
+        return self.entry.columns["label"][self.items.stored_at] if self.data.labels else None
 
     @cached_property
     def names(self) -> Sequence[str]:
         """Names of the items: paths below the source, or numbers in an array."""
-        return [self.entry.names[place] for place in self.places]
-
-    @cached_property
-    def _rows(self) -> np.ndarray:
-        rows: np.ndarray = self.entry.index[self.places, 0]
-        return rows
+        return self.items.names
 
 
 def describe(data: Data) -> list[str]:
     """The lines that the plan prints."""
     counts = ", ".join(f"{name} {count:,}" for name, count in data.counts.items())
-    lines = [f"data: {shown(data.source)}, {data.space}", f"items: {counts}"]
+    lines = [f"data: {shown(data.source)}, {data.space}{_choices(data)}", f"items: {counts}"]
     if data.labels:
         named = listed((f"{shown(name)} {count:,}" for name, count in data.label_counts.items()), 12)
         lines.append(f"labels: {len(data.labels)} ({named})")
     return lines + [f"note: {note}" for note in data.notes]
+
+
+def _choices(data: Data) -> str:
+    """The reader's flags that the space does not tell of."""
+    seen = data.space.facts()
+    values = {option: getattr(data.reader, option.name) for option in data.reader.flags() if option.name not in seen}
+    return "".join(f", {option.flag} {shown(str(value))}" for option, value in values.items() if value is not None)

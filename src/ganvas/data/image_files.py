@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 from collections import Counter, deque
@@ -15,12 +14,13 @@ from pathlib import PurePosixPath
 import numpy as np
 from PIL import Image
 
+from ganvas.data.columns import Column, Labels
 from ganvas.data.containers import Container, Opener
-from ganvas.data.decode import MAX_BYTES, Damaged, Header, Picture, decode, fit, header, reason
-from ganvas.data.rows import Coloured, Reading, Row, Wish, choose_size, resizing_notes, too_few
-from ganvas.errors import DataError, UsageError
+from ganvas.data.decode import MAX_BYTES, Damaged, Picture, decode, fit, header, reason
+from ganvas.data.rows import Row, RowStream, too_few
+from ganvas.errors import DataError
 from ganvas.spaces import ImageSpace
-from ganvas.text import counted, shown
+from ganvas.text import counted, shown, sized
 
 _SPLIT_FOLDERS = {
     "train": "train",
@@ -32,19 +32,14 @@ _SPLIT_FOLDERS = {
 _LOOKED_AT = 2000  # headers read to decide on a size
 _WORTH_A_THREAD = 16 * 1024  # bytes of a file
 _NO_IMAGE = Image.new("L", (1, 1))  # lets go of the large one while a row waits
-_GRAY_LOOKED_AT = 64  # images decoded to see whether colour images hold any colour
 
 
+@dataclass(frozen=True)
 class ImageFiles:
-    """The images of a container."""
+    """A source: the images of a folder or an archive."""
 
-    def __init__(self, container: Container, name: str) -> None:
-        self.container = container
-        self.name = name
-        self._notes: list[str] = []
-        self._sizes: Counter[tuple[int, int]] = Counter()
-        self._transparent = self._animated = 0
-        self._space = ImageSpace(1, 1, 1)
+    container: Container
+    name: str
 
     def identity(self) -> object:
         return self.container.identity()
@@ -52,80 +47,8 @@ class ImageFiles:
     def close(self) -> None:
         self.container.close()
 
-    def read(self, wish: Wish) -> Reading:
-        if wish.channels == 4:
-            raise UsageError("image files give 1 or 3 channels: transparency is composited on white")
-        names = self._names()
-        labels, splits, self._notes = places(names)
-        self._sizes.clear()
-        self._transparent = self._animated = 0
-        if wish.size is None or wish.channels is None:
-            wish = self._infer(names, wish)
-        assert wish.size is not None and wish.channels is not None
-        self._space = ImageSpace(wish.channels, *wish.size)
-        return Reading(self._space, len(names), self._rows(names, labels, splits), frozenset(splits.values()))
-
-    def photos(self) -> tuple[list[str], dict[str, str]]:
-        """The names, and the split of each where folders tell it, for a reader that keeps images as they are."""
-        names = self._names()
-        return names, places(names)[1]
-
-    def contents(self, names: Iterable[str]) -> Iterator[tuple[str, bytes | Damaged]]:
-        """The files as they are, in the order that is quick for the container."""
-        for name, opener in self.container.files(set(names)):
-            try:
-                yield name, _content(opener)
-            except Exception as error:  # whatever an archive's reader makes of hostile bytes
-                yield name, Damaged(reason(error))
-
-    def notes(self) -> list[str]:
-        notes = [*self._notes, *resizing_notes(self._sizes, self._space)]
-        if self._transparent:
-            notes.append(f"transparency composited on white ({counted(self._transparent, 'image')})")
-        if self._animated:
-            notes.append(f"only the first frame taken of {counted(self._animated, 'image')} with several")
-        return notes + self.container.notes()
-
-    def _infer(self, names: list[str], wish: Wish) -> Wish:
-        """Size and channels from the headers of up to 2,000 images, spread evenly over the names."""
-        step = max(1, len(names) // _LOOKED_AT)
-        headers: dict[str, Header] = {}
-        first_fault = ""
-        for name, opener in self.container.files(set(names[::step])):
-            try:
-                with opener() as file:
-                    headers[name] = header(file)
-            except Exception as error:  # as in `contents`
-                first_fault = first_fault or f"{shown(name)}: {reason(error)}"
-        if not headers:
-            raise DataError(f"no image in {shown(str(self.container.path))} can be read ({first_fault})")
-        size = wish.size or choose_size([found.size for found in headers.values()])
-        channels = wish.channels or (1 if self._gray(headers) else 3)
-        return Wish(size, channels)
-
-    def _gray(self, headers: dict[str, Header]) -> bool:
-        """False once a colour is seen. A few colour images are decoded; `_rows` looks at all."""
-        colour = sorted(name for name, found in headers.items() if not found.mode.startswith(("1", "L", "I", "F")))
-        looked_at = set(colour[:: max(1, len(colour) // _GRAY_LOOKED_AT)])
-        for _, content in self.contents(looked_at):
-            with contextlib.suppress(Damaged):
-                if isinstance(content, bytes) and not decode(content).gray:
-                    return False
-        return True
-
-    def _rows(self, names: list[str], labels: dict[str, str], splits: dict[str, str]) -> Iterator[Row]:
-        size, channels = (self._space.height, self._space.width), self._space.channels
-        for name, prepare in _side_by_side(self.contents(names), partial(_prepare, size=size, channels=channels)):
-            label, split = labels.get(name), splits.get(name)
-            try:
-                prepared = prepare()
-            except Damaged as error:
-                yield Row(name, None, label=label, split=split, reason=str(error))
-                continue
-            self._count(prepared.picture)
-            yield Row(name, prepared.pixels, prepared.digest, label, split)
-
-    def _names(self) -> list[str]:
+    def names(self) -> list[str]:
+        """Of the images, 2 or more. Raises DataError."""
         names = self.container.names()
         if not names:
             ignored = "".join(f" ({note})" for note in self.container.notes())
@@ -136,10 +59,88 @@ class ImageFiles:
             raise too_few(str(self.container.path), len(names), "image")
         return names
 
+    def contents(self, names: Iterable[str]) -> Iterator[tuple[str, bytes | Damaged]]:
+        """The files as they are, in the order that is quick for the container."""
+        for name, opener in self.container.files(set(names)):
+            try:
+                yield name, _content(opener)
+            except Exception as error:  # whatever an archive's reader makes of hostile bytes
+                yield name, Damaged(reason(error))
+
+    def suggested_size(self, names: list[str]) -> tuple[int, int]:
+        """What `choose_size` makes of the headers of up to 2,000 images, spread evenly over the names."""
+        sizes: list[tuple[int, int]] = []
+        first_fault = ""
+        for name, opener in self.container.files(set(names[:: max(1, len(names) // _LOOKED_AT)])):
+            try:
+                with opener() as file:
+                    sizes.append(header(file).size)
+            except Exception as error:  # as in `contents`
+                first_fault = first_fault or f"{shown(name)}: {reason(error)}"
+        if not sizes:
+            raise DataError(f"no image in {shown(str(self.container.path))} can be read ({first_fault})")
+        return choose_size(sizes)
+
+
+class FileRows:
+    """The images of files as rows with the columns `image` and `label`.
+
+    size: (height, width), by default what the files suggest. channels: 1 or 3; by default 3 from the first image that
+    has a colour on, and 1 before, so that a column of gray images grows where a colour turns up.
+    """
+
+    def __init__(self, files: ImageFiles, size: tuple[int, int] | None, channels: int | None) -> None:
+        names = files.names()
+        self._files, self._channels = files, channels
+        self._labels, splits, self._placing = places(names)
+        self._splits = splits
+        self._size = size or files.suggested_size(names)
+        self._sizes: Counter[tuple[int, int]] = Counter()
+        self._transparent = self._animated = 0
+        columns: dict[str, Column] = {"image": ImageSpace(channels or 1, *self._size), "label": Labels()}
+        self.stream = RowStream(columns, len(names), self._rows(names), frozenset(splits.values()), self._notes)
+
+    def _rows(self, names: list[str]) -> Iterator[Row]:
+        for name, prepare in _side_by_side(self._files.contents(names), self._prepare):
+            split = self._splits.get(name)
+            try:
+                prepared = prepare()
+            except Damaged as error:
+                yield Row(name, None, split=split, reason=str(error))
+                continue
+            self._count(prepared.picture)
+            values: dict[str, np.ndarray | str] = {"image": self._widened(prepared.pixels)}
+            if name in self._labels:
+                values["label"] = self._labels[name]
+            yield Row(name, values, prepared.digest, split)
+
+    def _prepare(self, content: bytes | Damaged) -> _Prepared:
+        """Raises Damaged. Called from several threads."""
+        if isinstance(content, Damaged):
+            raise content
+        picture = decode(content, max(self._size))
+        pixels = fit(picture.image, self._size, self._channels or (1 if picture.gray else 3))
+        return _Prepared(replace(picture, image=_NO_IMAGE), pixels, hashlib.sha256(content).digest())
+
+    def _widened(self, pixels: np.ndarray) -> np.ndarray:
+        """With as many channels as the column has. The first image with a colour decides for all."""
+        if self._channels is None and pixels.shape[2] == 3:
+            self._channels = 3
+            self.stream.columns["image"] = ImageSpace(3, *self._size)
+        return np.broadcast_to(pixels, (*self._size, self._channels or 1))
+
     def _count(self, picture: Picture) -> None:
         self._sizes[picture.size] += 1
         self._transparent += picture.transparent
         self._animated += picture.animated
+
+    def _notes(self) -> list[str]:
+        notes = [*self._placing, *resizing_notes(self._sizes, self._size)]
+        if self._transparent:
+            notes.append(f"transparency composited on white ({counted(self._transparent, 'image')})")
+        if self._animated:
+            notes.append(f"only the first frame taken of {counted(self._animated, 'image')} with several")
+        return notes + self._files.container.notes()
 
 
 def places(names: list[str]) -> tuple[dict[str, str], dict[str, str], list[str]]:
@@ -175,22 +176,53 @@ def _below_shared(folders: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, .
     return {name: parts[shared:] for name, parts in folders.items()}
 
 
+def choose_size(sizes: list[tuple[int, int]]) -> tuple[int, int]:
+    """A size (height, width) for images of these sizes that a laptop can train at, keeping a shape that all share.
+
+    Kept as they are: up to 128 on both sides, where nine in ten agree. Otherwise the shorter side is the largest
+    power of two that is neither above the median shorter side nor above 64, and the longer one follows the shape
+    that all share within 2 per cent, to the nearest multiple of 8; images of different shapes become square.
+    """
+    values, counts = np.unique(np.array(sizes), axis=0, return_counts=True)
+    height, width = (int(side) for side in values[counts.argmax()])
+    if counts.max() >= 0.9 * len(sizes) and max(height, width) <= 128:
+        return height, width
+    shorter = float(np.median([min(size) for size in sizes]))
+    side = min(64, 2 ** max(0, int(np.log2(shorter))))
+    shapes = np.array([high / wide for high, wide in sizes])
+    middle = float(np.median(shapes))
+    if (abs(shapes / middle - 1) > 0.02).mean() > 0.1:
+        return side, side
+    longer = max(1, round(side * max(middle, 1 / middle) / 8)) * 8 if side >= 8 else side
+    return (longer, side) if middle > 1 else (side, longer)
+
+
+def resizing_notes(sizes: dict[tuple[int, int], int], target: tuple[int, int]) -> list[str]:
+    """How images of these original sizes (with how many there are of each) came to the one they have now."""
+    others = [size for size in sizes if size != target]
+    if not others:
+        return []
+    notes = []
+    same_shape = all(high * target[1] == wide * target[0] for high, wide in others)
+    how = "resized" if same_shape else "resized and centre-cropped"
+    if len(sizes) <= 3:
+        known = " and ".join(sized(size) for size in sorted(sizes))
+        notes.append(f"images of {known} (height x width) {how} to {sized(target)}")
+    else:
+        low, high = min(sizes, key=lambda s: s[0] * s[1]), max(sizes, key=lambda s: s[0] * s[1])
+        span = f"{sized(low)} to {sized(high)} (height x width)"
+        notes.append(f"images of {len(sizes):,} different sizes, {span}, {how} to {sized(target)}")
+    enlarged = sum(n for (high, wide), n in sizes.items() if high < target[0] or wide < target[1])
+    if enlarged:
+        notes.append(f"{counted(enlarged, 'image')} smaller than {sized(target)} enlarged")
+    return notes
+
+
 @dataclass(frozen=True)
 class _Prepared:
     picture: Picture
     pixels: np.ndarray
     digest: bytes
-
-
-def _prepare(content: bytes | Damaged, size: tuple[int, int], channels: int) -> _Prepared:
-    """Raises Damaged, or Coloured where gray was expected."""
-    if isinstance(content, Damaged):
-        raise content
-    picture = decode(content, max(size))
-    if channels == 1 and not picture.gray:
-        raise Coloured
-    pixels = fit(picture.image, size, channels)
-    return _Prepared(replace(picture, image=_NO_IMAGE), pixels, hashlib.sha256(content).digest())
 
 
 def _side_by_side(

@@ -5,60 +5,92 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ganvas.data.cache import FORMAT
-from ganvas.data.rows import SPLITS, Origin, Reading, Row, split_of, too_few
+from ganvas.data.columns import Labels, column_to_config, labels_of
+from ganvas.data.rows import SPLITS, Row, RowStream, split_of, too_few
 from ganvas.errors import DataError, GanvasError
-from ganvas.spaces import space_to_config
 from ganvas.text import counted, listed, natural, shown
 
+FINGERPRINT = 1
+"""Counts changes of what a fingerprint is made of. Runs hold fingerprints, so it is not the format of the cache."""
 
-def contents(
-    kept: list[Row], damaged: dict[str, str], reading: Reading, origin: Origin
-) -> tuple[np.ndarray, dict[str, Any], dict[str, Any]]:
-    """Index, items and manifest of the kept rows, which are in the order in which they were written."""
+
+@dataclass(frozen=True)
+class Contents:
+    """What `cache.Writer.finish` writes beside the columns that are there; `labels` are columns too."""
+
+    labels: dict[str, np.ndarray]
+    index: np.ndarray
+    items: dict[str, Any]
+    manifest: dict[str, Any]
+
+
+def contents(kept: Sequence[Row], damaged: dict[str, str], stream: RowStream) -> Contents:
+    """What is to be written of the rows that were kept. They are in the order in which they were written, and all that
+    is needed of their values is the text of labels."""
     order = sorted(range(len(kept)), key=lambda row: natural(kept[row].name))
-    sorted_rows = [kept[row] for row in order]
-    labels = sorted({row.label for row in kept if row.label is not None}, key=natural)
-    bare = sum(row.label is None for row in kept)
-    splits, notes = _splits(sorted_rows, reading.splits)
-    if labels and bare:
-        notes.append(f"no labels: {counted(bare, 'item')} of {len(kept):,} have none")
-    if bare or len(labels) < 2:
-        labels = []
-    numbers = {label: number for number, label in enumerate(labels)}
-    index = np.array(
-        [
-            (place, SPLITS.index(split), numbers.get(row.label or "", -1))
-            for place, split, row in zip(order, splits, sorted_rows, strict=True)
-        ],
-        dtype=np.int64,
-    )
-    fingerprint = hashlib.sha256(json.dumps([FORMAT, space_to_config(reading.space), labels]).encode())
-    for row, (_, split, label) in zip(sorted_rows, index.tolist(), strict=True):
-        fingerprint.update(f"{row.name}\0{split} {label}\0".encode("utf-8", "surrogatepass") + row.digest)
-    by_split = Counter(splits)
-    by_label = Counter(row.label for row in kept)
+    rows = [kept[row] for row in order]
+    splits, notes = _splits(rows, stream.splits)
+    numbers: dict[str, np.ndarray] = {}
+    columns = dict(stream.columns)
+    counts: dict[str, dict[str, int]] = {}
+    for name in labels_of(columns):
+        texts = [(row.values or {}).get(name) for row in kept]
+        named = Counter(text for text in texts if isinstance(text, str))
+        bare = len(texts) - named.total()
+        if named and bare:
+            notes.append(f"no {name}s: {counted(bare, 'item')} of {len(kept):,} have none")
+        if bare or len(named) < 2:
+            del columns[name]
+            continue
+        names = sorted(named, key=natural)
+        columns[name] = Labels(tuple(names))
+        counts[name] = {each: named[each] for each in names}
+        places = {each: place for place, each in enumerate(names)}
+        numbers[name] = np.array([places[str(text)] for text in texts], dtype=np.int64)
+    configs = {name: column_to_config(column) for name, column in columns.items()}
+    index = np.array([(row, SPLITS.index(split)) for row, split in zip(order, splits, strict=True)], dtype=np.int64)
     if damaged:
-        named = listed(f"{shown(name)} ({reason})" for name, reason in sorted(damaged.items()))
-        notes.insert(0, f"{counted(len(damaged), 'damaged item')} left out: {named}")
-    items = {"names": [row.name for row in sorted_rows], "sha256": [row.digest.hex() for row in sorted_rows]}
-    manifest = {
-        "space": space_to_config(reading.space),
-        "labels": labels,
-        "label_counts": {label: by_label[label] for label in labels},
-        "counts": {split: by_split[split] for split in SPLITS},
-        "notes": notes + origin.notes(),
-        "damaged": damaged,
-        "fingerprint": fingerprint.hexdigest(),
-    }
-    return index, items, manifest
+        told = listed(f"{shown(name)} ({reason})" for name, reason in sorted(damaged.items()))
+        notes.insert(0, f"{counted(len(damaged), 'damaged item')} left out: {told}")
+    by_split = Counter(splits)
+    return Contents(
+        numbers,
+        index,
+        {"names": [row.name for row in rows], "sha256": [row.digest.hex() for row in rows]},
+        {
+            "columns": configs,
+            "label_counts": counts,
+            "counts": {split: by_split[split] for split in SPLITS},
+            "notes": notes + stream.notes(),
+            "damaged": damaged,
+            "fingerprint": _fingerprint(rows, index, [numbers[name][order].tolist() for name in numbers], configs),
+        },
+    )
 
 
-def _splits(rows: list[Row], given: frozenset[str]) -> tuple[list[str], list[str]]:
+def _fingerprint(
+    rows: Sequence[Row], index: np.ndarray, labels: list[list[int]], configs: dict[str, dict[str, Any]]
+) -> str:
+    """Of the columns, and of all names, splits, labels and contents in their order."""
+    spaces = [config for config in configs.values() if config["kind"] != Labels.kind]
+    names = [config["names"] for config in configs.values() if config["kind"] == Labels.kind]
+    # The first space and the first labels, and behind them what most data does not have.
+    head = [FINGERPRINT, spaces[0], *(names[:1] or [[]]), *spaces[1:], *names[1:]]
+    fingerprint = hashlib.sha256(json.dumps(head).encode())
+    for place, row in enumerate(rows):
+        numbers = " ".join(str(each[place]) for each in labels) or "-1"
+        text = f"{row.name}\0{index[place, 1]} {numbers}\0"
+        fingerprint.update(text.encode("utf-8", "surrogatepass") + row.digest)
+    return fingerprint.hexdigest()
+
+
+def _splits(rows: Sequence[Row], given: frozenset[str]) -> tuple[list[str], list[str]]:
     """The split of each row, and notes. Splits that the data does not bring are cut from its training items."""
     splits = []
     for row in rows:

@@ -1,129 +1,157 @@
-"""`open_data`: any source becomes `Data`, decoded once into a memory-mapped file and found there ever after."""
+"""`open_data`: any source becomes `Data`, prepared once into memory-mapped columns and found there ever after."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ganvas.data.batches import BUILT_IN, Batch
 from ganvas.data.builtin import known_as
-from ganvas.data.cache import FORMAT, Entry, Writer, cache_folder, only_one, open_entry
 from ganvas.data.dataset import Data
 from ganvas.data.decode import quiet
-from ganvas.data.manifest import contents, nothing_left
-from ganvas.data.photos import open_photos
-from ganvas.data.rows import Coloured, Origin, Row, Wish, check_wish
+from ganvas.data.readers import Reader
+from ganvas.data.rows import Source
 from ganvas.data.sources import find
-from ganvas.errors import DataError, TrainingError, UsageError
-from ganvas.files import write_json
-from ganvas.progress_bar import steps
-from ganvas.spaces import ImageSpace, Space
+from ganvas.errors import DataError, RunError, UsageError, near_miss
+from ganvas.options import Option, checked
+from ganvas.spaces import Space
 from ganvas.text import shown
+
+Given = str | Path | np.ndarray
+"""A built-in name, a folder, an archive, an array file, or an array in memory."""
+
+
+Kinds = type[Batch] | Sequence[type[Batch]] | None
 
 
 def open_data(
-    source: str | Path | np.ndarray,
+    source: Given,
+    as_: Kinds = None,
     *,
-    size: tuple[int, int] | None = None,
-    channels: int | None = None,
     data_root: str | Path | None = None,
-    scale: int | None = None,
-    low: str | Path | None = None,
     progress: bool = True,
+    **options: Any,
 ) -> Data:
-    """The data of a built-in name, a folder, an archive, an array file or an array, ready to train on.
+    """The data of a source, ready to train on.
 
-    size: (height, width) of the images; the data decides where it is None, as `choose_size` says. channels: 1 or 3,
-    by default 1 where no image has a colour. data_root: where torchvision's sets lie. progress: a bar on a terminal.
-    scale: 2, 3 or 4 keeps photos at their own sizes and gives pieces of them, of `size`, with the same pieces in low
-    resolution; low: where low-resolution versions lie, instead of shrinking. See `photos.open_photos`.
+    as_: the kind of data, such as `Images`, or several (a recipe's `accepts`), of which the first counts whose reader
+    reads such a source; by default any that comes with Ganvas: arrays of 2 axes are points, everything else images.
+    data_root: where torchvision's sets lie. progress: a bar on a terminal.
+    options: fields of the kind's reader, such as `size=64` of `ImageReader`; None leaves one out.
 
-    Raises DataError for a source that is missing, unreadable, hostile or holds fewer than 2 items; UsageError for a
-    size or channels that cannot be.
+    Raises DataError for a source that is missing, unreadable, hostile, of another kind, or holds fewer than 2 items;
+    UsageError for an option that there is not, or that cannot be.
     """
-    if scale is not None:
-        if isinstance(source, np.ndarray):
-            raise DataError("an array holds no photos: give a folder or an archive of image files")
-        return open_photos(source, scale=scale, low=low, size=size, channels=channels, progress=progress)
-    if low is not None:
-        raise UsageError("low-resolution versions are for recipes that enlarge images, such as srgan")
-    wish = Wish(None if size is None else (int(size[0]), int(size[1])), channels)
-    check_wish(wish)
-    origin = find(source, data_root)
+    return _opened(source, as_, lambda reader: options, data_root, progress)
+
+
+def open_like(
+    source: Given,
+    space: Space,
+    as_: Kinds = None,
+    *,
+    data_root: str | Path | None = None,
+    progress: bool = True,
+    **options: Any,
+) -> Data:
+    """The data of a source in the form of this space, as far as its kind can be brought to it and options do not say
+    otherwise."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return _opened(source, as_, lambda reader: reader.form_of(space) | given, data_root, progress)
+
+
+def reopen(
+    about: Mapping[str, Any],
+    *,
+    accepts: Sequence[type[Batch]],
+    data_root: str | Path | None = None,
+    progress: bool = True,
+    source: Given | None = None,
+    run: str | Path = "the run",
+    otherwise: str = "give --data",
+) -> Data:
+    """What a run was trained on, by what `config.json` holds under `data`, read as it was then.
+
+    accepts: what the run's recipe can be trained on, for runs that do not say the kind of their data.
+    data_root, source: where the data lies now, if not where it lay then.
+    run: what errors call it; otherwise: what they advise where the data has changed.
+
+    Raises RunError where it is not told what the run was trained on, DataError where that has changed since.
+    """
     try:
+        then, options, fingerprint = str(about["source"]), dict(about["options"]), about["fingerprint"]
+        stored_root, kind = options.pop("data_root", None), about.get("kind")
+    except (KeyError, TypeError, ValueError):
+        raise RunError(f"{run}/config.json does not say what the run was trained on: {otherwise}") from None
+    same = [batch for batch in accepts or BUILT_IN if batch.kind == kind]
+    try:
+        data = open_data(
+            then if source is None else source,
+            same or accepts,
+            data_root=stored_root if data_root is None else data_root,
+            progress=progress,
+            **options,
+        )
+    except DataError as error:
+        if source is not None or known_as(then) is not None or Path(then).exists():
+            raise
+        raise DataError(f"{error}; if it lies elsewhere now, say where with --data") from error
+    if data.fingerprint == fingerprint:
+        return data
+    if source is None:
+        raise DataError(
+            f"{shown(then)} is not what it was when {run} was trained on it (it has changed since); {otherwise}"
+        )
+    raise DataError(f"{shown(data.source)} does not hold what {run} was trained on; {otherwise}")
+
+
+def _opened(
+    source: Given,
+    as_: Kinds,
+    options_of: Callable[[type[Reader]], Mapping[str, Any]],
+    data_root: str | Path | None,
+    progress: bool,
+) -> Data:
+    wanted = (as_,) if isinstance(as_, type) else tuple(as_ or BUILT_IN)
+    found = find(source, data_root)
+    text = found.name if isinstance(source, np.ndarray) else str(source)
+    try:
+        batch = _kind(found, text, wanted)
+        reader = _reader(batch, text, options_of(batch.reader), wanted)
         with quiet():
-            entry = _prepared(origin, wish, progress)
+            entry = reader.prepare(found, progress)
     finally:
-        origin.close()
-    text = origin.name if isinstance(source, np.ndarray) else str(source)
+        found.close()
     if isinstance(source, Path) and known_as(text) is not None:
         text = f"./{text}"  # a path is never a built-in name, and must not become one when it is read again
     root = None if data_root is None else str(Path(data_root).expanduser().absolute())
-    return Data(text, origin.name, entry, root)
+    return Data(text, found.name, batch, reader, entry, root)
 
 
-def _prepared(origin: Origin, wish: Wish, progress: bool) -> Entry:
-    cache = cache_folder() / "data"
-    folder = _folder(cache, origin, wish)
-    entry = open_entry(folder) or _through_alias(cache, folder, origin)
-    if entry is not None:
-        return entry
-    with only_one(folder):
-        entry = open_entry(folder) or _through_alias(cache, folder, origin)
-        if entry is not None:
-            return entry
-        try:
-            return _prepare(cache, origin, wish, progress)
-        except Coloured:
-            return _prepare(cache, origin, Wish(wish.size, 3), progress)
+def _kind(found: Source, text: str, wanted: Sequence[type[Batch]]) -> type[Batch]:
+    """The first kind of those wanted that the source can be read as."""
+    fitting = next((batch for batch in wanted if batch.reader.reads(found)), None)
+    if fitting is not None:
+        return fitting
+    other = next((f": it holds {batch.kind}" for batch in BUILT_IN if batch.reader.reads(found)), "")
+    kinds, needs = (" or ".join(words) for words in ([b.kind for b in wanted], [b.reader.wants for b in wanted]))
+    raise DataError(f"{shown(text)} holds no {kinds}{other}; give {needs}")
 
 
-def _folder(cache: Path, origin: Origin, wish: Wish) -> Path:
-    identity = [FORMAT, origin.identity(), wish.size, wish.channels]
-    return cache / hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
-
-
-def _through_alias(cache: Path, folder: Path, origin: Origin) -> Entry | None:
-    """What was decided for a wish that left something open is kept beside the entry, which has the decided wish."""
-    try:
-        decided = json.loads(folder.with_suffix(".json").read_text())
-        return open_entry(_folder(cache, origin, Wish(tuple(decided["size"]), decided["channels"])))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _prepare(cache: Path, origin: Origin, wish: Wish, progress: bool) -> Entry:
-    reading = origin.read(wish)
-    decided = wish
-    if isinstance(reading.space, ImageSpace):
-        decided = Wish((reading.space.height, reading.space.width), reading.space.channels)
-    folder = _folder(cache, origin, decided)
-    dtype = np.dtype(np.uint8 if isinstance(reading.space, ImageSpace) else np.float32)
-    shape = _row_shape(reading.space)
-    with Writer(folder, shape, dtype) as writer:
-        kept: list[Row] = []
-        damaged: dict[str, str] = {}
-        for row in steps(reading.rows, reading.total, f"preparing {origin.name}", progress, line=False):
-            if row.values is None:
-                damaged[row.name] = row.reason
-                continue
-            writer.add(row.values)
-            kept.append(Row(row.name, None, row.digest, row.label, row.split))
-        if len(kept) < 2:
-            raise nothing_left(origin.name, len(kept), damaged)
-        writer.finish(*contents(kept, damaged, reading, origin))
-    entry = open_entry(folder)
-    if entry is None:
-        raise DataError(f"prepared data cannot be read back from {shown(str(folder))}: is the disk sound?")
-    if decided != wish:
-        with contextlib.suppress(TrainingError):  # without it, the next time prepares again
-            alias = _folder(cache, origin, wish).with_suffix(".json")
-            write_json(alias, {"size": decided.size, "channels": decided.channels})
-    return entry
-
-
-def _row_shape(space: Space) -> tuple[int, ...]:
-    return (space.height, space.width, space.channels) if isinstance(space, ImageSpace) else space.shape
+def _reader(batch: type[Batch], text: str, options: Mapping[str, Any], wanted: Sequence[type[Batch]]) -> Reader:
+    """The kind's reader with these options, checked."""
+    given = {name: value for name, value in options.items() if value is not None}
+    known = batch.reader.option_names()
+    for name in given:
+        if name in known:
+            continue
+        others = [other.kind for other in dict.fromkeys([*wanted, *BUILT_IN]) if name in other.reader.option_names()]
+        if others:
+            flag = Option(name, str, None).flag
+            raise UsageError(f"{flag} is for {' and '.join(others)}, and {shown(text)} is read as {batch.kind}")
+        hint = near_miss(name, known) or "; there are none"
+        raise UsageError(f"{batch.kind} have no option {name!r}{hint}")
+    return batch.reader(**checked(batch.reader, given))

@@ -13,14 +13,14 @@ from ganvas.data.cache import cache_folder
 from ganvas.data.containers import Container, Folder, is_archive
 from ganvas.data.decode import Damaged, header, quiet
 from ganvas.data.image_files import ImageFiles
-from ganvas.data.rows import Origin
+from ganvas.data.rows import Source
 from ganvas.errors import DataError, near_miss
 from ganvas.text import shown
 
 _KINDS = "a folder or a zip or tar archive of images, or a .npy or .npz file"
 
 
-def find(source: str | Path | np.ndarray, data_root: str | Path | None = None) -> Origin:
+def find(source: str | Path | np.ndarray, data_root: str | Path | None = None) -> Source:
     """What is to be read. Raises DataError, with the nearest name, where there is no such thing.
 
     A built-in name wins over a folder of that name, which `./name` reaches. A path may go on into an archive:
@@ -55,7 +55,7 @@ def find(source: str | Path | np.ndarray, data_root: str | Path | None = None) -
     raise DataError(f"there is no data {shown(text)!r}{_suggestion(text, path)}")
 
 
-def _file(path: Path) -> Origin:
+def _file(path: Path) -> Source:
     if path.suffix.lower() in (".npy", ".npz"):
         with path.open("rb"):  # a file that must not be read is said to be so here
             return from_file(path)

@@ -65,8 +65,9 @@ class Looks(Watcher):
         self._labels = torch.zeros(0, dtype=torch.long)
 
     def started(self, training: Game) -> None:
-        # Samples that are made from given images are as diverse as these are; `given` of one tells.
-        self._samples = 0 if training.data.given(1) else affordable(training.data.space.shape)
+        # Samples with a right answer are as diverse as what they are made of.
+        answered = training.recipe.given() and training.data.batch_type.answers
+        self._samples = 0 if answered else affordable(training.data.space.shape)
         if self._samples:
             self._labels = labels_shown(training.recipe.classes, self._samples).to(training.device)
             self._reference = RealFeatures.of(training.data, training.device, self._samples)
@@ -104,7 +105,9 @@ def _drawn(training: Game, count: int, shown: Tensor, seed: int) -> tuple[Tensor
     each = max(1, len(shown))
     latents = max(2, count // each)
     seed_from(training.settings.seed, seed)
-    given = {"label": shown.new_zeros(latents)} if each > 1 else None
+    given = recipe.conditions(training.data, latents)
+    if each > 1:
+        given["label"] = shown.new_zeros(latents)
     inputs = recipe.draw(latents, given)
     conditional = each > 1 and "label" in inputs
     if conditional:

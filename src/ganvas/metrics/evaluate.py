@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ganvas.data.batches import BUILT_IN
 from ganvas.data.dataset import Data
-from ganvas.data.opening import open_data
-from ganvas.errors import DataError, RunError, UsageError, near_miss
+from ganvas.data.opening import open_data, open_like, reopen
+from ganvas.errors import DataError, UsageError, near_miss
 from ganvas.features import NAMES, Extractor, default_extractor
 from ganvas.features import extractor as extractor_named
 from ganvas.metrics.judgement import Report
@@ -22,6 +23,7 @@ from ganvas.metrics.passport import Score, about_extractor, passport
 from ganvas.metrics.samples import check_same_space, count_of, of_data, of_model, of_source
 from ganvas.metrics.scores import ALIASES, DIGIT_READER, METRICS, Case
 from ganvas.model import Model, load, zoo
+from ganvas.options import Option
 from ganvas.recipe import Recipe
 from ganvas.run import read_config
 from ganvas.text import shown
@@ -44,14 +46,12 @@ def evaluate(
     split: str = "train",
     seed: int = 0,
     truncation: float | None = None,
-    size: tuple[int, int] | int | None = None,
-    channels: int | None = None,
     data_root: str | Path | None = None,
     recipe: str | type[Recipe] | None = None,
-    low: str | Path | None = None,
     style: str | float | None = None,
     border: int | None = None,
     progress: bool = True,
+    **options: Any,
 ) -> Report:
     """Judges a model, a run or a set of samples by the data that it should be like.
 
@@ -62,7 +62,8 @@ def evaluate(
     are at hand, else lite0, and the coordinates of points. Whatever reads labels is `native`.
     n: how many samples, and at most how many items of the data, by default 2,000. split: of the data. seed: of the
     samples, of the items drawn and of the intervals. recipe: the file and class of a run's own recipe, which is
-    executed.
+    executed. options: how the data are read, such as `size=64`; by default in the form of what the
+    model makes.
     Of a model that enlarges photos (a run of srgan or esrgan, or `zoo:photo-x4`), `data` are photos to shrink, enlarge
     again and compare with: see `enlarged.evaluate_enlarging`, which `low`, `style` and `border` are for.
 
@@ -70,23 +71,24 @@ def evaluate(
     """
     from ganvas.upscaling import enlarges
 
+    options = {name: value for name, value in options.items() if value is not None}
     opened = _opened(source, recipe)
     if opened[0] is not None and enlarges(opened[0]):
-        for flag, value in (("-n", n), ("--truncation", truncation), ("--size", size), ("--channels", channels)):
+        low = options.pop("low", None)
+        others = {Option(name, str, None).flag: value for name, value in options.items()}
+        for flag, value in {"-n": n, "--truncation": truncation, **others}.items():
             if value is not None:
                 raise UsageError(f"a model that enlarges photos is judged on whole photos, and does not take {flag}")
         return _enlarging(opened[0], data, low, style, border, metrics, extractor, seed, progress)
-    for flag, other in (("--low", low), ("--style", style), ("--border", border)):
+    for flag, other in (("--style", style), ("--border", border)):
         if other is not None:
             or_pairs = " and for --pairs" if flag == "--border" else ""
             raise UsageError(f"{flag} is for models that enlarge photos{or_pairs}")
     wanted = _metrics(metrics)
     if n is not None and n < 2:
         raise UsageError(f"-n must be 2 or more, not {n}")
-    if isinstance(size, int):
-        size = (size, size)
     model, name, run = opened
-    real = _data(data, run, model, size, channels, data_root, progress)
+    real = _data(data, run, model, options, data_root, progress)
     total = count_of(real, split)
     if total == 0:
         raise DataError(f"{shown(real.source)} has nothing in its split {split}: choose another --split")
@@ -175,51 +177,48 @@ def _data(
     data: Any,
     run: Path | None,
     model: Model | None,
-    size: tuple[int, int] | None,
-    channels: int | None,
+    options: Mapping[str, Any],
     data_root: str | Path | None,
     progress: bool,
 ) -> Data:
     if isinstance(data, Data):
         opened = data
+    elif data is not None and model is not None:
+        kinds = [*model.recipe.accepts, *BUILT_IN]  # the others for an error that says what each of the two holds
+        opened = open_like(data, model.space, kinds, data_root=data_root, progress=progress, **options)
     elif data is not None:
-        options: dict[str, Any] = {"size": size, "channels": channels}
-        if model is not None:
-            fixed = model.space.options()
-            if any(value not in (None, fixed.get(name, value)) for name, value in options.items()):
-                raise UsageError(
-                    f"the model makes {model.space}, so the data is read like that: leave out --size, --channels"
-                )
-            options |= fixed
         opened = open_data(data, data_root=data_root, progress=progress, **options)
-    elif run is None:
+    elif run is None or model is None:
         raise UsageError("say what to compare with: --data digits, or a folder, an archive or an array file")
+    elif options:
+        flags = ", ".join(Option(name, str, None).flag for name in options)
+        raise UsageError(f"{flags}: goes with --data; without it the data of the run are read as they were")
     else:
-        opened = _data_of(run, data_root, progress)
+        opened = _data_of(run, model, data_root, progress)
     if model is not None and model.space != opened.space:
+        form, facts = model.space.facts(), opened.space.facts()
+        fitting = [
+            f"{option.flag} {option.check(form[option.name])}"
+            for option in opened.reader.flags()
+            if option.name in form and form[option.name] != facts[option.name]
+        ]
+        hint = f"; bring it to the same form with {' '.join(fitting)}" if fitting else ""
         raise DataError(
-            f"the model makes {model.space}, and {shown(opened.source)} holds {opened.space}: not comparable"
+            f"the model makes {model.space}, and {shown(opened.source)} holds {opened.space}: not comparable{hint}"
         )
     return opened
 
 
-def _data_of(run: Path, data_root: str | Path | None, progress: bool) -> Data:
+def _data_of(run: Path, model: Model, data_root: str | Path | None, progress: bool) -> Data:
     """What a run was trained on. Raises DataError where it has changed since."""
-    try:
-        about = read_config(run)["data"]
-        source, options, fingerprint = str(about["source"]), dict(about["options"]), about["fingerprint"]
-        size, channels = options.get("size"), options.get("channels")
-        size = None if size is None else (int(size[0]), int(size[1]))
-    except (KeyError, TypeError, ValueError, IndexError):
-        raise RunError(f"{run}/config.json does not say what the run was trained on: give --data") from None
-    root = data_root if data_root is not None else options.get("data_root")
-    opened = open_data(source, size=size, channels=channels, data_root=root, progress=progress)
-    if opened.fingerprint != fingerprint:
-        raise DataError(
-            f"{shown(source)} has changed since {run} was trained on it; to judge by what it holds now, say so with "
-            f"--data {shown(source)}"
-        )
-    return opened
+    return reopen(
+        read_config(run).get("data") or {},
+        accepts=model.recipe.accepts,
+        data_root=data_root,
+        progress=progress,
+        run=run,
+        otherwise="to judge by what there is now, say so with --data",
+    )
 
 
 def _samples(source: Any, real: Data, progress: bool) -> Data:
@@ -232,7 +231,7 @@ def _samples(source: Any, real: Data, progress: bool) -> Data:
         )
         if not any(parent.is_file() for parent in Path(source).parents):
             raise UsageError(f"there is nothing to judge at {shown(str(source))}{hint}")
-    opened = open_data(source, progress=progress, **real.space.options())
+    opened = open_like(source, real.space, [real.batch_type, *BUILT_IN], progress=progress)
     check_same_space(opened, real)
     return opened
 

@@ -26,7 +26,7 @@ class Reconstruction(Watcher):
         self._batch: Batch | None = None
 
     def started(self, training: Game) -> None:
-        if training.data.given(1):
+        if training.recipe.given() and training.data.batch_type.answers:
             splits = (training.data.split(name) for name in ("validation", "train"))
             split = next(split for split in splits if len(split))
             pieces = np.unique(np.linspace(0, len(split) - 1, PIECES).astype(np.int64))
@@ -40,6 +40,6 @@ class Reconstruction(Watcher):
             training.averaged_weights(),
             torch.autocast(training.device.type, torch.bfloat16, enabled=training.precision == "bf16"),
         ):
-            made = recipe.generate(**recipe.draw(len(batch), batch.given())).float()
+            made = recipe.fake(batch).float()
         errors = (made - batch.value).square().flatten(1).mean(1).clamp(min=1e-10)
         return {"signal/psnr": float((10 * torch.log10(4 / errors)).mean())}

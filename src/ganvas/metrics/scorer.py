@@ -122,7 +122,7 @@ class Scorer(Watcher):
         pieces = []
         with training.averaged_weights():
             for index in range(-(-self.count // _BLOCK)):
-                given = {}
+                given = recipe.conditions(training.data, _BLOCK)
                 if recipe.classes:
                     given["label"] = (torch.arange(_BLOCK, device=recipe.device) + index * _BLOCK) % recipe.classes
                 seed_from(training.settings.seed, _LATENTS, index)

@@ -104,10 +104,8 @@ class Case:
         name = STACKED.get(known_as(self.data.source) or "")
         if name is None:
             return None
-        height, width = self.data.space.shape[1:]
-        digits = open_data(
-            name, size=(height, width), data_root=self.data.options().get("data_root"), progress=self.progress
-        )
+        size = self.data.space.shape[1:]
+        digits = open_data(name, size=size, data_root=self.data.data_root, progress=self.progress)
         return native(digits, progress=self.progress)
 
     def _look(self, extractor: Extractor) -> Features:

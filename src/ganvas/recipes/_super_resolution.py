@@ -29,7 +29,6 @@ from ganvas.spaces import FREE, ImageSpace
 RAMP = 200
 """Steps in which the learning rate rises to its full size."""
 
-Scale = Annotated[Literal[2, 3, 4], "how many times as high and as wide images become"]
 Upsample = Annotated[Literal["last", "first"], "first: enlarge by bicubic interpolation before all layers, at a price"]
 Blocks = Annotated[int, Range(1, 64), "residual blocks of the generator"]
 Degrade = Annotated[

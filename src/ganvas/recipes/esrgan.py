@@ -15,7 +15,7 @@ from typing import Annotated
 from ganvas import arguments as arg
 from ganvas.networks.rrdb import RRDBNet
 from ganvas.options import Range
-from ganvas.recipes._super_resolution import Blocks, Scale, Stages, SuperResolution, Upsample
+from ganvas.recipes._super_resolution import Blocks, Stages, SuperResolution, Upsample
 
 
 class ESRGAN(SuperResolution):
@@ -32,7 +32,7 @@ class ESRGAN(SuperResolution):
         self,
         *,
         images: arg.Images,
-        scale: Scale = 4,
+        scale: arg.Scale,
         width: arg.Width = 32,
         growth: Annotated[int, Range(1, 256), "feature maps that each layer of a dense block adds"] = 16,
         blocks: Blocks = 4,

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 from ganvas import arguments as arg
 from ganvas.networks.srresnet import SRResNet
 from ganvas.networks.upscaling import CompactUpscaler
-from ganvas.recipes._super_resolution import Blocks, Scale, Stages, SuperResolution, Upsample
+from ganvas.recipes._super_resolution import Blocks, Stages, SuperResolution, Upsample
 
 
 class SRGAN(SuperResolution):
@@ -37,7 +37,7 @@ class SRGAN(SuperResolution):
         self,
         *,
         images: arg.Images,
-        scale: Scale = 4,
+        scale: arg.Scale,
         architecture: Annotated[Literal["compact", "srresnet"], "the generator; srresnet is the paper's"] = "compact",
         width: arg.Width = 64,
         blocks: Blocks = 8,

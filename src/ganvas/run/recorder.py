@@ -168,7 +168,7 @@ class Recorder(Watcher):
         began = time.monotonic()
         recipe, space = training.recipe, training.data.space
         rows, columns = space.layout(recipe.classes)
-        given: dict[str, Any] = training.data.given(rows * columns, training.device)
+        given = recipe.conditions(training.data, rows * columns)
         if recipe.classes:
             shown = torch.tensor(timeline.labels_shown(recipe.classes, columns), device=recipe.device)
             given["label"] = shown.repeat(rows)

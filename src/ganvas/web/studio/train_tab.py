@@ -10,8 +10,10 @@ from typing import Any
 import gradio as gr
 
 from ganvas import recipes
+from ganvas.data.batches import reading_options
 from ganvas.data.builtin import MADE
 from ganvas.data.containers import Zip, is_archive
+from ganvas.data.readers import SourceName
 from ganvas.errors import DataError, UsageError
 from ganvas.html import render
 from ganvas.options import Option, Range, read_options
@@ -193,8 +195,10 @@ def _about(name: Any) -> str:
 def _options(name: Any) -> list[Option]:
     chosen = recipes.find(str(name))
     own = [option for option in read_options(chosen) if not option.from_data]
+    # No field for a path: visitors choose no file of this machine.
+    reading = [option for option in reading_options(chosen.accepts) if option.kind is not SourceName]
     general = {option.name: option for option in read_options(Settings)}
-    return [*own, *(general[each] for each in GENERAL)]
+    return [*reading, *own, *(general[each] for each in GENERAL)]
 
 
 def _field(option: Option) -> Any:

@@ -1,0 +1,178 @@
+"""Readers: how a source becomes prepared columns, and these become items.
+
+A kind of data is a batch type (`batch.py`) with its reader, in one file. A reader is a frozen dataclass, and its
+annotated fields are the flags of the command line, the keywords of `open_data`, and what a run stores:
+
+    @dataclass(frozen=True, kw_only=True)
+    class WaveReader(Reader):
+        wants = "a folder or an archive of sound files"
+        rate: Annotated[int, Range(1000, 192_000), "samples a second"] = 16_000
+
+        @classmethod
+        def reads(cls, source: Source) -> bool: ...
+        def read(self, source: Source) -> RowStream: ...
+
+Most readers need no more than these two. One whose items have no fixed shape, or are varied as they are read, says how
+they are written (`write`), what they are in the end (`columns`) and how they are picked (`items`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from ganvas.data.cache import FORMAT, Entry, Writer, cache_folder, only_one, open_entry
+from ganvas.data.columns import Column, Labels, arrays_of, column_from_config, value_space
+from ganvas.data.manifest import contents, nothing_left
+from ganvas.data.rows import Row, RowStream, Source
+from ganvas.errors import DataError
+from ganvas.options import Option, Parsed, read_options
+from ganvas.progress_bar import steps
+from ganvas.spaces import Space
+from ganvas.text import shown
+
+
+class SourceName(Parsed, str):
+    """An option that names another source. A path is stored so that it leads there from any folder."""
+
+    metavar = "SOURCE"
+    noun = "a source"
+
+    def __new__(cls, value: Any) -> Self:
+        if not isinstance(value, (str, Path)) or not str(value):
+            raise ValueError(value)
+        path = Path(value).expanduser()
+        there = path.exists() or any(parent.is_file() for parent in path.parents)  # in an archive
+        return super().__new__(cls, path.absolute() if there else value)
+
+
+@dataclass(frozen=True)
+class Items:
+    """The items of one split as they are prepared. places: theirs in the entry's index, in the order of their names."""
+
+    entry: Entry
+    places: np.ndarray
+    columns: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @property
+    def names(self) -> Sequence[str]:
+        return [self.entry.names[place] for place in self.places]
+
+    def rows(self, indices: np.ndarray, seeds: Sequence[tuple[int, int]] | None) -> dict[str, np.ndarray]:
+        """By column, the rows of the items with these numbers within the split, as `columns.stored` says of each.
+
+        seeds: of what is random about each of them; None for what an item is when nothing is.
+        """
+        return {name: self.entry.columns[name][self.stored_at[indices]] for name in self.columns}
+
+    @cached_property
+    def stored_at(self) -> np.ndarray:
+        """The rows of the items in the entry's columns."""
+        rows: np.ndarray = self.entry.index[self.places, 0]
+        return rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """Base of all readers. wants: what to give where a source is not what this reader reads."""
+
+    wants: ClassVar[str]
+
+    @classmethod
+    def flags(cls) -> list[Option]:
+        """The fields as options."""
+        return read_options(cls)
+
+    @classmethod
+    def option_names(cls) -> tuple[str, ...]:
+        return tuple(option.name for option in cls.flags())
+
+    @classmethod
+    def reads(cls, source: Source) -> bool:
+        """Whether it can read such a source at all; told quickly, and not by reading it."""
+        raise NotImplementedError
+
+    @classmethod
+    def form_of(cls, space: Space) -> dict[str, Any]:
+        """The options with which a source comes in the form of this space, where it can: those that the space's facts
+        name."""
+        facts = space.facts()
+        return {name: facts[name] for name in cls.option_names() if name in facts}
+
+    def options(self) -> dict[str, Any]:
+        """The fields, fit for JSON, without those that leave something to the data."""
+        return {each.name: value for each in fields(self) if (value := getattr(self, each.name)) is not None}
+
+    def read(self, source: Source) -> RowStream:
+        """The columns and rows of the source. Raises DataError where it holds nothing of this kind, UsageError for
+        options that do not fit it."""
+        raise NotImplementedError
+
+    def prepare(self, source: Source, progress: bool) -> Entry:
+        """The source as columns on the disk, found in the cache or written there. progress: a bar on a terminal."""
+        key = json.dumps([FORMAT, type(self).__name__, self.identity(source)])
+        folder = cache_folder() / "data" / hashlib.sha256(key.encode()).hexdigest()[:32]
+        entry = open_entry(folder)
+        if entry is not None:
+            return entry
+        with only_one(folder):
+            entry = open_entry(folder)
+            if entry is None:
+                self.write(folder, source, progress)
+                entry = open_entry(folder)
+        if entry is None:
+            raise DataError(f"prepared data cannot be read back from {shown(str(folder))}: is the disk sound?")
+        return entry
+
+    def identity(self, source: Source) -> Any:
+        """Anything that JSON can hold and that differs where what is prepared differs."""
+        return [source.identity(), self.options()]
+
+    def write(self, folder: Path, source: Source, progress: bool) -> None:
+        """Prepares the source, all of whose items have the same shape. Raises DataError where fewer than 2 are left."""
+        stream = self.read(source)
+        with Writer(folder, {name: space.stored() for name, space in arrays_of(stream.columns).items()}) as writer:
+            kept: list[Row] = []
+            damaged: dict[str, str] = {}
+            for row in steps(stream.rows, stream.total, f"preparing {source.name}", progress, line=False):
+                if row.values is None:
+                    damaged[row.name] = row.reason
+                    continue
+                writer.add({name: value for name, value in row.values.items() if not isinstance(value, str)})
+                kept.append(without_arrays(row))
+            if len(kept) < 2:
+                raise nothing_left(source.name, len(kept), damaged)
+            made = contents(kept, damaged, stream)
+            writer.finish(made.labels, made.index, made.items, made.manifest)
+
+    def columns(self, entry: Entry) -> dict[str, Column]:
+        """What the columns of a batch hold; the first is what a generator must imitate."""
+        return {name: column_from_config(config) for name, config in entry.manifest["columns"].items()}
+
+    def items(self, entry: Entry, places: np.ndarray) -> Items:
+        """The items at these places of the entry's index."""
+        return Items(entry, places, tuple(self.columns(entry)))
+
+    def facts(self, columns: dict[str, Column]) -> dict[str, Any]:
+        """What recipes may ask for by name."""
+        return value_space(columns).facts() | columns.get("label", Labels()).facts()
+
+    def notes(self, entry: Entry) -> list[str]:
+        """Sentences for the plan that depend on more than what is prepared."""
+        return []
+
+
+def without_arrays(row: Row) -> Row:
+    """The row with the text of its labels alone."""
+    texts = {name: value for name, value in (row.values or {}).items() if isinstance(value, str)}
+    return Row(row.name, texts, row.digest, row.split)
