@@ -146,7 +146,7 @@ def test_what_is_no_image_is_passed_over(tmp_path: Path) -> None:
     ):
         data = opened(path)
         assert all_names(data) == ["a.png", "b.png"]
-        assert "3 files passed over, not images by their names (.csv, .txt)" in data.notes
+        assert "3 files passed over, of other kinds by their names (.csv, .txt)" in data.notes
 
 
 def test_damaged_items_are_named_and_left_out(tmp_path: Path) -> None:

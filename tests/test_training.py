@@ -118,7 +118,7 @@ def test_seeds_of_neighbouring_moments_differ():
 
 
 class Line(Normal):
-    def draw(self, n, device):
+    def draw(self, n, device, first=0):
         return torch.linspace(-1, 1, 3).repeat(n, 1)
 
 

@@ -20,6 +20,7 @@ Size = Annotated[tuple[int, int], FromData()]
 Shape = Annotated[tuple[int, ...], FromData()]
 Classes = Annotated[int, FromData()]
 Scale = Annotated[int, FromData()]
+Samples = Annotated[int, FromData()]
 
 Latent = Annotated[int, Range(1, 65536), "numbers in a latent vector"]
 Width = Annotated[int, Range(1, 4096), "feature maps of the widest-resolution layer; more is slower and better"]
@@ -41,6 +42,8 @@ Consistency = Annotated[float, Range(0, 1000), "weight of the logits' consistenc
 Augmentation = Annotated[augment.Name, "what the consistency is under"]
 Decay = Annotated[bool, "let both learning rates fall linearly to 0"]
 TermWeight = Annotated[float, Range(0, 1000), "weight of this term in both players' losses"]
+Weight = Annotated[float, Range(0, 1e4), "weight of this term in the generator's loss"]
+Warmup = Annotated[float, Range(0, 1), "share of the planned length without a game; 1 trains no GAN"]
 WeightPenalty = Annotated[float, Range(0, 10), "weight of this penalty on both players' weights"]
 
 MinibatchDeviation = Annotated[bool, "show the discriminator how much the samples of a batch differ"]

@@ -9,14 +9,17 @@ from dataclasses import replace
 
 from ganvas.data.batch import Batch
 from ganvas.data.images import Images
+from ganvas.data.pairs import Pairs
 from ganvas.data.photos import Photos
 from ganvas.data.points import Points
+from ganvas.data.unpaired import Unpaired
+from ganvas.data.waves import Waves
 from ganvas.options import Option
 
-BUILT_IN: tuple[type[Batch], ...] = (Images, Points, Photos)
+BUILT_IN: tuple[type[Batch], ...] = (Waves, Images, Points, Photos, Pairs, Unpaired)
 """All kinds, in the order in which they are tried on a source that nobody says the kind of."""
 
-__all__ = ["BUILT_IN", "Batch", "Images", "Photos", "Points", "reading_options"]
+__all__ = ["BUILT_IN", "Batch", "Images", "Pairs", "Photos", "Points", "Unpaired", "Waves", "reading_options"]
 
 
 def reading_options(kinds: Iterable[type[Batch]]) -> list[Option]:

@@ -15,13 +15,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from ganvas.data.decode import MAX_BYTES, Damaged
 from ganvas.errors import DataError
 from ganvas.text import counted, listed, shown
 
-_ENDINGS = frozenset(
+IMAGES = frozenset(
     {
         *(".apng", ".avif", ".bmp", ".dib", ".gif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".mpo"),
         *(".pbm", ".pcx", ".pgm", ".png", ".pnm", ".ppm", ".qoi", ".sgi", ".tga", ".tif", ".tiff", ".webp"),
@@ -35,9 +35,10 @@ Opener = Callable[[], IO[bytes]]
 class Container:
     """Base of the three: what to pass over, and how to say so."""
 
-    def __init__(self, path: Path, inside: str = "") -> None:
+    def __init__(self, path: Path, inside: str = "", endings: frozenset[str] = IMAGES) -> None:
         self.path = path
         self.inside = inside  # only what lies in this folder of an archive
+        self.endings = endings  # of the names of the files that are meant
         self._other: Counter[str] = Counter()
         self._links = 0
 
@@ -54,6 +55,10 @@ class Container:
         """Each wanted image with what opens it; to be opened before the next is asked for."""
         raise NotImplementedError
 
+    def reading(self, endings: frozenset[str]) -> Self:
+        """The same container, of files with these endings."""
+        return type(self)(self.path, self.inside, endings)
+
     def close(self) -> None:
         """Lets go of the file."""
 
@@ -61,19 +66,19 @@ class Container:
         notes = []
         if self._other:
             kinds = listed([ending or "no ending" for ending, _ in self._other.most_common()])
-            notes.append(f"{counted(self._other.total(), 'file')} passed over, not images by their names ({kinds})")
+            notes.append(f"{counted(self._other.total(), 'file')} passed over, of other kinds by their names ({kinds})")
         if self._links:
             notes.append(
                 f"{counted(self._links, 'entry')} passed over, links or special files".replace("entrys", "entries")
             )
         return notes
 
-    def _is_image(self, name: str) -> bool:
+    def _is_meant(self, name: str) -> bool:
         parts = PurePosixPath(name).parts
         if not parts or any(part.startswith(".") or part in _SYSTEM for part in parts):
             return False
         ending = PurePosixPath(name).suffix.lower()
-        if ending not in _ENDINGS:
+        if ending not in self.endings:
             self._other[ending] += 1
             return False
         return True
@@ -93,8 +98,8 @@ class Container:
 class Folder(Container):
     """A folder and everything below it; links to folders are followed, each folder being visited once."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path, inside: str = "", endings: frozenset[str] = IMAGES) -> None:
+        super().__init__(path, inside, endings)
         self._found: dict[str, tuple[int, ...]] | None = None
 
     def identity(self) -> object:
@@ -111,7 +116,7 @@ class Folder(Container):
     def _scan(self) -> dict[str, tuple[int, ...]]:
         if self._found is None:
             self._other.clear()
-            found = {name: _stamp(status) for name, status in self._walk(self.path, "", set()) if self._is_image(name)}
+            found = {name: _stamp(status) for name, status in self._walk(self.path, "", set()) if self._is_meant(name)}
             self._found = dict(sorted(found.items()))
         return self._found
 
@@ -160,7 +165,7 @@ class Zip(Container):
                     continue
                 if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
                     self._links += 1
-                elif self._is_image(name):
+                elif self._is_meant(name):
                     if member.flag_bits & 1:
                         raise DataError(
                             f"{shown(str(self.path))} is encrypted (such as {shown(name)}): "
@@ -207,7 +212,7 @@ class Tar(Container):
                     continue
                 if not member.isreg():
                     self._links += 1
-                elif self._is_image(name):
+                elif self._is_meant(name):
                     self._members[name] = member
             self._check_inside(folders)
         return sorted(self._members)

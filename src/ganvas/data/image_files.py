@@ -22,7 +22,7 @@ from ganvas.errors import DataError
 from ganvas.spaces import ImageSpace
 from ganvas.text import counted, shown, sized
 
-_SPLIT_FOLDERS = {
+SPLIT_FOLDERS = {
     "train": "train",
     "val": "validation",
     "valid": "validation",
@@ -35,8 +35,8 @@ _NO_IMAGE = Image.new("L", (1, 1))  # lets go of the large one while a row waits
 
 
 @dataclass(frozen=True)
-class ImageFiles:
-    """A source: the images of a folder or an archive."""
+class Files:
+    """A source: the files of a folder or an archive, images unless its container is reading others."""
 
     container: Container
     name: str
@@ -89,7 +89,7 @@ class FileRows:
     has a colour on, and 1 before, so that a column of gray images grows where a colour turns up.
     """
 
-    def __init__(self, files: ImageFiles, size: tuple[int, int] | None, channels: int | None) -> None:
+    def __init__(self, files: Files, size: tuple[int, int] | None, channels: int | None) -> None:
         names = files.names()
         self._files, self._channels = files, channels
         self._labels, splits, self._placing = places(names)
@@ -152,8 +152,8 @@ def places(names: list[str]) -> tuple[dict[str, str], dict[str, str], list[str]]
     folders = _below_shared({name: PurePosixPath(name).parts[:-1] for name in names})
     tops = {parts[0].lower() if parts else "" for parts in folders.values()}
     splits: dict[str, str] = {}
-    if "train" in tops and tops <= _SPLIT_FOLDERS.keys():
-        splits = {name: _SPLIT_FOLDERS[parts[0].lower()] for name, parts in folders.items()}
+    if "train" in tops and tops <= SPLIT_FOLDERS.keys():
+        splits = {name: SPLIT_FOLDERS[parts[0].lower()] for name, parts in folders.items()}
         folders = {name: parts[1:] for name, parts in folders.items()}
     kinds = {parts[0] if parts else "" for parts in folders.values()}
     if len(kinds) < 2:

@@ -20,7 +20,7 @@ from ganvas.data.arrays import Arrays, Part, rows_of, splits_of, value_range
 from ganvas.data.batch import Batch
 from ganvas.data.columns import Labels
 from ganvas.data.decode import fit, on_white
-from ganvas.data.image_files import FileRows, ImageFiles, choose_size, resizing_notes
+from ganvas.data.image_files import FileRows, Files, choose_size, resizing_notes
 from ganvas.data.readers import Reader
 from ganvas.data.rows import RowStream, Source
 from ganvas.errors import DataError, UsageError
@@ -41,7 +41,7 @@ class ImageReader(Reader):
 
     @classmethod
     def reads(cls, source: Source) -> bool:
-        return isinstance(source, ImageFiles) or (isinstance(source, Arrays) and source.axes() != 2)
+        return isinstance(source, Files) or (isinstance(source, Arrays) and source.axes() != 2)
 
     @classmethod
     def form_of(cls, space: Space) -> dict[str, Any]:
@@ -52,7 +52,7 @@ class ImageReader(Reader):
     def read(self, source: Source) -> RowStream:
         if isinstance(source, Arrays):
             return _array_rows(source, self.size, self.channels)
-        assert isinstance(source, ImageFiles)
+        assert isinstance(source, Files)
         if self.channels == 4:
             raise UsageError("image files give 1 or 3 channels: transparency is composited on white")
         return FileRows(source, self.size, self.channels).stream

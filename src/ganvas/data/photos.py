@@ -24,7 +24,7 @@ from ganvas.data.bicubic import shrunk
 from ganvas.data.cache import Entry, Writer
 from ganvas.data.columns import Column
 from ganvas.data.decode import Damaged, Picture, decode, fit
-from ganvas.data.image_files import ImageFiles, places
+from ganvas.data.image_files import Files, places
 from ganvas.data.manifest import contents, nothing_left
 from ganvas.data.readers import Items, Reader, SourceName
 from ganvas.data.rows import Row, RowStream, Source, stem_of
@@ -66,14 +66,14 @@ class PhotoReader(Reader):
 
     @classmethod
     def reads(cls, source: Source) -> bool:
-        return isinstance(source, ImageFiles)
+        return isinstance(source, Files)
 
     def identity(self, source: Source) -> Any:
         with self._partners() as partners:
             return [source.identity(), partners and partners.identity(), self.scale, self.channels]
 
     def write(self, folder: Path, source: Source, progress: bool) -> None:
-        assert isinstance(source, ImageFiles)
+        assert isinstance(source, Files)
         names = source.names()
         splits = places(names)[1]
         kept: list[Row] = []
@@ -135,14 +135,14 @@ class PhotoReader(Reader):
         return side, side
 
     @contextmanager
-    def _partners(self) -> Iterator[ImageFiles | None]:
+    def _partners(self) -> Iterator[Files | None]:
         """The source of low-resolution versions, where it is given."""
         if self.low is None:
             yield None
             return
         found = find(self.low)
         try:
-            if not isinstance(found, ImageFiles):
+            if not isinstance(found, Files):
                 raise DataError(f"{shown(self.low)} holds no photos: give {self.wants}")
             yield found
         finally:
@@ -274,7 +274,7 @@ def _pixels(picture: Picture, channels: int) -> np.ndarray:
 class _Partners:
     """The low-resolution files that belong to photos, by their names. Raises DataError where one has none."""
 
-    def __init__(self, files: ImageFiles, names: Sequence[str]) -> None:
+    def __init__(self, files: Files, names: Sequence[str]) -> None:
         self.files = files
         self.by_stem = {stem_of(name): name for name in files.container.names()}
         alone = [name for name in names if stem_of(name) not in self.by_stem]

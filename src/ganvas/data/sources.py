@@ -12,7 +12,7 @@ from ganvas.data.builtin import MADE, NAMES, known_as, open_builtin
 from ganvas.data.cache import cache_folder
 from ganvas.data.containers import Container, Folder, is_archive
 from ganvas.data.decode import Damaged, header, quiet
-from ganvas.data.image_files import ImageFiles
+from ganvas.data.image_files import Files
 from ganvas.data.rows import Source
 from ganvas.errors import DataError, near_miss
 from ganvas.text import shown
@@ -40,13 +40,13 @@ def find(source: str | Path | np.ndarray, data_root: str | Path | None = None) -
     path = Path(text).expanduser()
     try:
         if path.is_dir():
-            return ImageFiles(Folder(path), path.resolve().name or "data")
+            return Files(Folder(path), path.resolve().name or "data")
         if path.is_file():
             return _file(path)
         archive = next((parent for parent in path.parents if parent.is_file()), None)
         if archive is not None and (kind := is_archive(archive)) is not None:
             inside = path.relative_to(archive).as_posix()
-            return ImageFiles(kind(archive, inside), f"{_stem(archive)}/{inside}")
+            return Files(kind(archive, inside), f"{_stem(archive)}/{inside}")
         if path.exists():
             raise DataError(f"{shown(text)} is neither a file nor a folder: give {_KINDS}")
     except (OSError, ValueError) as error:
@@ -61,7 +61,7 @@ def _file(path: Path) -> Source:
             return from_file(path)
     kind: type[Container] | None = is_archive(path)
     if kind is not None:
-        return ImageFiles(kind(path), _stem(path))
+        return Files(kind(path), _stem(path))
     with quiet(), path.open("rb") as file:
         try:
             header(file)

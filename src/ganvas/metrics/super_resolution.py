@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ganvas.data.bicubic import resized, shrunk
 from ganvas.data.decode import Damaged, decode, fit, quiet
-from ganvas.data.image_files import ImageFiles
+from ganvas.data.image_files import Files
 from ganvas.data.rows import stem_of
 from ganvas.data.sources import find
 from ganvas.errors import DataError, UsageError
@@ -125,7 +125,7 @@ def evaluate_enlarging(
     return Report(scores, made_passport)
 
 
-def partners(files: ImageFiles) -> dict[str, tuple[str, str | None]]:
+def partners(files: Files) -> dict[str, tuple[str, str | None]]:
     """By name: the file in high resolution, and the one in low resolution where it lies beside it."""
     names = files.container.names()
     if not names:
@@ -141,7 +141,7 @@ def partners(files: ImageFiles) -> dict[str, tuple[str, str | None]]:
 
 
 def pairs_of(
-    files: ImageFiles, names: dict[str, tuple[str, str | None]], low: str | Path | None, scale: int, digest: Any
+    files: Files, names: dict[str, tuple[str, str | None]], low: str | Path | None, scale: int, digest: Any
 ) -> Iterator[Pair]:
     others = None if low is None else open_files(low)
     stems = {} if others is None else {stem_of(name): name for name in others.container.names()}
@@ -170,7 +170,7 @@ def pairs_of(
             others.close()
 
 
-def _read(files: ImageFiles, name: str, digest: Any) -> np.ndarray:
+def _read(files: Files, name: str, digest: Any) -> np.ndarray:
     _, content = next(iter(files.contents([name])))
     try:
         if isinstance(content, Damaged):
@@ -184,9 +184,9 @@ def _read(files: ImageFiles, name: str, digest: Any) -> np.ndarray:
     return fit(image, (image.height, image.width), 1 if image.mode == "L" else 3)
 
 
-def open_files(source: str | Path) -> ImageFiles:
+def open_files(source: str | Path) -> Files:
     origin = find(source)
-    if not isinstance(origin, ImageFiles):
+    if not isinstance(origin, Files):
         origin.close()
         raise DataError(f"{shown(str(source))} holds no photos: give a folder or an archive of image files")
     return origin

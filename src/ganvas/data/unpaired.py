@@ -1,0 +1,191 @@
+"""Two domains of pictures without pairs: folders of two names, `trainA`, `trainB` and the like, or two sources."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from torch import Tensor
+
+from ganvas.data.batch import Batch
+from ganvas.data.cache import Entry
+from ganvas.data.columns import Column, Labels
+from ganvas.data.decode import Damaged, decode, fit
+from ganvas.data.image_files import SPLIT_FOLDERS, Files, places
+from ganvas.data.readers import Items, Reader, SourceName
+from ganvas.data.rows import Row, RowStream, Source
+from ganvas.data.sources import find
+from ganvas.errors import DataError, UsageError, near_miss
+from ganvas.options import Range, Size2D
+from ganvas.spaces import ImageSpace
+from ganvas.text import listed, natural, shown
+
+_SPLIT_AND_DOMAIN = re.compile(r"(train|val|valid|validation|test)[_-]?([A-Za-z])", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnpairedReader(Reader):
+    """Pictures of two domains, all brought to one size. Its items are those of the domain that is to be made; each
+    comes with one of the other domain, which is drawn by its seed."""
+
+    wants = "a folder or an archive with a folder for each of two domains, or two of them (--other)"
+
+    other: Annotated[SourceName | None, "a second source, which is the domain to be made"] = None
+    given: Annotated[str | None, "the folder of the domain that is given (default: the first by name)"] = None
+    size: Annotated[Size2D | None, Range(4, 4096), "of all pictures (default: the data decides)"] = None
+    channels: Annotated[Literal[1, 3], "1 for gray, 3 for colour"] = 3
+
+    @classmethod
+    def reads(cls, source: Source) -> bool:
+        return isinstance(source, Files)
+
+    def identity(self, source: Source) -> Any:
+        with ExitStack() as stack:
+            others = [each.identity() for each in self._others(stack)]
+        return [source.identity(), others, self.options()]
+
+    def read(self, source: Source) -> RowStream:
+        assert isinstance(source, Files)
+        stack = ExitStack()
+        sources = [source, *self._others(stack)]
+        found = [_domains(each) if self.other is None else _whole(each, place) for place, each in enumerate(sources)]
+        domains = sorted({domain for names in found for _, domain, _ in names}, key=natural)
+        if len(domains) != 2:
+            raise DataError(
+                f"{shown(source.name)} has {len(domains)} domains ({listed(map(shown, domains), 8) or 'none'}), and "
+                f"two are needed: give {self.wants}"
+            )
+        first = self.given or domains[0]
+        if first not in domains:
+            raise UsageError(
+                f"--given names one of the domains {listed(domains)}, not {first!r}{near_miss(first, domains)}"
+            )
+        size = self.size or source.suggested_size(source.names())
+        splits = frozenset(split for names in found for _, _, split in names if split is not None)
+        roles = {domain: "given" if domain == first else "made" for domain in domains}
+
+        def rows() -> Iterator[Row]:
+            with stack:
+                for place, (files, names) in enumerate(zip(sources, found, strict=True)):
+                    of_name = {name: (domain, split) for name, domain, split in names}
+                    for name, content in files.contents(list(of_name)):
+                        domain, split = of_name[name]
+                        whole = f"{place}/{name}" if self.other is not None else name
+                        yield self._row(whole, content, roles[domain], split, size)
+
+        second = next(domain for domain in domains if domain != first)
+        notes = [f"given: {shown(first)}, to be made: {shown(second)}, without pairs"]
+        columns: dict[str, Column] = {"image": ImageSpace(self.channels, *size), "domain": Labels()}
+        return RowStream(columns, sum(map(len, found)), rows(), splits, lambda: [*notes, *source.container.notes()])
+
+    def columns(self, entry: Entry) -> dict[str, Column]:
+        image = super().columns(entry)["image"]
+        return {"image": image, "other": image}
+
+    def items(self, entry: Entry, places: np.ndarray) -> Items:
+        labels = super().columns(entry)["domain"]
+        assert isinstance(labels, Labels)
+        return TwoDomains(entry, places, ("image", "other"), labels.names.index("made"))
+
+    def _row(self, name: str, content: bytes | Damaged, role: str, split: str | None, size: tuple[int, int]) -> Row:
+        try:
+            if isinstance(content, Damaged):
+                raise content
+            pixels = fit(decode(content, max(size)).image, size, self.channels)
+        except Damaged as error:
+            return Row(name, None, split=split, reason=str(error))
+        return Row(name, {"image": pixels, "domain": role}, hashlib.sha256(content).digest(), split)
+
+    def _others(self, stack: ExitStack) -> list[Files]:
+        """The second source, where it is given."""
+        if self.other is None:
+            return []
+        found = find(self.other)
+        stack.callback(found.close)
+        if not isinstance(found, Files):
+            raise DataError(f"{shown(self.other)} holds no pictures: give {self.wants}")
+        return [found]
+
+
+@dataclass(frozen=True)
+class Unpaired(Batch):
+    """image: (B, C, H, W) float32 in [-1, 1] of the domain that is to be made; other: as many of the one that is given,
+    in no order that belongs to them."""
+
+    reader: ClassVar = UnpairedReader
+
+    image: Tensor
+    other: Tensor
+
+    def given(self) -> dict[str, Tensor]:
+        return {"source": self.other}
+
+
+@dataclass(frozen=True)
+class TwoDomains(Items):
+    """The pictures of one split. made: the number of the domain that is to be made."""
+
+    made: int
+
+    def __len__(self) -> int:
+        return len(self._of_made)
+
+    @property
+    def names(self) -> Sequence[str]:
+        return [self.entry.names[self.places[place]] for place in self._of_made]
+
+    def rows(self, indices: np.ndarray, seeds: Sequence[tuple[int, int]] | None) -> dict[str, np.ndarray]:
+        """Each picture with one of the other domain, which its seed chooses; without seeds, that of its number."""
+        given = self._of_given
+        if not len(given):
+            raise DataError("one of the two domains has no pictures in this split: give it more of them")
+        if seeds is None:
+            partners = indices % len(given)
+        else:
+            bits = [np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] for seed in seeds]
+            partners = np.array([int(each % np.uint64(len(given))) for each in bits], dtype=np.int64)
+        pictures = self.entry.columns["image"]
+        return {
+            "image": pictures[self.stored_at[self._of_made[indices]]],
+            "other": pictures[self.stored_at[given[partners]]],
+        }
+
+    @cached_property
+    def _domains(self) -> np.ndarray:
+        numbers: np.ndarray = self.entry.columns["domain"][self.stored_at]
+        return numbers
+
+    @cached_property
+    def _of_made(self) -> np.ndarray:
+        return np.flatnonzero(self._domains == self.made)
+
+    @cached_property
+    def _of_given(self) -> np.ndarray:
+        return np.flatnonzero(self._domains != self.made)
+
+
+def _domains(files: Files) -> list[tuple[str, str, str | None]]:
+    """(name, domain, split) of each picture, by its folders: `trainA` and the like say both."""
+    names = files.names()
+    folders, splits, _ = places(names)
+    told = {folder: _SPLIT_AND_DOMAIN.fullmatch(folder) for folder in set(folders.values())}
+    if told and all(told.values()):
+        parts = {folder: (match[1].lower(), match[2].upper()) for folder, match in told.items() if match}
+        return [(name, parts[folder][1], SPLIT_FOLDERS[parts[folder][0]]) for name, folder in folders.items()]
+    if not folders:
+        raise DataError(f"{shown(files.name)} has no folders of two domains: give {UnpairedReader.wants}")
+    return [(name, folder, splits.get(name)) for name, folder in folders.items()]
+
+
+def _whole(files: Files, place: int) -> list[tuple[str, str, str | None]]:
+    """All pictures of one of two sources as a domain of its own, named by the source."""
+    names = files.names()
+    splits = places(names)[1]
+    return [(name, f"{place + 1}: {PurePosixPath(files.name).name}", splits.get(name)) for name in names]
