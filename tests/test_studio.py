@@ -163,6 +163,18 @@ def test_it_opens_on_the_latest_run_and_tells_how_it_went(page, tmp_path):
     page.screenshot(path=tmp_path / "train.png")
 
 
+def test_how_it_ended_is_said_once_and_labels_stand_over_their_columns(page):
+    assert page.locator("#watch .head").inner_text().lower().count("finished") == 1
+    picture = page.locator("#watch .latest").bounding_box()
+    heads = page.locator("#watch .labels span").all()
+    assert [head.inner_text() for head in heads] == ["dots", "lines"]
+    for place, head in enumerate(heads):
+        box = head.bounding_box()
+        middle = picture["x"] + (place + 0.5) * picture["width"] / 2
+        assert box["x"] + box["width"] / 2 == pytest.approx(middle, abs=0.02 * picture["width"])
+        assert box["y"] + box["height"] <= picture["y"] + 1
+
+
 def test_samples_are_those_of_the_run_and_the_seed(page, runs):
     open_tab(page, "Sample")
     before = source(page, "#sample-picture")  # it makes some at once
