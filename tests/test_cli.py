@@ -54,6 +54,17 @@ def test_a_run_holds_what_the_design_promises(run):
     assert config["arguments"]["width"] == 8 and config["settings"]["steps"] == 4
 
 
+def test_how_a_training_ended_is_said_once(tmp_path, capsys):
+    words = ["train", "vanilla", "--data", "ring", "--out", tmp_path / "run", *TINY]
+    assert ganvas(*words[:-1]) == 0
+    told = capsys.readouterr()
+    assert (told.err + told.out).lower().count("finished after 4 steps") == 1
+    assert f"open {tmp_path / 'run' / 'report.html'}\n" in told.out
+    assert ganvas("train", "--resume", tmp_path / "run", "--steps", "6", "--quiet") == 0
+    told = capsys.readouterr()
+    assert told.err == "" and told.out.startswith(f"finished after 6 steps: open {tmp_path / 'run' / 'report.html'}\n")
+
+
 def test_a_run_finds_its_data_again_wherever_it_is_resumed(run, tmp_path, monkeypatch):
     """A built-in set that shares its name with a folder, and a folder inside an archive named by a relative path."""
     monkeypatch.chdir(tmp_path)

@@ -164,6 +164,21 @@ def test_it_opens_on_the_latest_run_and_tells_how_it_went(page, tmp_path):
     page.screenshot(path=tmp_path / "train.png")
 
 
+def test_how_it_ended_is_said_once_and_labels_stand_over_their_columns(page):
+    assert page.locator("#watch .head").inner_text().lower().count("finished") == 1
+    before = page.viewport_size
+    page.set_viewport_size({"width": 1600, "height": 900})  # where the card is wider than its picture
+    picture, card = (page.locator(f"#watch {where}").bounding_box() for where in (".latest", ".card:has(.latest)"))
+    assert card["width"] > picture["width"] + 60
+    heads = page.locator("#watch .labels span").all()
+    assert [head.inner_text() for head in heads] == ["dots", "lines"]
+    for place, head in enumerate(heads):
+        box, half = head.bounding_box(), picture["width"] / 2
+        assert (box["x"], box["width"]) == pytest.approx((picture["x"] + place * half, half), abs=1)
+        assert box["y"] + box["height"] <= picture["y"] + 1
+    page.set_viewport_size(before)
+
+
 def test_samples_are_those_of_the_run_and_the_seed(page, runs):
     open_tab(page, "Sample")
     before = source(page, "#sample-picture")  # it makes some at once

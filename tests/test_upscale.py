@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 import ganvas
+from chromium import browser_page
 from games import Linear
 from ganvas.data.bicubic import resized
 from ganvas.errors import DataError, RunError, UsageError
@@ -245,6 +246,25 @@ def test_the_page_holds_both_pictures_and_needs_nothing_else(photos, tmp_path):
     assert text.count("data:image/webp;base64,") == 6 and text.count('type="range"') == 3
     assert not re.search(r"(src|href)=\"(?!data:)", text) and 'http-equiv="Content-Security-Policy"' in text
     assert "colour.png" in text and "30 x 20 pixels to 120 x 80" in text
+
+
+def test_the_page_names_each_half_above_the_picture_and_its_slider_moves_the_line(photos, tmp_path):
+    page = tmp_path / "compare.html"
+    assert command("upscale", photos, "--out", tmp_path / "out", "--report", page, "--quiet") == 0
+    with browser_page() as seen:
+        seen.page.goto(page.as_uri())
+        for figure in seen.page.locator("figure").all():
+            name, ends, picture = (
+                figure.locator(inside).first.bounding_box() for inside in ("figcaption", ".ends", ".both img")
+            )
+            assert name["y"] + name["height"] <= ends["y"] and ends["y"] + ends["height"] <= picture["y"]
+            # They are as wide as the picture, or as their two words where the picture is narrower.
+            assert ends["x"] == picture["x"] and picture["width"] <= ends["width"] <= max(picture["width"], 160)
+        both = seen.page.locator(".both").first
+        both.locator("input").fill("20")
+        assert both.evaluate("element => getComputedStyle(element).getPropertyValue('--at')") == "20%"
+        assert seen.console == [] and seen.requests[0] == page.as_uri()
+        assert all(each.startswith("data:") for each in seen.requests[1:])
 
 
 def header_of(width, height):

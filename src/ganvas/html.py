@@ -25,13 +25,19 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def render(name: str, **values: Any) -> Markup:
-    """The template with the values in their places.
+def render(name: str, **values: Any) -> str:
+    """The template with the values in their places, as text that can be written as UTF-8 whatever they hold.
 
     name: `room/file`, as in `web/studio/door.html.jinja`. Raises jinja2.UndefinedError where it names a value that is
     not there.
     """
-    return Markup(_environment().get_template(name).render(values))
+    text = _environment().get_template(name).render(values)
+    return text.encode("utf-8", "replace").decode("utf-8")  # JSON and file names can hold halves of letters
+
+
+def part(name: str, **values: Any) -> Markup:
+    """The same for what becomes a value of another template, which does not escape it again."""
+    return Markup(render(name, **values))
 
 
 def asset(room: str, name: str) -> Markup:

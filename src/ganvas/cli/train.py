@@ -95,18 +95,19 @@ def run(words: list[str]) -> int:
     before = training.steps_done
     run = api.play(job, out=out, quiet=quiet)
     if first:
-        _say_how_it_ended(run, training.outcome, training.steps_done, training.steps_done == before, named)
+        told = not quiet  # how it ended, by the display
+        _say_how_it_ended(run, training.outcome, training.steps_done, training.steps_done == before, named, told)
     return 130 if training.outcome == "interrupted" else 0
 
 
-def _say_how_it_ended(run: Path, outcome: str, steps: int, nothing_done: bool, named: str | None) -> None:
+def _say_how_it_ended(run: Path, outcome: str, steps: int, nothing_done: bool, named: str | None, told: bool) -> None:
     if outcome == "interrupted":
         own = f"{named} " if named and recipes.is_path(named) else ""
         print(f"interrupted after {steps:,} steps, and saved; go on with: ganvas train {own}--resume {run}")
     elif nothing_done:
         print(f"{run} is finished already, after {steps:,} steps; give a larger --steps to train on")
     else:
-        print(f"{outcome} after {steps:,} steps: open {run / 'report.html'}")
+        print(f"{'' if told else f'{outcome} after {steps:,} steps: '}open {run / 'report.html'}")
         from ganvas.metrics.scorer import best_of
 
         best = best_of(run)

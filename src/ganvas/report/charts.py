@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from markupsafe import Markup
-
-from ganvas.html import render
+from ganvas.html import part
 
 WIDTH, HEIGHT = 480, 232
 LEFT, RIGHT, TOP, BOTTOM = 50, 10, 12, 30
@@ -44,11 +42,11 @@ class Chart:
     reference: tuple[float, str] | None = None
 
 
-def figure(chart: Chart, marks: Sequence[tuple[float, str]] = (), *, data: bool = True) -> Markup:
+def figure(chart: Chart, marks: Sequence[tuple[float, str]] = (), *, data: bool = True) -> str:
     """The chart as HTML, "" where no line has a point. marks: (step, what happened there). data: with its points, for a
     page whose script reads them."""
     lines = [line for line in chart.lines if line.points]
-    return render("report/chart.html.jinja", chart=_drawing(chart, lines, marks, data)) if lines else Markup()
+    return part("report/chart.html.jinja", chart=_drawing(chart, lines, marks, data)) if lines else ""
 
 
 # -- what stands where ------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ def write_report(run: Path) -> Path:
         charts=[figure(chart, view.marks) for charts in view.charts.values() for chart in charts],
     )
     path = run / "report.html"
-    write_atomically(path, page.encode("utf-8", "replace"))
+    write_atomically(path, page)
     return path
 
 
