@@ -22,12 +22,12 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Two files of tests at a time: most keep one core busy only.
+# Two files of tests at a time: most keep one core busy only. At the end come the seconds of each file.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15
 
 test-long: setup
-	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m pytest -m long --durations 15 --timeout 3600
 
 bench: setup
 	$(BIN)/python benchmarks/throughput.py

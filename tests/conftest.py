@@ -1,4 +1,5 @@
 import os
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,20 @@ import pytest
 # Workers of pytest-xdist share the cores. Said before anything imports PyTorch, and to the processes that tests start.
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The seconds of each file of tests, fixtures included, the slowest first: `--dist loadfile` ends with the slowest
+    file. Of worker processes the reports arrive here, too; what an import takes is in none."""
+    seconds: dict[str, float] = defaultdict(float)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[report.nodeid.partition("::")[0]] += report.duration
+    if len(seconds) > 1:
+        terminalreporter.section("seconds of each file")
+        for file, taken in sorted(seconds.items(), key=lambda each: -each[1]):
+            terminalreporter.write_line(f"{taken:7.1f}  {file}")
 
 
 @pytest.fixture(autouse=True, scope="session")

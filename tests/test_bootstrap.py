@@ -59,8 +59,9 @@ def _fewer_replicates(monkeypatch):
 )
 def test_intervals_hold_what_they_should(score, interval):
     held, width = simulated(score, interval)
-    assert held >= 0.88
-    assert 0.8 < width < 1.5
+    # Four standard deviations of a share of 95% of 50, and three of a deviation that 50 values tell.
+    assert held >= 0.82
+    assert 0.7 < width < 1.5
 
 
 @pytest.mark.parametrize("which", [0, 1])

@@ -111,7 +111,8 @@ def test_values_layout_and_round_trip(tmp_path: Path) -> None:
     levels = opened(np.arange(256, dtype=np.uint8).reshape(-1, 1, 1).repeat(5, 1).repeat(5, 2))
     values = np.sort(everything(levels)[:, 0, 0, 0])
     assert values.min() == -1 and values.max() == 1
-    np.testing.assert_allclose(values, np.arange(256) / 127.5 - 1, atol=2e-7)
+    # 1 / 127.5, its product with a level, and the difference are each rounded at numbers of up to 2.
+    np.testing.assert_allclose(values, np.arange(256) / 127.5 - 1, rtol=0, atol=3 * 2.0**-23)
 
 
 def test_sizes_and_channels_that_cannot_be(tmp_path: Path) -> None:

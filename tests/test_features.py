@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import sys
 import zipfile
 from pathlib import Path
@@ -15,7 +16,7 @@ from torch import nn
 from ganvas.errors import DataError, UsageError
 from ganvas.features import default_extractor, extractor
 from ganvas.features.content import content
-from ganvas.features.inception import Inception, cached_weights, resize, shapes
+from ganvas.features.inception import BLOCKS, STEM, Inception, cached_weights, resize, shapes
 from ganvas.features.lite import at_hand
 from ganvas.features.weights import fetch, read_weights, weights_hash
 
@@ -55,15 +56,44 @@ def seeded(tmp_path_factory, pictures):
     return theirs, path
 
 
+@pytest.fixture
+def in_float64(monkeypatch):
+    """Inside, a network that is made in float32 is made, and computes, in float64."""
+    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def test_inception_is_torch_fidelitys_network(seeded, pictures, in_float64):
+    """In float64, where how a processor rounds does not show: theirs gives its results in float32, so they are rounded
+    once. The pictures have the network's own size, because theirs resizes in the type it computes in."""
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    path, float64 = seeded[1], {"feature_extractor_internal_dtype": "float64"}
+    theirs = FeatureExtractorInceptionV3("seeded", ["2048", "logits_unbiased"], str(path), **float64).double()
+    large = nn.functional.interpolate(pictures[:2].double(), (299, 299)).to(torch.uint8)
+    with torch.no_grad():
+        expected = theirs(large)
+    found = extractor("inception", weights=path)(large)
+    for ours, rounded in zip(found, expected, strict=True):
+        assert ours.dtype == torch.float64 and rounded.dtype == torch.float32
+        assert (ours - rounded).abs().max() <= 2 * 2.0**-24 * rounded.abs().max()
+
+
 def test_inception_gives_torch_fidelitys_features(seeded, pictures):
+    """In float32, as users call it. A layer that sums `terms` products is off by terms * 2^-24 at worst, and the
+    longest way is so many layers long. Networks that differ are off by a hundred times more."""
     theirs, path = seeded
     with torch.no_grad():
-        features, logits = theirs(pictures)
-    assert features.std() > 0.1  # the weights tell pictures apart at all
-    ours = extractor("inception", weights=path)(pictures)
-    assert ours.features.shape == (4, 2048) and ours.logits.shape == (4, 1008)
-    assert (ours.features - features).abs().max() < 1e-4 * features.abs().max()
-    assert (ours.logits - logits).abs().max() < 1e-4 * logits.abs().max()
+        expected = theirs(pictures)
+    assert expected[0].std() > 0.05  # the weights tell pictures apart at all
+    found = extractor("inception", weights=path)(pictures)
+    assert found.features.shape == (4, 2048) and found.logits.shape == (4, 1008)
+    layers = len(STEM) + sum(max(map(len, block.branches)) for block in BLOCKS) + 1
+    terms = max(math.prod(shape[1:]) for shape in shapes().values())
+    for ours, given in zip(found, expected, strict=True):
+        assert (ours - given).abs().max() < layers * terms * 2.0**-24 * given.abs().max()
 
 
 @pytest.mark.parametrize("size", [(32, 32), (40, 28), (400, 310), (299, 299), (1, 1)])

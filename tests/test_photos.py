@@ -192,7 +192,7 @@ def test_compression_is_near_that_of_a_real_encoder():
             theirs = np.asarray(Image.open(buffer)).astype(float).reshape(pixels.shape)
             ours = ((compressed(tensor, torch.tensor([float(quality)]))[0] + 1) * 127.5).permute(1, 2, 0).numpy()
             mine, other = np.abs(ours - pixels).mean(), np.abs(theirs - pixels).mean()
-            assert mine / other == pytest.approx(1, abs=0.05)
+            assert mine / other == pytest.approx(1, abs=0.1)
             # A ramp has coefficients half-way between two steps, which the two round in different ways.
             assert np.abs(ours - theirs).mean() < 0.5 * other
 

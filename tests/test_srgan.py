@@ -238,7 +238,8 @@ def test_patches_are_judged_each_by_itself():
     rows, columns = image.grad[0, 0].nonzero().T
     assert (rows.max() - rows.min() + 1, columns.max() - columns.min() + 1) == (28, 28)
     for layer in judge.layers[2:-1:2]:
-        assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() == pytest.approx(1, abs=0.1)
+        # What a weight is divided by is an estimate from below, by power iterations.
+        assert 1 - 1e-5 <= torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() < 1.2
 
 
 def test_the_patch_discriminator_keeps_its_norm_as_it_learns():
@@ -248,7 +249,7 @@ def test_the_patch_discriminator_keeps_its_norm_as_it_learns():
         results = training.step()
     assert set(results["generator"].terms) == {"adversarial", "pixel", "grid"} and training.meter.finite()
     for layer in recipe.discriminator.layers[2:-1:2]:
-        assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() == pytest.approx(1, abs=0.1)
+        assert 1 - 1e-5 <= torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() < 1.1
     with pytest.raises(UsageError, match="patch needs pieces of 4 pixels"):
         made(size=(2, 2), discriminator="patch")
 
