@@ -23,10 +23,11 @@ from ganvas.exporting import MOST_DIFFERENCE
 from ganvas.exporting.graph import largest_difference, metadata, onnx_bytes
 from ganvas.exporting.web import directions
 from ganvas.inputs import Category, Normal, Uniform, with_names
-from ganvas.model.trained import Model
+from ganvas.model import Model, drawn
 from ganvas.options import checked, read_options
 from ganvas.recipe import Recipe
-from ganvas.spaces import ImageSpace, PointSpace
+from ganvas.spaces import FREE, ImageSpace, PointSpace
+from translators import MOODS, TRANSLATOR, run_of, translator_model
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -260,6 +261,57 @@ def test_directions_are_those_that_change_the_sample_most():
     found = directions(model)
     assert found is not None and found["input"] == "latent"
     np.testing.assert_allclose(found["vectors"][:2], [[1, 0, 0], [0, 1, 0]], atol=1e-3)
+
+
+def test_infogans_codes_are_inputs_of_the_graph():
+    model = model_of("infogan", SPACES["digits"])
+    session = onnxruntime.InferenceSession(onnx_bytes(model, "infogan"), providers=["CPUExecutionProvider"])
+    inputs = drawn(model, 3, category=3, codes=[0.5, -0.5])
+    (made,) = session.run(None, {name: each.numpy() for name, each in inputs.items()})
+    assert inputs["category"].tolist() == [3] and inputs["codes"].tolist() == [[0.5, -0.5]]
+    np.testing.assert_allclose(made, model.sample(1, seed=3, category=3, codes=[0.5, -0.5]).numpy(), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [12, FREE])
+def test_what_is_given_with_a_class_is_exported_by_its_declaration(size, tmp_path):
+    model = translator_model(size)
+    graph = onnx_bytes(model, "translators.py:Translator")
+    assert largest_difference(model, graph) <= 1e-4
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    sides = ["height", "width"] if size == FREE else [12, 12]
+    assert {each.name: each.shape for each in session.get_inputs()} == {
+        "amount": ["batch", 1],
+        "source": ["batch", 3, *sides],
+        "mood": ["batch"],
+    }
+    assert session.get_outputs()[0].name == "samples"
+    source = 2 * torch.rand(1, 3, 17 if size == FREE else 12, 12) - 1
+    inputs = drawn(model, 3, source=source, mood="odd")
+    (made,) = session.run(None, {name: each.numpy() for name, each in inputs.items()})
+    wanted = model.transform(source, seed=3, mood="odd").numpy()
+    assert made.shape == wanted.shape and np.abs(made - wanted).max() <= 1e-4
+    told = {key.removeprefix("ganvas."): value for key, value in session.get_modelmeta().custom_metadata_map.items()}
+    assert [each["kind"] for each in json.loads(told["inputs"])] == ["normal", "given", "class"]
+    assert json.loads(told["inputs"])[2] == {
+        "name": "mood", "kind": "class", "shape": [], "classes": 3, "names": list(MOODS)
+    }  # fmt: skip
+    assert json.loads(told["latent"]) == {"amount": [1]} and "labels" not in told
+    assert json.loads(told["reach"]) == 2 and json.loads(told["scale"]) == 1 and json.loads(told["channels"]) == 3
+    assert ("space" in told) == (size != FREE)
+    # The same as a folder of files, and by `export` itself.
+    run = run_of(model, tmp_path / "run")
+    for format, name in (("onnx", "x.onnx"), ("hub", "hub")):
+        assert ganvas.export(run, format, tmp_path / name, recipe=TRANSLATOR).difference <= 1e-4
+    card = (tmp_path / "hub" / "README.md").read_text()
+    assert (
+        "model.transform(source)" in card and "samples.png" not in card and not (tmp_path / "hub/samples.png").exists()
+    )
+    again = ganvas.load(tmp_path / "hub", recipe=TRANSLATOR)
+    assert again.inputs == model.inputs
+    assert torch.equal(again.transform(source, seed=1, mood="calm"), model.transform(source, seed=1, mood="calm"))
+    with pytest.raises(UsageError, match=r"must be given 'source' .*: take --format onnx or hub"):
+        ganvas.export(run, "web", tmp_path / "x.html", recipe=TRANSLATOR)
+    assert not (tmp_path / "x.html").exists()
 
 
 @pytest.fixture(scope="module")

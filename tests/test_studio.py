@@ -35,6 +35,7 @@ from ganvas.cli import studio as command
 from ganvas.errors import RunError, UsageError
 from ganvas.locks import holding
 from ganvas.run import only_trainer
+from ganvas.spaces import FREE
 from ganvas.web.studio.compare_tab import comparison
 from ganvas.web.studio.guard import Guard
 from ganvas.web.studio.models import Models
@@ -42,6 +43,7 @@ from ganvas.web.studio.processes import MOST
 from ganvas.web.studio.run_list import Shelf
 from ganvas.web.studio.run_panel import panel
 from test_serve import until
+from translators import TRANSLATOR, run_of, translator_model
 
 PATIENCE = 60_000  # milliseconds
 
@@ -199,17 +201,112 @@ def test_samples_are_those_of_the_run_and_the_seed(page, runs):
     assert source(page, "#sample-picture", first) != first
 
 
+def choose(page, where: str, value: str) -> None:
+    page.locator(f"{where} input").click()
+    page.get_by_role("option", name=value, exact=True).click()
+
+
+def test_a_class_is_chosen_from_those_of_the_run_and_truncated(page, runs):
+    open_tab(page, "Sample")
+    model = ganvas.load(runs / "marks")
+    page.locator("#sample-seed input").fill("5")
+    choose(page, "#given-label", "lines")
+    before = source(page, "#sample-picture")
+    page.click("#sample-go")
+    lines = source(page, "#sample-picture", before)
+    wanted = model.space.grid(model.sample(36, seed=5, label="lines"))
+    assert np.array_equal(pixels(page, lines), np.asarray(wanted))
+    move(page, "#sample-truncation", 0.5)
+    page.click("#sample-go")
+    wanted = model.space.grid(model.sample(36, seed=5, label="lines", truncation=0.5))
+    assert np.array_equal(pixels(page, source(page, "#sample-picture", lines)), np.asarray(wanted))
+    move(page, "#sample-truncation", 1)
+
+
+@pytest.fixture(scope="module")
+def others(seen, tmp_path_factory) -> Iterator[tuple[Path, Any]]:
+    """A studio over a run of InfoGAN and one of a recipe that nobody knows, which is loaded as if it were ours; and its
+    page."""
+    folder = tmp_path_factory.mktemp("others") / "runs"
+    data = labelled_zip(folder.parent / "marks.zip")
+    small = {"width": 4, "latent": 4, "steps": 2, "batch_size": 4, "quiet": True}
+    ganvas.train("infogan", data=data, out=folder / "codes", **small)
+    run_of(translator_model(FREE), folder / "moods")
+    code = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import ganvas.web.studio.models as models
+from translators import Translator
+from ganvas.model import load
+models.load = lambda path: load(path, recipe={TRANSLATOR!r} if path.name == "moods" else None)
+from ganvas.web.studio import studio
+studio({str(folder)!r}, port=0)
+"""
+    server = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        line = server.stdout.readline()
+        assert " is at http://127.0.0.1:" in line, server.communicate()[1]
+        page = seen.page.context.browser.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(line.split(" is at ")[1].strip())
+        page.wait_for_function("document.querySelector('#run input')?.value")  # the latest run, which it chooses itself
+        yield folder, page
+        page.close()
+    finally:
+        server.kill()
+        server.communicate()
+
+
+def test_numbers_are_sliders(others):
+    folder, page = others
+    choose(page, "#run", "codes")
+    open_tab(page, "Sample")
+    model = ganvas.load(folder / "codes")
+    before = source(page, "#sample-picture")
+    assert np.array_equal(pixels(page, before), np.asarray(model.space.grid(model.sample(36, seed=0))))
+    assert page.locator("#given-latent").count() == 0
+    choose(page, "#given-category", "3")
+    page.locator("#given-codes input").check()
+    move(page, "#given-codes-0", 0.5)
+    move(page, "#given-codes-1", -0.5)
+    page.click("#sample-go")
+    wanted = model.space.grid(model.sample(36, seed=0, category=3, codes=[0.5, -0.5]))
+    assert np.array_equal(pixels(page, source(page, "#sample-picture", before)), np.asarray(wanted))
+
+
+def test_what_must_be_given_is_an_upload_without_any_code_that_knows_it(others, tmp_path):
+    _, page = others
+    open_tab(page, "Sample")
+    choose(page, "#run", "moods")
+    page.wait_for_selector("#given-source")
+    assert page.locator("#given-codes").count() == 0
+    page.click("#sample-go")
+    page.wait_for_selector("text=choose a file for source first")
+    photo = tmp_path / "photo.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)).save(photo)
+    page.set_input_files("#given-source input[type=file]", photo)
+    page.wait_for_selector("#given-source .file-preview")
+    choose(page, "#given-mood", "wild")
+    page.locator("#sample-seed input").fill("4")
+    move(page, "#sample-count", 2)
+    page.click("#sample-go")
+    model = translator_model(FREE)
+    wanted = model.space.grid(model.sample(2, seed=4, source=photo.read_bytes(), mood="wild"))
+    assert np.array_equal(pixels(page, source(page, "#sample-picture")), np.asarray(wanted))
+
+
 def test_a_slider_walks_from_one_sample_to_another_and_the_walk_is_saved(page, runs):
     open_tab(page, "Walk")
     first = source(page, "#walk-picture")
     model = ganvas.load(runs / "marks")
-    begin = np.asarray(model.space.pictures(model.sample(1, "dots", 1))[0])
+    begin = np.asarray(model.space.pictures(model.sample(1, label="dots", seed=1))[0])
     assert np.abs(pixels(page, first).astype(int) - begin).max() <= 1
     move(page, "#walk-share", 0.5)
     middle = source(page, "#walk-picture", first)
     move(page, "#walk-share", 1)
     end = pixels(page, source(page, "#walk-picture", middle))
-    expected = np.asarray(model.space.pictures(model.sample(1, "lines", 2))[0])
+    expected = np.asarray(model.space.pictures(model.sample(1, label="lines", seed=2))[0])
     assert np.abs(end.astype(int) - expected).max() <= 1
     for kind, ending in (("GIF", "gif"), ("WebP", "webp")):
         page.locator("#walk-kind").get_by_text(kind, exact=True).click()

@@ -7,6 +7,7 @@ import hashlib
 import http.server
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ import ganvas
 from chromium import browser_page
 from ganvas.exporting.graph import onnx_bytes
 from ganvas.exporting.web import KINDS, kind_of, page
+from ganvas.inputs import Uniform
 from test_export import LABELS, SPACES, enlarger_of, model_of
 
 pytest.importorskip("onnx")
@@ -122,6 +124,43 @@ def test_codes_and_points_have_sliders_and_pictures_too(tmp_path, name, space):
             ink = "canvas => canvas.getContext('2d').getImageData(0, 0, 512, 512).data.some(value => value > 0)"
             assert seen.page.eval_on_selector("#scatter", ink)
         assert seen.console == [] and seen.requests == [path.as_uri()]
+
+
+def test_inputs_are_drawn_as_they_are_declared_and_truncated_towards_the_mean(tmp_path):
+    """A latent on a sphere, as r3gan's, has unit mean square; codes lie within their bounds; the slider halves latents
+    and leaves the rest."""
+    model = model_of("r3gan", SPACES["digits"])
+    inputs = {**model.inputs, "codes": Uniform((4,), 2, 5)}
+    path = written(tmp_path, replace(model, inputs=inputs), "r3gan")
+    with browser_page() as seen:
+        opened(seen, path.as_uri())
+        whole = drawn_by(seen, 1)
+        assert seen.page.text_content("#truncation-value") == "1"
+        size = inputs["latent"].shape[0]
+        for one in whole:
+            assert np.mean(np.square(one["latent"])) == pytest.approx(1, abs=1e-5) and len(one["latent"]) == size
+            assert min(one["codes"]) >= 2 and max(one["codes"]) <= 5
+        codes = np.array([one["codes"] for one in whole])
+        assert codes.min() < 2.3 and codes.max() > 4.7 and abs(codes.mean() - 3.5) < 0.2
+        assert [one["label"] for one in whole[:4]] == [0, 1, 2, 0]
+        moved(seen, lambda: set_slider(seen, "#truncation", "0.5"), "samples")
+        for one, half in zip(whole, drawn_by(seen, 1), strict=True):
+            np.testing.assert_allclose(half["latent"], np.array(one["latent"]) / 2, rtol=0, atol=1e-6)
+            assert half["codes"] == one["codes"] and half["label"] == one["label"]
+        moved(seen, lambda: set_slider(seen, "#truncation", "0"), "samples")
+        assert not np.any([one["latent"] for one in drawn_by(seen, 1)])
+        assert picture(seen, "#sample-0 canvas") == picture(seen, "#sample-3 canvas")  # the average of one label
+        assert picture(seen, "#sample-0 canvas") != picture(seen, "#sample-1 canvas")
+
+
+def drawn_by(seen, seed: int) -> list[dict]:
+    told = "each => Object.fromEntries(Object.entries(each).map(([k, v]) => [k, v.length ? Array.from(v) : v]))"
+    return seen.page.evaluate(f"seed => ganvas.draw(seed, 60).map({told})", seed)
+
+
+def set_slider(seen, where: str, value: str) -> None:
+    seen.page.fill(where, value)
+    seen.page.dispatch_event(where, "change")
 
 
 def test_words_of_a_run_cannot_leave_their_place(tmp_path):

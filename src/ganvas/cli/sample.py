@@ -120,15 +120,19 @@ def _inputs(words: Sequence[str]) -> dict[str, Input]:
 
 def _is_plain(before: str, word: str) -> bool:
     """Whether a word is neither a flag nor the value of the one before it."""
-    takes_one = before.startswith("-") and "=" not in before and before not in ("--overwrite", "-h", "--help")
-    return not word.startswith("-") and not takes_one
+    takes_one = _is_flag(before) and "=" not in before and before not in ("--overwrite", "-h", "--help")
+    return not _is_flag(word) and not takes_one
+
+
+def _is_flag(word: str) -> bool:
+    return re.match(r"-[^0-9.]", word) is not None
 
 
 def _joined(words: Sequence[str], inputs: Mapping[str, Input]) -> list[str]:
-    """The words, in which a value such as -0.5,1 stands with its flag, since it would be taken for a flag itself."""
+    """The words, in which what is given stands with its flag, since -0.5,1 would be taken for a flag itself."""
     flags, joined = set(map(flag_of, inputs)), list[str]()
     for word in words:
-        if joined and joined[-1] in flags and re.match(r"-[0-9.]", word):
+        if joined and joined[-1] in flags and not _is_flag(word):
             joined[-1] += f"={word}"
         else:
             joined.append(word)

@@ -8,10 +8,11 @@ appendix C's; the networks are DCGAN's.
 
     ganvas train infogan --data digits
 
-`draw` gives the codes, so that a sample can be walked along one of them:
+The codes can be chosen, so that samples can be walked along one of them:
 
-    inputs = model.recipe.draw(10, {"category": torch.full((10,), 3), "codes": ...})
-    pictures = model.recipe.generate(**inputs)
+    ganvas sample runs/codes --category 3 --codes 0.5,-1
+
+    model.sample(5, seed=1, category=3, codes=[[share, 0] for share in (-1, -0.5, 0, 0.5, 1)])
 """
 
 from collections.abc import Mapping

@@ -49,7 +49,9 @@ def lacking(inputs: Mapping[str, Input]) -> list[str]:
 
 
 def _choice(name: str, each: Input) -> Field:
-    choice = names(_title(name), choices=[ANY, *map(shown, each.choices)], value=ANY, elem_id=f"given-{name}")
+    choice = names(
+        _title(name), choices=[ANY, *map(shown, each.choices)], value=ANY, interactive=True, elem_id=f"given-{name}"
+    )
     known = {shown(word): word for word in each.choices}
     return Field(name, [choice], lambda value: None if value in (ANY, "", None) else known.get(value, str(value)))
 
@@ -60,10 +62,18 @@ def _sliders(name: str, each: Input) -> Field:
         return _text(name, each)
     middle = (numbers.low + numbers.high) / 2
     step = (numbers.high - numbers.low) / 100
-    wanted = gr.Checkbox(False, label=f"Choose {name}", info="else they are drawn", elem_id=f"given-{name}")
+    wanted = gr.Checkbox(
+        False, label=f"Choose {name}", info="else they are drawn", interactive=True, elem_id=f"given-{name}"
+    )
     sliders = [
         gr.Slider(
-            numbers.low, numbers.high, middle, step=step, label=f"{_title(name)} {i + 1}", elem_id=f"given-{name}-{i}"
+            numbers.low,
+            numbers.high,
+            middle,
+            step=step,
+            label=f"{_title(name)} {i + 1}",
+            interactive=True,
+            elem_id=f"given-{name}-{i}",
         )
         for i in range(numbers.count)
     ]
@@ -75,7 +85,13 @@ def _sliders(name: str, each: Input) -> Field:
 
 
 def _upload(name: str, each: Input) -> Field:
-    file = gr.File(label=f"{_title(name)} ({each.admits()})", type="filepath", height=120, elem_id=f"given-{name}")
+    file = gr.File(
+        label=f"{_title(name)} ({each.admits()})",
+        type="filepath",
+        height=120,
+        interactive=True,
+        elem_id=f"given-{name}",
+    )
 
     def read(path: Any) -> bytes:
         if not path:
@@ -86,7 +102,7 @@ def _upload(name: str, each: Input) -> Field:
 
 
 def _text(name: str, each: Input) -> Field:
-    text = gr.Textbox(label=_title(name), info=each.admits(), elem_id=f"given-{name}")
+    text = gr.Textbox(label=_title(name), info=each.admits(), interactive=True, elem_id=f"given-{name}")
     return Field(name, [text], lambda value: str(value) if value else None)
 
 

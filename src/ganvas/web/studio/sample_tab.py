@@ -70,8 +70,8 @@ def build(desk: Desk) -> None:
 
     fixed = [desk.run, count, seed, cut]
     with place:
-
-        @gr.render(inputs=desk.run, show_progress="hidden")  # type: ignore[untyped-decorator]
+        # One at a time, so that the fields that stay are those of the run that was chosen last.
+        @gr.render(inputs=desk.run, show_progress="hidden", concurrency_limit=1)  # type: ignore[untyped-decorator]
         def fields(name: Any) -> None:
             inputs = desk.models.inputs(name)
             shown = [field_of(each, value) for each, value in inputs.items() if value.admits()]

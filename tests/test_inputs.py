@@ -1,0 +1,135 @@
+"""What people give, as text, JSON, files and tensors; and what is told of it."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganvas.errors import RunError, UsageError
+from ganvas.inputs import (
+    RESERVED,
+    Category,
+    Given,
+    Normal,
+    Uniform,
+    check_names,
+    given_of,
+    inputs_from_json,
+    inputs_to_json,
+    names_of,
+)
+from ganvas.spaces import FREE, ImageSpace, PointSpace
+
+CATS = Category(3, ("tabby", "tortie", "black"))
+
+
+def test_a_class_is_given_by_its_name_its_number_or_several():
+    assert CATS.parse("tortie").tolist() == [1] and CATS.parse(2).tolist() == [2]
+    assert CATS.parse(["black", 0, "tabby"]).tolist() == [2, 0, 0]
+    assert CATS.parse(np.array([1, 2])).tolist() == [1, 2] and CATS.parse(torch.tensor(1)).tolist() == [1]
+    assert Category(12).parse("11").tolist() == Category(12).parse(11).tolist() == [11]
+    for value, said in (
+        ("torty", "there is no 'torty'; did you mean 'tortie'?"),
+        ("1", "there is no '1'; known: black, tabby, tortie"),
+        (3, "there is no 3"),
+        (True, "there is no True"),
+        (1.0, "there is no 1.0"),
+        ({"a": 1}, "there is no {'a': 1}"),
+        (torch.tensor([3]), "whole numbers from 0 to 2"),
+        (torch.tensor([0.5]), "whole numbers from 0 to 2"),
+        (torch.zeros(2, 2, dtype=torch.int64), "whole numbers from 0 to 2"),
+        ("x" * 10_000, "there is no 'xxx"),
+    ):
+        with pytest.raises(UsageError) as refused:
+            CATS.parse(value)
+        assert str(refused.value).startswith(said) or said in str(refused.value)
+        assert "\n" not in str(refused.value) and len(str(refused.value)) < 200
+
+
+def test_a_number_means_the_name_that_is_written_so():
+    """Digits of which some are left out: 3 is the class of threes, and never the fourth class by accident."""
+    some = Category(2, ("3", "7"))
+    assert some.parse("3").tolist() == some.parse(3).tolist() == [0] and some.parse(7).tolist() == [1]
+    with pytest.raises(UsageError, match="there is no 1"):
+        some.parse(1)
+
+
+def test_numbers_are_given_as_text_a_list_or_a_tensor():
+    codes = Uniform((2,), -1, 1)
+    for value in ("0.5,-1", " 0.5 , -1 ", [0.5, -1], (0.5, -1), torch.tensor([0.5, -1]), np.array([[0.5, -1.0]])):
+        assert codes.parse(value).tolist() == [[0.5, -1]]
+    assert codes.parse([[0, 1], [1, 0], [0.5, 0.5]]).shape == (3, 2)
+    assert Uniform((), 0, 0.1).parse("0.1").tolist() == [pytest.approx(0.1)]  # which float32 rounds up
+    assert Uniform((2, 3)).parse("1,0,0,0,0,1").shape == (1, 2, 3)
+    for value in ("0.5", "1,2", "nan,0", "a,b", [0.5], [2, 0], ["a", 0], [[0.5]], None, {}, [10**400, 0], "inf,0"):
+        with pytest.raises(UsageError, match="2 numbers with commas between them, each from -1 to 1"):
+            codes.parse(value)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_picture_is_given_as_a_file_as_pixels_or_as_a_tensor():
+    any_size, small = Given(ImageSpace(3, FREE, FREE)), Given(ImageSpace(3, 8, 8))
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+    levels = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
+    for value in (png(pixels), pixels, pixels[None], torch.from_numpy(pixels), levels, levels[0], levels.numpy()):
+        torch.testing.assert_close(any_size.parse(value), levels, rtol=0, atol=1e-6)
+    assert any_size.parse(np.stack([pixels] * 4)).shape == (4, 3, 6, 9)
+    assert small.parse(png(pixels)).shape == (1, 3, 8, 8)  # a file is brought to the size, an array never
+    for value, said in (
+        (pixels, "must be images 8x8 RGB, not of shape"),
+        (levels, "must be of shape (3, 8, 8), or (n, 3, 8, 8) for n samples, not (1, 3, 6, 9)"),
+        (b"no picture", "image"),
+        ("/etc/passwd", "must be images 8x8 RGB: the content of a file, a tensor or an array, not '/etc/passwd'"),
+        (None, "not None"),
+    ):
+        with pytest.raises(UsageError) as refused:
+            small.parse(value)
+        assert said in str(refused.value) and "\n" not in str(refused.value)
+    torch.testing.assert_close(Given(PointSpace(2)).parse(np.array([1.0, 2.0])), torch.tensor([[1.0, 2.0]]))
+
+
+def test_a_latent_is_given_as_a_tensor_and_in_no_other_way():
+    assert Normal((4,)).parse(torch.zeros(4)).shape == (1, 4) and Normal((4,)).parse(np.zeros((3, 4))).shape == (3, 4)
+    with pytest.raises(UsageError, match="--seed chooses it"):
+        Normal((4,)).parse("0,0,0,0")
+    with pytest.raises(UsageError, match=r"shape \(4\), or \(n, 4\) for n samples, not \(5,\)"):
+        Normal((4,)).parse(torch.zeros(5))
+
+
+def test_help_and_schema_tell_what_is_admitted():
+    assert CATS.admits() == "tabby, tortie, black" and Category(10).admits() == "a number from 0 to 9"
+    assert Category(40, tuple(f"c{i}" for i in range(40))).admits().endswith("c11 and 28 more")
+    assert Uniform((2,), 0, 3).admits() == "2 numbers with commas between them, each from 0 to 3"
+    assert Uniform(()).admits() == "a number from -1 to 1" and Normal((3,)).admits() == ""
+    assert Given(ImageSpace(3, FREE, FREE)).admits() == "a file: images of any size RGB"
+    assert Uniform((2,)).schema()["items"] == {"type": "number", "minimum": -1.0, "maximum": 1.0}
+    assert CATS.schema()["type"] == ["string", "integer"] and "tortie" in CATS.schema()["description"]
+
+
+def test_names_that_flags_have_are_not_taken_for_inputs():
+    check_names(["latent", "label", "noise_0", "png"])
+    for name in (*sorted(RESERVED), "_private", "two words", "--out", "class", "", "é!"):
+        with pytest.raises(TypeError, match="rename it"):
+            check_names([name])
+        with pytest.raises(RunError, match="no inputs"):
+            inputs_from_json([{"name": name, "kind": "normal", "shape": [2]}])
+
+
+def test_damaged_inputs_are_one_line():
+    told = inputs_to_json({"a": CATS, "b": Given(ImageSpace(3, 8, 8), scale=2, reach=3)})
+    assert names_of(inputs_from_json(told)) == {"a": CATS.names} and list(given_of(inputs_from_json(told))) == ["b"]
+    for change in ({"classes": 4}, {"classes": 10**12, "names": []}, {"classes": 0}, {"names": 7}, {"kind": ["class"]}):
+        with pytest.raises(RunError, match="no inputs that are known here"):
+            inputs_from_json([told[0] | change])
+    for change in ({"scale": 0}, {"reach": -1}, {"multiple": 0}, {"space": {"kind": "teapots"}}, {"scale": None}):
+        with pytest.raises(RunError):
+            inputs_from_json([told[1] | change])
