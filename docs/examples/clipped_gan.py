@@ -3,18 +3,18 @@
 ganvas train docs/examples/clipped_gan.py:ClippedGAN --data ring --steps 2000 --out runs/mine
 """
 
-from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
-import torch
 from torch import Tensor, nn
 
-from ganvas import Losses, Progress, Recipe, Turn
+from ganvas import Losses, Progress, Recipe
+from ganvas import arguments as arg
 from ganvas.data.batches import Points
 from ganvas.inputs import Input, Normal
-from ganvas.objectives import objective
-from ganvas.options import FromData, Range
+from ganvas.networks.mlp import mlp
+from ganvas.options import Range
 from ganvas.penalties import clip_weights
+from ganvas.recipe import Batches, Optimizers, Turns
 
 
 class ClippedGAN(Recipe):
@@ -26,40 +26,33 @@ class ClippedGAN(Recipe):
     def __init__(
         self,
         *,
-        shape: Annotated[tuple[int, ...], FromData()],
+        shape: arg.Shape,
         width: Annotated[int, Range(1, 4096), "units in a hidden layer"] = 64,
-        critic_steps: Annotated[int, Range(1, 100), "turns of the critic in a step"] = 5,
         clip: Annotated[float, Range(1e-4, 1), "bound on every weight of the critic"] = 0.05,
-        lr: Annotated[float, Range(1e-6, 1e-1, log=True), "learning rate of both players"] = 1e-3,
+        contest: arg.Contest = arg.Contest(
+            objective="wasserstein", optimizer="rmsprop", lr=1e-3, beta2=0.99, d_steps=5
+        ),
     ) -> None:
         super().__init__()
-        self.critic_steps, self.clip, self.lr = critic_steps, clip, lr
-        self.objective = objective("wasserstein")
-        self.generator = nn.Sequential(nn.Linear(8, width), nn.ReLU(), nn.Linear(width, shape[0]))
-        self.critic = nn.Sequential(nn.Linear(shape[0], width), nn.ReLU(), nn.Linear(width, 1))
-
-    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        return {
-            "critic": torch.optim.RMSprop(self.critic.parameters(), lr=self.lr),
-            "generator": torch.optim.RMSprop(self.generator.parameters(), lr=self.lr),
-        }
-
-    def turns(self, progress: Progress, batches: Iterator[Points]) -> Iterator[Turn]:
-        for _ in range(self.critic_steps):
-            yield Turn("critic", self.critic_losses, next(batches), after=self.keep_lipschitz)
-        yield Turn("generator", self.generator_losses, next(batches))
-
-    def critic_losses(self, real: Points) -> Losses:
-        return self.objective.d_losses(self.critic, real.point, self.fake(real))
-
-    def generator_losses(self, real: Points) -> Losses:
-        return self.objective.g_losses(self.critic, self.fake(real), real.point)
-
-    def keep_lipschitz(self, results: Any) -> None:
-        clip_weights(self.critic, self.clip)
+        self.clip, self.contest = clip, contest
+        self.generator = mlp(8, [width], shape[0])
+        self.critic = nn.Sequential(mlp(shape[0], [width], 1), nn.Flatten(0))
 
     def inputs(self) -> dict[str, Input]:
         return {"latent": Normal((8,))}
+
+    def optimizers(self) -> Optimizers:
+        return self.contest.optimizers(critic=self.critic, generator=self.generator)
+
+    def turns(self, progress: Progress, batches: Batches[Points]) -> Turns:
+        critic = self.critic_losses, lambda results: clip_weights(self.critic, self.clip)
+        return self.contest.turns(progress, batches, critic=critic, generator=self.generator_losses)
+
+    def critic_losses(self, real: Points) -> Losses:
+        return self.contest.d_losses(self.critic, real.point, self.fake(real))
+
+    def generator_losses(self, real: Points) -> Losses:
+        return self.contest.g_losses(self.critic, self.fake(real), real.point)
 
     def generate(self, *, latent: Tensor) -> Tensor:
         return self.generator(latent)

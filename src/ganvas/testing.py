@@ -1,9 +1,12 @@
 """`check_recipe`: does a recipe keep the contract? For the recipes that come with Ganvas, and for anyone's.
 
-    from ganvas.testing import check_recipe
+    from ganvas.testing import recipe_checks
 
-    def test_my_gan():
-        check_recipe(MyGAN)
+    @pytest.mark.parametrize("check", recipe_checks(MyGAN), ids=str)
+    def test_my_gan(check):
+        check()
+
+That is a test for each check. `check_recipe(MyGAN)` makes all of them at once, in any test or script.
 
 Every check plays the recipe on tiny data, in float32 unless it says otherwise. What a check asks is in its function's
 docstring; `CHECKS` lists them.
@@ -11,6 +14,7 @@ docstring; `CHECKS` lists them.
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +26,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganvas import recipes
 from ganvas.data.batches import Photos, Points
 from ganvas.data.dataset import Data
 from ganvas.data.opening import open_data
@@ -115,19 +120,58 @@ def check_recipe(
 
     Raises AssertionError, with a line for each check that failed; UsageError for the name of a check that there is not.
     """
-    for name in checks or ():
-        if name not in CHECKS:
-            raise UsageError(f"there is no check {name!r}{near_miss(name, CHECKS)}")
-    if data is None:
-        data = "ring" if Points in recipe.accepts else tiny_photos() if Photos in recipe.accepts else tiny_images()
-    opened = data if isinstance(data, Data) else open_data(data, recipe.accepts, progress=False)
-    subject = Subject(recipe, opened, arguments or {}, fit_steps)
+    names = _names(checks)
+    subject = Subject(recipe, _opened(recipe, data), arguments or {}, fit_steps)
     with torch.random.fork_rng(devices=[]):
-        report = CheckReport(recipe.__name__, tuple(_outcome(name, subject) for name in checks or CHECKS))
+        report = CheckReport(recipe.__name__, tuple(_outcome(name, subject) for name in names))
     failed = [check for check in report.checks if not check.passed]
     if failed:
         raise AssertionError("\n".join([f"{recipe.__name__} does not keep the contract:", *map(str, failed)]))
     return report
+
+
+@dataclass(frozen=True)
+class RecipeCheck:
+    """One check of one recipe. To call it makes the check, and raises AssertionError where it fails; `str` is the name
+    for its test, such as `r3gan-batch-of-two`."""
+
+    name: str
+    check: str
+    recipe: type[Recipe]
+    data: Callable[[], Data]
+    arguments: Mapping[str, Any]
+    fit_steps: int
+
+    def __call__(self) -> Check:
+        chosen: dict[str, Any] = {"arguments": self.arguments, "fit_steps": self.fit_steps}
+        return check_recipe(self.recipe, self.data(), checks=[self.check], **chosen).checks[0]
+
+    def __str__(self) -> str:
+        return f"{self.name}-{self.check.replace(' ', '-')}"
+
+
+def recipe_checks(
+    recipe: type[Recipe],
+    data: str | Path | np.ndarray | Data | Callable[[], Data] | None = None,
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    checks: Sequence[str] | None = None,
+    fit_steps: int = 600,
+    name: str | None = None,
+) -> list[RecipeCheck]:
+    """What `check_recipe` does, in pieces for `pytest.mark.parametrize`: each check is a test with a name of its own,
+    which can be chosen (`-k resume`), skipped, or run beside the others.
+
+    data: as in `check_recipe`, or a function that makes it. It is opened by the first check that is called, and not
+    when tests are collected. arguments, checks, fit_steps: as in `check_recipe`. name: stands first in the tests'
+    names; by default what the recipe is called.
+
+    Raises UsageError for the name of a check that there is not.
+    """
+    opened = functools.cache(functools.partial(_opened, recipe, data))
+    known = recipes.name_of(recipe)
+    shown = name or (recipe.__name__ if ":" in known else known)
+    return [RecipeCheck(shown, each, recipe, opened, arguments or {}, fit_steps) for each in _names(checks)]
 
 
 def tiny_images(size: int | tuple[int, int] = 8, channels: int = 1, count: int = 40) -> Data:
@@ -339,6 +383,23 @@ CHECKS: dict[str, Callable[[Subject], str]] = {
 
 
 # -- helpers --
+
+
+def _names(checks: Sequence[str] | None) -> tuple[str, ...]:
+    """These checks, or all. Raises UsageError for one that there is not."""
+    for name in checks or ():
+        if name not in CHECKS:
+            raise UsageError(f"there is no check {name!r}{near_miss(name, CHECKS)}")
+    return tuple(checks or CHECKS)
+
+
+def _opened(recipe: type[Recipe], data: str | Path | np.ndarray | Data | Callable[[], Data] | None) -> Data:
+    """The data, or the tiny set for what the recipe accepts."""
+    if data is None:
+        data = "ring" if Points in recipe.accepts else tiny_photos() if Photos in recipe.accepts else tiny_images()
+    elif callable(data):
+        data = data()
+    return data if isinstance(data, Data) else open_data(data, progress=False)
 
 
 def energy_distance(one: Tensor, other: Tensor) -> float:

@@ -1,0 +1,67 @@
+"""Truncation brings samples nearer to the mean in all recipes that draw normal numbers, and they stay the same ones."""
+
+import functools
+
+import pytest
+import torch
+
+from ganvas import recipes
+from ganvas.data.opening import open_data
+from ganvas.errors import UsageError
+from ganvas.inputs import Category, Normal
+from ganvas.testing import Subject, tiny_images, tiny_photos
+
+COUNT = 16
+PHOTOS = ("esrgan", "srgan")
+OTHERS = [name for name in recipes.names() if name not in PHOTOS]
+
+
+@functools.cache
+def trained(name, source="images"):
+    """The recipe after three steps, in which BatchNorm's statistics have moved, in evaluation mode."""
+    data = open_data(source, progress=False) if source != "images" else tiny_images(16 if name == "lapgan" else 8)
+    training = Subject(recipes.find(name), data, {}, fit_steps=3).training()
+    for _ in range(3):
+        training.step()
+    return training.recipe.eval()
+
+
+@torch.no_grad()
+def samples(recipe, truncation):
+    """(COUNT, D) from one seed and, where there are classes, of one class."""
+    torch.manual_seed(5)
+    one = {n: torch.zeros(COUNT, dtype=torch.long) for n, each in recipe.inputs().items() if isinstance(each, Category)}
+    return recipe.generate(**recipe.draw(COUNT, one, truncation)).flatten(1)
+
+
+def test_every_recipe_is_here():
+    for name in OTHERS:
+        assert any(isinstance(each, Normal) for each in trained(name).inputs().values())
+
+
+@pytest.mark.parametrize(("name", "source"), [*((name, "images") for name in OTHERS), ("vanilla", "ring")])
+def test_variety_falls_with_truncation(name, source):
+    recipe = trained(name, source)
+    wide, half, narrow = (torch.pdist(samples(recipe, share)).mean().item() for share in (1.0, 0.5, 0.05))
+    # Half the distance is what a linear generator gives, and a tenth of that; not all of infogan's variety is normal.
+    assert 0 < half < 0.75 * wide and narrow < 0.3 * half
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_truncated_sample_is_still_the_same_one(name):
+    recipe = trained(name)
+    nearest = torch.cdist(samples(recipe, 0.7), samples(recipe, 1.0)).argmin(1)
+    assert (nearest == torch.arange(COUNT)).float().mean() > 0.9
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_truncation_of_1_is_none(name):
+    assert torch.equal(samples(trained(name), 1.0), samples(trained(name), None))
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_what_draws_nothing_refuses_in_one_line(name):
+    recipe = Subject(recipes.find(name), tiny_photos(), {"scale": 2, "warmup": 1.0, "width": 8}, fit_steps=1).made()
+    with pytest.raises(UsageError) as caught:
+        recipe.draw(2, {"low": torch.zeros(2, 3, 4, 4)}, 0.5)
+    assert str(caught.value) == f"{name.upper()} draws no latent vector, so there is nothing to truncate"
