@@ -72,9 +72,9 @@ class PhotoReader(Reader):
         with self._partners() as partners:
             return [source.identity(), partners and partners.identity(), self.scale, self.channels]
 
-    def write(self, folder: Path, source: Source, progress: bool) -> None:
+    def write(self, source: Source, progress: bool) -> Path:
         assert isinstance(source, Files)
-        names = source.names()
+        names, folder = source.names(), self.folder(source)
         splits = places(names)[1]
         kept: list[Row] = []
         shapes: list[tuple[int, int, int]] = []
@@ -104,6 +104,7 @@ class PhotoReader(Reader):
             made.manifest["fingerprint"] = hashlib.sha256(json.dumps(fingerprint).encode()).hexdigest()
             where = {"photo": np.array(shapes, dtype=np.int64)}
             writer.finish(where, made.index, made.items, made.manifest)
+        return folder
 
     def columns(self, entry: Entry) -> dict[str, Column]:
         """Raises DataError where no photo is as large as a piece."""

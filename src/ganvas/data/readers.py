@@ -120,27 +120,32 @@ class Reader:
 
     def prepare(self, source: Source, progress: bool) -> Entry:
         """The source as columns on the disk, found in the cache or written there. progress: a bar on a terminal."""
-        key = json.dumps([FORMAT, type(self).__name__, self.identity(source)])
-        folder = cache_folder() / "data" / hashlib.sha256(key.encode()).hexdigest()[:32]
+        folder = self.folder(source)
         entry = open_entry(folder)
         if entry is not None:
             return entry
         with only_one(folder):
             entry = open_entry(folder)
             if entry is None:
-                self.write(folder, source, progress)
+                folder = self.write(source, progress)
                 entry = open_entry(folder)
         if entry is None:
             raise DataError(f"prepared data cannot be read back from {shown(str(folder))}: is the disk sound?")
         return entry
 
+    def folder(self, source: Source) -> Path:
+        """Where the source is prepared. Another place once the source has been read, where reading fetches it."""
+        key = json.dumps([FORMAT, type(self).__module__, type(self).__qualname__, self.identity(source)])
+        return cache_folder() / "data" / hashlib.sha256(key.encode()).hexdigest()[:32]
+
     def identity(self, source: Source) -> Any:
         """Anything that JSON can hold and that differs where what is prepared differs."""
         return [source.identity(), self.options()]
 
-    def write(self, folder: Path, source: Source, progress: bool) -> None:
-        """Prepares the source, all of whose items have the same shape. Raises DataError where fewer than 2 are left."""
-        stream = self.read(source)
+    def write(self, source: Source, progress: bool) -> Path:
+        """Prepares the source, all of whose items have the same shape, and returns the folder. Raises DataError where
+        fewer than 2 items are left."""
+        stream, folder = self.read(source), self.folder(source)
         with Writer(folder, {name: space.stored() for name, space in arrays_of(stream.columns).items()}) as writer:
             kept: list[Row] = []
             damaged: dict[str, str] = {}
@@ -154,6 +159,7 @@ class Reader:
                 raise nothing_left(source.name, len(kept), damaged)
             made = contents(kept, damaged, stream)
             writer.finish(made.labels, made.index, made.items, made.manifest)
+        return folder
 
     def columns(self, entry: Entry) -> dict[str, Column]:
         """What the columns of a batch hold; the first is what a generator must imitate."""
