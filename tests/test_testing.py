@@ -13,9 +13,8 @@ from torch import nn
 
 from games import Linear, ring
 from ganvas import Losses, Turn, recipes
-from ganvas.data.batches import Photos
 from ganvas.errors import UsageError
-from ganvas.testing import CHECKS, check_recipe, energy_distance, recipe_checks, tiny_images, tiny_photos
+from ganvas.testing import CHECKS, check_recipe, energy_distance, recipe_checks, tiny, tiny_images, tiny_photos
 
 # The papers' learning rates are made for longer trainings than 600 steps. The original objective makes one of the two
 # pictures only, with batches of 16; relativistic pairing with R1 and R2 makes both. LAPGAN has one level only at 8x8.
@@ -29,15 +28,18 @@ ARGUMENTS = {
     "esrgan": ENLARGING | {"width": 8, "growth": 8},
     "srgan": ENLARGING,
     "sngan": {"lr": 1e-3},
+    "pix2pix": {"width": 8, "d_width": 4, "warmup": 0.0, "lr": 2e-3},
+    "cyclegan": {"width": 8, "d_width": 4, "lr": 2e-3},
     "vanilla": {"objective": "relativistic", "r1": 3.0, "r2": 3.0, "dropout": 0.0, "beta1": 0.0, "beta2": 0.99},
     "wgan": {"lr": 1e-3, "clip": 0.1},
     "wgan-gp": {"lr": 1e-3},
+    "wavegan": {"width": 8, "lr": 1e-3, "latent": 16},
 }
-DATA = {"lapgan": 16}
+DATA = {"lapgan": partial(tiny_images, 16), "vanilla": tiny_images}
 
 
 def data_of(name):
-    return tiny_photos() if Photos in recipes.find(name).accepts else tiny_images(DATA.get(name, 8))
+    return DATA.get(name, partial(tiny, recipes.find(name)))()
 
 
 WITHOUT_FIT = [check for check in CHECKS if check != "fit"]

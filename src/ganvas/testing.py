@@ -23,13 +23,14 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from ganvas import recipes
-from ganvas.data.batches import Photos, Points
+from ganvas.data.batches import Photos
 from ganvas.data.dataset import Data
+from ganvas.data.images import write_halves
 from ganvas.data.opening import open_data
+from ganvas.data.photos import write_edges
 from ganvas.errors import UsageError, near_miss
 from ganvas.options import checked, read_options
 from ganvas.recipe import Losses, Progress, Recipe, Turn
@@ -113,8 +114,7 @@ def check_recipe(
 ) -> CheckReport:
     """Plays the recipe on tiny data and checks that it keeps the contract of `ganvas.Recipe`.
 
-    data: what to train on, as `open_data` takes it; by default `ring` for a recipe that accepts points,
-    `tiny_photos()` for one that enlarges photos, else `tiny_images()`.
+    data: what to train on, as `open_data` takes it; by default the example of the kind of data that it accepts.
     arguments: of the recipe's constructor. checks: names of `CHECKS`, by default all. fit_steps: in how many steps at
     most it must fit the data. Takes some seconds for a small recipe; most of them go into the fitting.
 
@@ -177,27 +177,24 @@ def recipe_checks(
 def tiny_images(size: int | tuple[int, int] = 8, channels: int = 1, count: int = 40) -> Data:
     """`count` images of two classes, light above or light on the left: easy to learn, and a generator that makes one
     picture only has not learned them."""
-    height, width = (size, size) if isinstance(size, int) else size
-    images = np.full((count, height, width, channels), 40, np.uint8)
-    images[::2, : height // 2] = 215
-    images[1::2, :, : width // 2] = 215
+    shape = (size, size) if isinstance(size, int) else size
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "tiny.npz"
-        np.savez(path, images=images, labels=np.arange(count) % 2)
-        return open_data(path, progress=False)
+        return open_data(write_halves(Path(folder) / "tiny.npz", shape, channels, count), progress=False)
 
 
 def tiny_photos(scale: int = 2, side: int = 16, channels: int = 3, count: int = 40) -> Data:
     """Photos of one piece each with a sharp edge, and with them in low resolution: what was light on one side of the
     edge is half light in between."""
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(count):
-            pixels = np.full((side, side, 3), 40, np.uint8)
-            edge = side // 2 + number % 3 - 1
-            pixels[:edge] = 215
-            pixels = pixels if number % 2 else pixels.transpose(1, 0, 2)
-            Image.fromarray(np.ascontiguousarray(pixels)).save(Path(folder) / f"{number}.png")
-        return open_data(folder, Photos, scale=scale, size=side, channels=channels, progress=False)
+        photos = write_edges(Path(folder), side, count)
+        return open_data(photos, Photos, scale=scale, size=side, channels=channels, progress=False)
+
+
+def tiny(recipe: type[Recipe]) -> Data:
+    """The example of the last kind of data that the recipe accepts, which is its plainest."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, options = recipe.accepts[-1].reader.example(Path(folder))
+        return open_data(source, recipe.accepts[-1], progress=False, **options)
 
 
 # -- the checks: each returns what it found, or raises AssertionError --
@@ -396,10 +393,10 @@ def _names(checks: Sequence[str] | None) -> tuple[str, ...]:
 def _opened(recipe: type[Recipe], data: str | Path | np.ndarray | Data | Callable[[], Data] | None) -> Data:
     """The data, or the tiny set for what the recipe accepts."""
     if data is None:
-        data = "ring" if Points in recipe.accepts else tiny_photos() if Photos in recipe.accepts else tiny_images()
-    elif callable(data):
+        return tiny(recipe)
+    if callable(data):
         data = data()
-    return data if isinstance(data, Data) else open_data(data, progress=False)
+    return data if isinstance(data, Data) else open_data(data, recipe.accepts, progress=False)
 
 
 def energy_distance(one: Tensor, other: Tensor) -> float:

@@ -40,7 +40,7 @@ RUNS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 CALLS: dict[str, dict[str, Any]] = {
     "r3gan": {"n": 6, "seed": 3, "label": ["7", "0", "1", "2", "9", "7"]},
-    "vanilla": {"n": 70, "seed": 4, "truncation": 1.5},
+    "vanilla": {"n": 70, "seed": 4},
     "infogan": {"n": 5, "seed": 5},
 }
 """How each is sampled; 70 samples come from two blocks of latent vectors."""

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -38,6 +39,11 @@ class ImageReader(Reader):
     channels: Annotated[
         Literal[1, 3, 4] | None, "1 for gray, 3 for colour, 4 for colour with alpha (default: the data decides)"
     ] = None
+
+    @classmethod
+    def example(cls, folder: Path) -> tuple[str | Path, dict[str, Any]]:
+        """40 images of 8 x 8 pixels, light above or light on the left."""
+        return write_halves(folder / "tiny.npz"), {}
 
     @classmethod
     def reads(cls, source: Source) -> bool:
@@ -69,6 +75,16 @@ class Images(Batch):
 
     def given(self) -> dict[str, Tensor]:
         return {} if self.label is None else {"label": self.label}
+
+
+def write_halves(path: Path, size: tuple[int, int] = (8, 8), channels: int = 1, count: int = 40) -> Path:
+    """An array file of images of two classes, light above or light on the left."""
+    height, width = size
+    images = np.full((count, height, width, channels), 40, np.uint8)
+    images[::2, : height // 2] = 215
+    images[1::2, :, : width // 2] = 215
+    np.savez(path, images=images, labels=np.arange(count) % 2)
+    return path
 
 
 def _array_rows(source: Arrays, size: tuple[int, int] | None, channels: int | None) -> RowStream:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from PIL import Image
 from torch import Tensor
 
 from ganvas.data.batch import Batch
@@ -40,6 +41,17 @@ class PairReader(Reader):
     ] = None
     size: Annotated[Size2D | None, Range(4, 4096), "of both pictures (default: the data decides)"] = None
     channels: Annotated[Literal[1, 3], "1 for gray, 3 for colour"] = 3
+
+    @classmethod
+    def example(cls, folder: Path) -> tuple[str | Path, dict[str, Any]]:
+        """40 pairs of 16 x 16 pixels: a square to be made in the colours of what is given, turned round."""
+        for number in range(40):
+            given = np.full((16, 16, 3), 40, np.uint8)
+            top, left = number % 5 * 2, number // 5 % 5 * 2
+            given[top : top + 6, left : left + 6] = 215
+            made = 255 - given
+            Image.fromarray(np.concatenate([made, given], axis=1)).save(folder / f"{number}.png")
+        return folder, {}
 
     @classmethod
     def reads(cls, source: Source) -> bool:

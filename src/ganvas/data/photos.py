@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from PIL import Image
 from torch import Tensor
 
 from ganvas.data.batch import Batch
@@ -63,6 +64,11 @@ class PhotoReader(Reader):
                 f"pieces of {sized(self.size)} cannot be: each side must be a multiple of the scale, {self.scale}, and "
                 f"{_LEAST} times as much or more"
             )
+
+    @classmethod
+    def example(cls, folder: Path) -> tuple[str | Path, dict[str, Any]]:
+        """40 photos of 16 x 16 pixels with a sharp edge, which low resolution blurs."""
+        return write_edges(folder), {"scale": 2, "size": 16, "channels": 3}
 
     @classmethod
     def reads(cls, source: Source) -> bool:
@@ -252,6 +258,18 @@ class Pieces(Items):
     def _number(self) -> np.ndarray:
         """Of each piece within its photo."""
         return np.concatenate([np.arange(count) for count in self._counts] or [np.zeros(0, np.int64)])
+
+
+def write_edges(folder: Path, side: int = 16, count: int = 40) -> Path:
+    """Photos of one piece each with a sharp edge: in low resolution, what was light on one side of it is half light in
+    between."""
+    for number in range(count):
+        pixels = np.full((side, side, 3), 40, np.uint8)
+        edge = side // 2 + number % 3 - 1
+        pixels[:edge] = 215
+        pixels = pixels if number % 2 else pixels.transpose(1, 0, 2)
+        Image.fromarray(np.ascontiguousarray(pixels)).save(folder / f"{number}.png")
+    return folder
 
 
 def turned(piece: np.ndarray, turn: int) -> np.ndarray:

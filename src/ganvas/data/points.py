@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor
@@ -24,6 +25,10 @@ class PointReader(Reader):
     """Points of an array (N, D), kept as float32. It has no options."""
 
     wants = "an array of floats of shape (N, D)"
+
+    @classmethod
+    def example(cls, folder: Path) -> tuple[str | Path, dict[str, Any]]:
+        return "ring", {}
 
     @classmethod
     def reads(cls, source: Source) -> bool:

@@ -32,7 +32,7 @@ from ganvas.data.cache import FORMAT, Entry, Writer, cache_folder, only_one, ope
 from ganvas.data.columns import Column, Labels, arrays_of, column_from_config, value_space
 from ganvas.data.manifest import contents, nothing_left
 from ganvas.data.rows import Row, RowStream, Source
-from ganvas.errors import DataError
+from ganvas.errors import DataError, UsageError
 from ganvas.options import Option, Parsed, read_options
 from ganvas.progress_bar import steps
 from ganvas.spaces import Space
@@ -172,6 +172,13 @@ class Reader:
     def facts(self, columns: dict[str, Column]) -> dict[str, Any]:
         """What recipes may ask for by name."""
         return value_space(columns).facts() | columns.get("label", Labels()).facts()
+
+    @classmethod
+    def example(cls, folder: Path) -> tuple[str | Path, dict[str, Any]]:
+        """A tiny source of this kind, written into the folder or built in, and the options that it is read with: easy
+        to learn, in two or more sorts, so that a generator that makes one thing only has not learned it. It is what
+        `ganvas.testing` plays a recipe on. Raises UsageError where the kind has none."""
+        raise UsageError(f"{cls.__name__} has no example to try a recipe on: give data of your own")
 
     def notes(self, entry: Entry) -> list[str]:
         """Sentences for the plan that depend on more than what is prepared."""

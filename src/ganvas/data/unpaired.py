@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from PIL import Image
 from torch import Tensor
 
 from ganvas.data.batch import Batch
@@ -41,6 +42,18 @@ class UnpairedReader(Reader):
     given: Annotated[str | None, "the folder of the domain that is given (default: the first by name)"] = None
     size: Annotated[Size2D | None, Range(4, 4096), "of all pictures (default: the data decides)"] = None
     channels: Annotated[Literal[1, 3], "1 for gray, 3 for colour"] = 3
+
+    @classmethod
+    def example(cls, folder: Path) -> tuple[str | Path, dict[str, Any]]:
+        """40 squares of 16 x 16 pixels on dark ground in one domain, on light ground in the other."""
+        for domain, (ground, square) in {"dark": (60, 200), "light": (215, 40)}.items():
+            (folder / domain).mkdir()
+            for number in range(40):
+                pixels = np.full((16, 16, 3), ground, np.uint8)
+                top, left = number % 5 * 2, number // 5 % 5 * 2
+                pixels[top : top + 6, left : left + 6] = square
+                Image.fromarray(pixels).save(folder / domain / f"{number}.png")
+        return folder, {}
 
     @classmethod
     def reads(cls, source: Source) -> bool:
@@ -135,7 +148,7 @@ class TwoDomains(Items):
     made: int
 
     def __len__(self) -> int:
-        return len(self._of_made)
+        return len(self._of_made) if len(self._of_given) else 0  # of one domain alone nothing can be made
 
     @property
     def names(self) -> Sequence[str]:
@@ -144,8 +157,6 @@ class TwoDomains(Items):
     def rows(self, indices: np.ndarray, seeds: Sequence[tuple[int, int]] | None) -> dict[str, np.ndarray]:
         """Each picture with one of the other domain, which its seed chooses; without seeds, that of its number."""
         given = self._of_given
-        if not len(given):
-            raise DataError("one of the two domains has no pictures in this split: give it more of them")
         if seeds is None:
             partners = indices % len(given)
         else:

@@ -8,10 +8,11 @@ import wave
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ganvas.data.batch import Batch
@@ -41,11 +42,24 @@ class WaveReader(Reader):
 
     rate: Annotated[int | None, Range(1000, 192_000), "samples a second (default: that of most files)"] = None
     seconds: Annotated[
-        float | None, Range(0.01, 60), "length of every sound (default: what 19 of 20 files fit into)"
+        float | None, Range(0.001, 60), "length of every sound (default: what 19 of 20 files fit into)"
     ] = None
     labels: Annotated[
         Literal["folders", "names"], "what labels are: the folders, or what stands before the first _ in the name"
     ] = "folders"
+
+    @classmethod
+    def example(cls, folder: Path) -> tuple[str | Path, dict[str, Any]]:
+        """40 sounds of 64 samples: a low or a high tone, which begins at any of its phases."""
+        space = WaveSpace(8000, 64)
+        for number in range(40):
+            pitch = 500 if number % 2 else 2000
+            tone = np.sin(2 * np.pi * (pitch * np.arange(64) / 8000 + number / 40))
+            sort = folder / ("low" if number % 2 else "high")
+            sort.mkdir(exist_ok=True)
+            sound = torch.from_numpy(0.6 * tone).float().reshape(1, 1, 64)
+            (sort / f"{number}.wav").write_bytes(space.file(sound))
+        return folder, {"seconds": 0.008}
 
     @classmethod
     def reads(cls, source: Source) -> bool:
