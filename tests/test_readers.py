@@ -2,101 +2,28 @@
 
 import json
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
 
-from ganvas import spaces
-from ganvas.data.arrays import Arrays, Part, rows_of, splits_of
-from ganvas.data.batches import BUILT_IN, Batch, Images, Photos, Points, reading_options
+from ganvas.data.arrays import Arrays, Part
+from ganvas.data.batches import BUILT_IN, Images, Photos, Points, reading_options
 from ganvas.data.cache import Writer, open_entry
 from ganvas.data.columns import Labels
 from ganvas.data.dataset import Data, describe
 from ganvas.data.images import ImageReader
 from ganvas.data.opening import open_data, open_like, reopen
 from ganvas.data.points import PointReader
-from ganvas.data.readers import Reader, SourceName
-from ganvas.data.rows import Row, RowStream, Source
+from ganvas.data.readers import SourceName
 from ganvas.data.stream import Stream
 from ganvas.errors import DataError, RunError, UsageError
-from ganvas.options import Range
 from ganvas.spaces import ImageSpace
 from test_cli import TINY, ganvas, refused
-
-# -- a kind of data that Ganvas does not know: all that it needs --
-
-
-@dataclass(frozen=True)
-class VoxelSpace:
-    """Solids (1, D, H, W) of 0 and 1."""
-
-    kind: ClassVar[str] = "voxels"
-    depth: int
-    height: int
-    width: int
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (1, self.depth, self.height, self.width)
-
-    def facts(self) -> dict[str, Any]:
-        return {"shape": self.shape}
-
-    def stored(self) -> tuple[np.dtype, tuple[int, ...]]:
-        return np.dtype(np.uint8), (self.depth, self.height, self.width)
-
-    def decode(self, rows: np.ndarray, device: torch.device | str) -> Tensor:
-        return torch.from_numpy(rows).to(device).float().unsqueeze(1)
-
-    def __str__(self) -> str:
-        return f"voxels {self.depth}x{self.height}x{self.width}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class VoxelReader(Reader):
-    """Solids of an array (N, D, H, W); every `step`-th voxel of them. A solid that is empty is damaged."""
-
-    wants = "an array of uint8 of shape (N, D, H, W)"
-
-    step: Annotated[int, Range(1, 8), "take every so many voxels"] = 1
-    beside: Annotated[SourceName | None, "something else"] = None
-
-    @classmethod
-    def reads(cls, source: Source) -> bool:
-        return isinstance(source, Arrays) and source.axes() == 4
-
-    def read(self, source: Source) -> RowStream:
-        parts = source.parts()
-        s = self.step
-        rows = rows_of(parts, "solid", lambda chunk: chunk, lambda solid: solid[::s, ::s, ::s])
-        space = VoxelSpace(*parts[0].values[0, ::s, ::s, ::s].shape)
-        return RowStream(
-            {"solid": space, "label": Labels()},
-            sum(len(part.values) for part in parts),
-            (row if row.values["solid"].any() else Row(row.name, None, reason="empty") for row in rows),
-            splits_of(parts),
-            lambda: [f"every {s}th voxel"] if s > 1 else [],
-        )
-
-
-@dataclass(frozen=True)
-class Voxels(Batch):
-    reader: ClassVar = VoxelReader
-
-    solid: Tensor
-    label: Tensor | None = None
-
-
-@pytest.fixture(autouse=True)
-def _known(monkeypatch):
-    monkeypatch.setitem(spaces._KINDS, "voxels", VoxelSpace)
-
+from voxels import VoxelReader, Voxels, VoxelSpace
 
 SOLIDS = np.random.default_rng(5).integers(0, 2, (60, 4, 6, 8), dtype=np.uint8)
 
@@ -150,16 +77,16 @@ def test_its_batches_are_streamed_sliced_and_moved(solids):
 
 
 def test_its_options_are_checked_prepared_apart_and_told(solids):
-    plain, thin = opened(solids), opened(solids, step="2")
-    assert thin.space == VoxelSpace(2, 3, 4) and thin.reader == VoxelReader(step=2)
+    plain, thin = opened(solids), opened(solids, every="2")
+    assert thin.space == VoxelSpace(2, 3, 4) and thin.reader == VoxelReader(every=2)
     assert thin.fingerprint != plain.fingerprint and thin._entry.folder != plain._entry.folder
     assert (by_name(thin)["3"][0][0] == SOLIDS[3, ::2, ::2, ::2]).all()
     assert "every 2th voxel" in thin.notes
-    assert describe(thin)[0] == f"data: {solids}, voxels 2x3x4, --step 2"
-    with pytest.raises(UsageError, match=r"voxels have no option 'stpe'; did you mean 'step'\?"):
+    assert describe(thin)[0] == f"data: {solids}, voxels 2x3x4, --every 2"
+    with pytest.raises(UsageError, match=r"voxels have no option 'stpe'; did you mean 'every'\?"):
         opened(solids, stpe=2)
-    with pytest.raises(UsageError, match="--step must be 1 to 8, not 9"):
-        opened(solids, step=9)
+    with pytest.raises(UsageError, match="--every must be 1 to 8, not 9"):
+        opened(solids, every=9)
     with pytest.raises(UsageError, match=r"--size is for images and photos, and .*solids.npz is read as voxels"):
         opened(solids, size=8)
     with pytest.raises(DataError, match=r"ring holds no voxels: it holds points; give an array of uint8"):
@@ -175,15 +102,15 @@ def _forbid_reading(monkeypatch):
 
 
 def test_the_same_options_find_what_is_prepared(solids, monkeypatch):
-    data, thin = opened(solids), opened(solids, step=2)
+    data, thin = opened(solids), opened(solids, every=2)
     options = json.loads(json.dumps(thin.options()))
-    assert options == {"step": 2} and data.options() == {"step": 1}
+    assert options == {"every": 2} and data.options() == {"every": 1}
     _forbid_reading(monkeypatch)
-    assert opened(solids).fingerprint == opened(solids, step=None).fingerprint == data.fingerprint
+    assert opened(solids).fingerprint == opened(solids, every=None).fingerprint == data.fingerprint
     again = opened(thin.source, **options)
     assert again.fingerprint == thin.fingerprint and again.notes == thin.notes and again.damaged == thin.damaged
     with pytest.raises(AssertionError, match="read again"):
-        opened(solids, step=4)
+        opened(solids, every=4)
 
 
 def about(data: Data, **changes: Any) -> dict[str, Any]:
@@ -193,7 +120,7 @@ def about(data: Data, **changes: Any) -> dict[str, Any]:
 
 
 def test_a_run_reopens_its_data_with_all_options(solids, tmp_path, monkeypatch):
-    thin = opened(solids, step=2)
+    thin = opened(solids, every=2)
     monkeypatch.setattr(VoxelReader, "read", None)  # nothing is prepared again
     for accepts in ((Voxels,), (Images, Voxels)):  # images would read such arrays too, and were not what it was
         again = reopen(about(thin), accepts=accepts, progress=False)
@@ -201,7 +128,7 @@ def test_a_run_reopens_its_data_with_all_options(solids, tmp_path, monkeypatch):
 
 
 def test_data_that_moved_is_reopened_where_it_is_the_same(solids, tmp_path):
-    thin = opened(solids, step=2)
+    thin = opened(solids, every=2)
     moved = solids.rename(tmp_path / "moved.npz")
     with pytest.raises(DataError, match=r"no data .*solids.npz'.*; if it lies elsewhere now, say where with --data"):
         reopen(about(thin), accepts=(Voxels,), progress=False)
