@@ -20,7 +20,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 
 from ganvas.data.batches import Batch, Images, Photos, Points
 from ganvas.data.bicubic import resized, taps
-from ganvas.data.rows import choose_size
+from ganvas.data.image_files import choose_size
 from ganvas.data.stream import Stream
 from ganvas.errors import UsageError
 from ganvas.networks.shapes import pyramid

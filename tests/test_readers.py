@@ -83,8 +83,8 @@ def test_its_options_are_checked_prepared_apart_and_told(solids):
     assert (by_name(thin)["3"][0][0] == SOLIDS[3, ::2, ::2, ::2]).all()
     assert "every 2th voxel" in thin.notes
     assert describe(thin)[0] == f"data: {solids}, voxels 2x3x4, --every 2"
-    with pytest.raises(UsageError, match=r"voxels have no option 'stpe'; did you mean 'every'\?"):
-        opened(solids, stpe=2)
+    with pytest.raises(UsageError, match=r"voxels have no option 'evrey'; did you mean 'every'\?"):
+        opened(solids, evrey=2)
     with pytest.raises(UsageError, match="--every must be 1 to 8, not 9"):
         opened(solids, every=9)
     with pytest.raises(UsageError, match=r"--size is for images and photos, and .*solids.npz is read as voxels"):
@@ -261,7 +261,7 @@ def test_a_reader_tells_its_options_and_those_that_make_a_space():
     assert Photos.reader.option_names() == ("scale", "low", "size", "channels")
     space = ImageSpace(3, 4, 8)
     assert ImageReader.form_of(space) == {"size": (4, 8), "channels": 3} and PointReader.form_of(space) == {}
-    assert [batch.kind for batch in BUILT_IN] == ["images", "points", "photos"]
+    assert [batch.kind for batch in BUILT_IN] == ["waves", "images", "points", "photos", "pairs", "unpaired"]
     helps = {option.name: option.help for option in reading_options(BUILT_IN)}
     assert helps["size"].startswith("images: ") and "; photos: " in helps["size"]
     assert helps["scale"].startswith("photos: ") and helps["scale"].endswith("(default: 4)")

@@ -33,7 +33,7 @@ from ganvas.inputs import Input, Normal
 from ganvas.metrics.evaluate import evaluate
 from ganvas.model.files import sample_to
 from ganvas.objectives import objective
-from ganvas.recipe import alternate
+from ganvas.recipe import play
 from ganvas.run import timeline
 from ganvas.spaces import (
     FREE,
@@ -548,8 +548,7 @@ class Any2Any(Recipe):
         }
 
     def turns(self, progress: Progress, batches: Iterator[Batch]) -> Iterator[Turn]:
-        for player, batch in alternate(progress, batches):
-            yield Turn(player, self.d_losses if player == "discriminator" else self.g_losses, batch)
+        return play(progress, batches, {"discriminator": self.d_losses, "generator": self.g_losses})
 
     def judged(self, samples: Tensor) -> Tensor:
         logits: Tensor = self.discriminator(samples.flatten(1)).squeeze(1)

@@ -16,7 +16,7 @@ from ganvas.data.batches import Images
 from ganvas.files import write_atomically, write_json
 from ganvas.inputs import Category, Given, Input, Normal, inputs_to_json
 from ganvas.model import Model
-from ganvas.recipe import alternate
+from ganvas.recipe import play
 from ganvas.run import FORMAT
 from ganvas.spaces import FREE, ImageSpace, space_to_config
 from ganvas.training import EXPORTED
@@ -54,8 +54,7 @@ class Translator(Recipe):
         return {"discriminator": torch.optim.Adam(self.judge.parameters()), "generator": torch.optim.Adam(made)}
 
     def turns(self, progress: Progress, batches: Iterator[Images]) -> Iterator[Turn]:
-        for player, batch in alternate(progress, batches):
-            yield Turn(player, self.losses, batch)
+        return play(progress, batches, {"discriminator": self.losses, "generator": self.losses})
 
     def losses(self, real: Images) -> Losses:
         given = {"source": real.image.flip(3)}

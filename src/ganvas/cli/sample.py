@@ -152,9 +152,9 @@ def _check_given(run: str, inputs: Mapping[str, Input], given: Mapping[str, Any]
     if not lacking:
         return
     from ganvas.model import load
-    from ganvas.upscaling import enlarges
+    from ganvas.upscaling import is_enlarger
 
     flags = " ".join(f"{flag_of(name)} FILE" for name in lacking)
     more = f", or for photos: ganvas upscale IN... --out PATH --model {run}"
-    hint = more if enlarges(load(run, recipe=recipe)) else ""
+    hint = more if is_enlarger(load(run, recipe=recipe)) else ""
     raise UsageError(f"{run} makes something of what it is given, so give {listed(lacking)}: {flags}{hint}")

@@ -15,14 +15,14 @@ from ganvas.metrics.scorer import best_of
 from ganvas.model import Model, zoo
 from ganvas.run import mapping
 from ganvas.text import plain, shown
-from ganvas.upscaling import enlarges
+from ganvas.upscaling import is_enlarger
 
 MOST_PASSPORTS = 20
 
 
 def card(source: Exportable, config: Mapping[str, Any], name: str) -> str:
     """Markdown with the front matter that the Hub reads. name: of the folder that it will lie in."""
-    words = _enlarger(source) if enlarges(source.model) else _sampler(source)
+    words = _enlarger(source) if is_enlarger(source.model) else _sampler(source)
     own = {"recipe": str(config["recipe"]), "data": str(config["data"]["name"])}
     return f"""{_front(words.pipeline, [own.get(tag, tag) for tag in words.tags])}
 # {_text(name)}

@@ -26,7 +26,7 @@ from ganvas.html import render
 from ganvas.inputs import Normal, inputs_to_json
 from ganvas.model import BLOCK, Model
 from ganvas.spaces import kinds, space_to_config
-from ganvas.upscaling import enlarges
+from ganvas.upscaling import is_enlarger
 from ganvas.version import __version__
 
 DIRECTIONS = 6
@@ -57,7 +57,7 @@ def kind_of(model: Model) -> str:
         raise UsageError(f"a page cannot show {model.space.noun} yet, only {shown}: export to onnx or hub")
     if not model.given:
         return "sample"
-    if enlarges(model):
+    if is_enlarger(model):
         return "enlarge"
     name, given = next(iter(model.given.items()))
     raise UsageError(

@@ -69,11 +69,11 @@ def evaluate(
 
     Raises UsageError, DataError or RunError, each of one line.
     """
-    from ganvas.upscaling import enlarges
+    from ganvas.upscaling import is_enlarger
 
     options = {name: value for name, value in options.items() if value is not None}
     opened = _opened(source, recipe)
-    if opened[0] is not None and enlarges(opened[0]):
+    if opened[0] is not None and is_enlarger(opened[0]):
         low = options.pop("low", None)
         others = {Option(name, str, None).flag: value for name, value in options.items()}
         for flag, value in {"-n": n, "--truncation": truncation, **others}.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -78,7 +79,7 @@ class Space(ABC):
         if kind is None:
             return
         known = _KINDS.get(kind)
-        if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+        if known is not None and _home_of(known) != _home_of(cls):
             raise TypeError(f"the kind {kind!r} is that of {known.__qualname__}: give {cls.__qualname__} another one")
         _KINDS[kind] = cls
 
@@ -214,6 +215,12 @@ class Space(ABC):
     def values(self, sample: Tensor) -> dict[str, Any]:
         """What JSON holds of one sample (1, *shape): its file in base64 under the name of its ending."""
         return {self.suffix.removeprefix("."): base64.b64encode(self.file(sample)).decode()}
+
+
+def _home_of(kind: type[Space]) -> tuple[str, str]:
+    """The file and the name of a class, which are the same however its file was run."""
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return file or kind.__module__, kind.__qualname__
 
 
 def space_to_config(space: Space) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def upscale(
     return enlarged.reshape(*enlarged.shape[:2], *pixels.shape[2:])
 
 
-def enlarges(model: Model) -> bool:
+def is_enlarger(model: Model) -> bool:
     """Whether it takes a photo of any size, and nothing else, and makes it larger; in tiles, since it says how far its
     network can see."""
     given = list(model.given.values())
@@ -60,7 +60,7 @@ def enlarges(model: Model) -> bool:
 
 
 def _takes_photos(given: Given) -> bool:
-    return given.reach is not None and isinstance(given.space, ImageSpace) and given.shape[0] in (1, 3)
+    return given.reach is not None and given.space.element == "img" and given.shape[0] in (1, 3)
 
 
 class Upscaler:
@@ -83,7 +83,7 @@ class Upscaler:
         precision: str = "auto",
         device: str = "cpu",
     ) -> None:
-        if not enlarges(model):
+        if not is_enlarger(model):
             raise RunError(
                 f"{model.name} was trained with {type(model.recipe).__name__}, which does not enlarge images; take "
                 "zoo:photo-x4, or a run of srgan or esrgan"

@@ -22,7 +22,7 @@ import uvicorn
 
 from ganvas.errors import UsageError
 from ganvas.model import load, shared_config, zoo
-from ganvas.upscaling import DEFAULT, Upscaler, enlarges
+from ganvas.upscaling import DEFAULT, Upscaler, is_enlarger
 from ganvas.web.http.app import Limits, State, application
 from ganvas.web.http.enlarger import TILE
 
@@ -58,10 +58,10 @@ def serve(
     if token is None and not is_loopback(host):
         raise UsageError(f"--host {host} can be reached from elsewhere: give a --token-file, or leave it at 127.0.0.1")
     model = load(run, recipe=recipe)
-    if enlarges(model) and upscaler is not None:
+    if is_enlarger(model) and upscaler is not None:
         raise UsageError(f"{run} enlarges pictures itself: leave --upscaler away")
     enlarging = None
-    if enlarges(model):
+    if is_enlarger(model):
         enlarging = Upscaler(model)
     elif upscaler != NONE:
         enlarging = Upscaler(load(upscaler or DEFAULT), tile=TILE)
