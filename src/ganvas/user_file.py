@@ -10,7 +10,6 @@ from types import ModuleType
 
 from ganvas.errors import UsageError
 
-
 _RUN: dict[tuple[str, int, int], ModuleType] = {}
 """The modules of files that were run, by path, time and size."""
 
