@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         OUTCOMES,
         Row,
         duration,
+        is_measurement,
         judge,
         loss,
         mapping,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ganvas.html import render
 from ganvas.report import figure, last_picture, last_strip, run_view
-from ganvas.run import OUTCOMES, duration, mapping, measurements, number, outcome, series
+from ganvas.run import OUTCOMES, Row, duration, is_measurement, mapping, number, outcome, series
 from ganvas.web.studio.run_list import Run
 
 STATES = {
@@ -44,7 +44,7 @@ def share_done(run: Run) -> float:
         return 1.0
     settings, last = mapping(run.config.get("settings")), run.rows[-1] if run.rows else {}
     items = number(mapping(mapping(run.config.get("data")).get("counts")).get("train"))
-    measured = (measurements(run.rows) or [{}])[-1]
+    measured: Row = next(filter(is_measurement, reversed(run.rows)), {})
     shares = [0.0]
     for done, planned in (
         (number(last.get("step")), number(settings.get("steps"))),
