@@ -17,7 +17,6 @@ from ganvas.run import (
     GAME,
     Row,
     duration,
-    is_measurement,
     judge,
     loss,
     mapping,
@@ -77,7 +76,7 @@ def run_view(config: Mapping[str, Any], rows: Sequence[Row]) -> RunView:
         main=main,
         others=others,
         roll_backs=roll_backs(rows),
-        caveat=CAVEAT if any(map(is_measurement, rows)) else "",
+        caveat=CAVEAT if measurements(rows) else "",
         charts=_charts(config, rows),
         marks=[(float(row["step"]), plain(row["event"])) for row in events if went_back(row)][-_EVENTS:],
         plan=[plain(line) for line in plan] if isinstance(plan, list) else [],
@@ -87,7 +86,7 @@ def run_view(config: Mapping[str, Any], rows: Sequence[Row]) -> RunView:
 
 
 def _facts(config: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, str]:
-    last = next(filter(is_measurement, reversed(rows)), {})
+    last = (measurements(rows) or [{}])[-1]
     images = number(last.get("images"))
     items = number(mapping(mapping(config.get("data")).get("counts")).get("train"))
     seconds = next((known for row in reversed(rows) if (known := number(row.get("seconds"))) is not None), None)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
         OUTCOMES,
         Row,
         duration,
-        is_measurement,
         judge,
         loss,
         mapping,

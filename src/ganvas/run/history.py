@@ -72,12 +72,13 @@ def _absurd(value: Any) -> bool:
 
 def measurements(rows: Iterable[Row]) -> list[Row]:
     """The rows that carry averages (and not an event)."""
-    return [row for row in rows if is_measurement(row)]
-
-
-def is_measurement(row: Row) -> bool:
-    other = "event" in row or any(key.startswith("score/") for key in row)
-    return not other and number(row.get("step")) is not None
+    return [
+        row
+        for row in rows
+        if "event" not in row
+        and not any(key.startswith("score/") for key in row)
+        and number(row.get("step")) is not None
+    ]
 
 
 def scores(rows: Iterable[Row]) -> list[str]:
