@@ -17,7 +17,7 @@ STATES = {
     "finished": "Finished",
     "failed": "Stopped with an error",
 }
-_SCORES, _LATELY = 2, 200
+_SCORES = 2
 
 
 def panel(run: Run) -> str:
@@ -44,7 +44,7 @@ def share_done(run: Run) -> float:
         return 1.0
     settings, last = mapping(run.config.get("settings")), run.rows[-1] if run.rows else {}
     items = number(mapping(mapping(run.config.get("data")).get("counts")).get("train"))
-    measured = (measurements(run.rows[-_LATELY:]) or [{}])[-1]
+    measured = (measurements(run.rows) or [{}])[-1]
     shares = [0.0]
     for done, planned in (
         (number(last.get("step")), number(settings.get("steps"))),
@@ -64,7 +64,7 @@ def _progress(run: Run, noun: str) -> tuple[str, list[str]]:
     if not run.live and str(run.rows[-1].get("event")) in OUTCOMES:
         return (STATES["stopped"], [told]) if run.state == "stopped" else (told, [])
     facts, done = [told.removeprefix("Not finished: ")], share_done(run)
-    speeds = series(run.rows[-_LATELY:], "images_per_second")
+    speeds = series(run.rows[-200:], "images_per_second")
     if speeds and run.live:
         facts.append(f"{speeds[-1][1]:,.0f} {noun.lower()} a second")
     seconds = number(run.rows[-1].get("seconds"))
