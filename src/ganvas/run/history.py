@@ -106,7 +106,13 @@ def _absurd(value: Any) -> bool:
 
 def measurements(rows: Iterable[Row]) -> list[Row]:
     """The rows that carry averages (and not an event)."""
-    return [row for row in rows if not {"event", *scores([row])} & row.keys() and number(row.get("step")) is not None]
+    return [
+        row
+        for row in rows
+        if "event" not in row
+        and not any(key.startswith("score/") for key in row)
+        and number(row.get("step")) is not None
+    ]
 
 
 def scores(rows: Iterable[Row]) -> list[str]:
