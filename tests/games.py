@@ -25,7 +25,7 @@ from ganvas.training.loop import Training
 class Linear(Recipe):
     """A GAN of two linear maps, without batch statistics."""
 
-    accepts = (Points, Images)
+    accepts = (Images, Points)
 
     def __init__(self, *, d_steps: int = 1, g_steps: int = 1, unit: str = "steps", lr: float = 0.05) -> None:
         super().__init__()

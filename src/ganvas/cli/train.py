@@ -130,7 +130,7 @@ def _flags_of_other_kinds(reading: list[Option]) -> dict[str, str]:
         for option in batch.reader.flags():
             if option.name not in {own.name for own in reading}:
                 found.setdefault(option.flag, []).append(batch.kind)
-    return {flag: " and ".join(kinds) for flag, kinds in found.items()}
+    return {flag: ", ".join(kinds) for flag, kinds in found.items()}
 
 
 def _train_parser(named: str | None, options: list[Option], reading: list[Option]) -> Parser:

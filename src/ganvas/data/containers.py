@@ -55,6 +55,11 @@ class Container:
         """Each wanted image with what opens it; to be opened before the next is asked for."""
         raise NotImplementedError
 
+    def _forget(self) -> None:
+        """What was passed over is counted anew."""
+        self._other.clear()
+        self._links = 0
+
     def reading(self, endings: frozenset[str]) -> Self:
         """The same container, of files with these endings."""
         return type(self)(self.path, self.inside, endings)
@@ -150,6 +155,7 @@ class Zip(Container):
     _archive: zipfile.ZipFile | None = None
 
     def names(self) -> list[str]:
+        self._forget()
         with _archive_errors(self.path):
             self._archive = zipfile.ZipFile(self.path)
             self._members = {}
@@ -197,6 +203,7 @@ class Tar(Container):
     _archive: tarfile.TarFile | None = None
 
     def names(self) -> list[str]:
+        self._forget()
         with _archive_errors(self.path):
             self._archive = tarfile.open(self.path)  # noqa: SIM115 (close)
             self._members = {}

@@ -151,7 +151,7 @@ def _reader(batch: type[Batch], text: str, options: Mapping[str, Any], wanted: S
         others = [other.kind for other in dict.fromkeys([*wanted, *BUILT_IN]) if name in other.reader.option_names()]
         if others:
             flag = Option(name, str, None).flag
-            raise UsageError(f"{flag} is for {' and '.join(others)}, and {shown(text)} is read as {batch.kind}")
+            raise UsageError(f"{flag} is for {', '.join(others)}, and {shown(text)} is read as {batch.kind}")
         hint = near_miss(name, known) or "; there are none"
         raise UsageError(f"{batch.kind} have no option {name!r}{hint}")
     return batch.reader(**checked(batch.reader, given))
