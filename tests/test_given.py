@@ -256,7 +256,7 @@ def test_codes_are_flags(infogan, tmp_path, capsys):
     words = ["--category", "3", "--codes", "0.5,-0.5", "--seed", "2", "-n", "4"]
     assert command("sample", infogan, *words, "--out", tmp_path / "grid.png") == 0
     model = ganvas.load(infogan)
-    wanted = model.space.grid(model.sample(4, seed=2, category=3, codes=[0.5, -0.5]))
+    wanted = model.space.show(model.sample(4, seed=2, category=3, codes=[0.5, -0.5]))
     with Image.open(tmp_path / "grid.png") as made:
         assert np.array_equal(np.asarray(made), np.asarray(wanted))
     # A number below 0 is no flag, and flags may come before the run.

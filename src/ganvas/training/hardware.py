@@ -32,7 +32,7 @@ def pick_device(name: str, processes: Processes) -> torch.device:
         reason = str(error).splitlines()[0]
         raise UsageError(f"--device {name} cannot be used here ({reason}); try --device auto") from error
     if device.type == "cuda":
-        if device.index is None:
+        if ":" not in name:
             device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)
     return device
