@@ -232,7 +232,7 @@ def _same(one: Path, other: Path) -> bool:
 def _numbers(run: Path) -> list[dict[str, Any]]:
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return [
-        {key: value for key, value in row.items() if key not in ("seconds", "images_per_second")}
+        {key: value for key, value in row.items() if key not in ("seconds", "items_per_second")}
         for row in rows
         if "event" not in row
     ]

@@ -26,6 +26,8 @@ import ganvas
 from ganvas import Losses, Progress, Recipe, Turn, api
 from ganvas.data.batches import Batch
 from ganvas.data.dataset import Data, Split
+from ganvas.data.readers import Reader
+from ganvas.data.rows import Source
 from ganvas.doctor.real_features import RealFeatures
 from ganvas.errors import DataError, GanvasError, RunError, UsageError
 from ganvas.features import extractor
@@ -497,7 +499,18 @@ def test_what_a_kind_declares() -> None:
 
 
 @dataclass(frozen=True)
+class NoReader(Reader):
+    """Of data that are in memory already."""
+
+    wants = "what is in memory"
+
+    @classmethod
+    def reads(cls, source: Source) -> bool:
+        return False
+
+
 class Items(Batch):
+    reader: ClassVar[type[Reader]] = NoReader
     item: Tensor
     label: Tensor | None = None
 
@@ -507,6 +520,7 @@ class Held(Data):
 
     def __init__(self, space: Space, samples: Tensor) -> None:
         self.space, self.source, self.name = space, "held", "held"
+        self.reader, self.data_root, self.columns = NoReader(), None, {"item": space}
         self.labels, self.notes = (), ()
         self.label_counts, self.damaged = {}, {}
         self.fingerprint = f"held {space}"
