@@ -308,7 +308,11 @@ def test_a_run_from_before_there_were_kinds_goes_on_and_is_judged(tmp_path, caps
     del config["data"]["kind"]
     config["data"]["options"] = {"size": [8, 8], "channels": 1}
     (run / "config.json").write_text(json.dumps(config))
-    assert ganvas("evaluate", run, "--metrics", "diversity", "--extractor", "lite0", "-n", "20", "--quiet") == 0
+    judged = ["evaluate", run, "--metrics", "diversity", "--extractor", "lite0", "-n", "20", "--quiet"]
+    assert ganvas(*judged) == 0
+    assert "--size: goes with --data" in refused(capsys, *judged, "--size", "8")
+    line = refused(capsys, *judged, "--data", tmp_path / "a.npy", "--size", "4", "--channels", "3")
+    assert line.endswith("not comparable; bring it to the same form with --size 8x8 --channels 1")
     assert ganvas("train", "--resume", run, "--steps", "6", "--quiet") == 0
 
 
