@@ -21,7 +21,7 @@ from torch import nn
 from benchmarks.trainings import table
 from ganvas import recipes
 from ganvas.data.batches import Images, Photos, Points
-from ganvas.exporting.examples import draws, is_free
+from ganvas.exporting.examples import draws
 from ganvas.exporting.graph import largest_difference, onnx_bytes, session_of
 from ganvas.inputs import with_names
 from ganvas.model import Model
@@ -63,7 +63,7 @@ def measured(name: str, space: ImageSpace | PointSpace, batch: int, rounds: int)
     model = Model(recipe.eval().requires_grad_(False), space, inputs_named, 0)
     graph = onnx_bytes(model, name)
     session = session_of(graph)
-    if isinstance(space, ImageSpace) and is_free(model):
+    if isinstance(space, ImageSpace) and model.any_size:
         what, inputs = f"{space}, enlarged", draws(model, 1, seed=0, size=(space.height, space.width))
     else:
         what, inputs = str(space), draws(model, batch, seed=0)

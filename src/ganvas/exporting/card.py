@@ -70,15 +70,17 @@ def _sampler(source: Exportable) -> Words:
     if given is None:
         pipeline = model.space.task
         call = f"model.sample(16, seed=1)  # {_shape(model, 16)}"
-        made, commands = str(model.space), "`ganvas sample`, `ganvas evaluate`, `ganvas serve` and `ganvas export` take"
+        made = f"makes {model.space}"
+        commands = "`ganvas sample`, `ganvas evaluate`, `ganvas serve` and `ganvas export` take"
     else:
         played = {model.space.element, given[1].space.element}
         pipeline = {"img": "image-to-image", "audio": "audio-to-audio"}[played.pop()] if len(played) == 1 else None
         call = f"model.transform({given[0]})  # {_shape(model, 'n')}"
-        made, commands = f"{model.space} of {given[1].space}", "`ganvas serve` and `ganvas export` take"
+        made = f"changes {given[1].space}" if model.any_size else f"makes {model.space} of {given[1].space}"
+        commands = "`ganvas sample`, `ganvas serve` and `ganvas export` take"
     more = f" It generates by label: {', '.join(map(_code, model.labels[:30]))}." if model.labels else ""
     return Words(
-        what=f"A generative adversarial network that makes {_text(made)}",
+        what=f"A generative adversarial network that {_text(made)}",
         use=f"""```python
 import ganvas
 
@@ -212,7 +214,10 @@ def _rows(values: Mapping[str, Any]) -> str:
 
 def _shape(model: Model, n: int | str) -> str:
     within = "" if model.space.bounds is None else f" in {list(model.space.bounds)}"
-    return f"({n}, {', '.join(map(str, model.space.shape))}){within}"
+    given = next(iter(model.given.values())).shape if model.any_size else ()
+    free = {place for place, side in enumerate(given) if side < 0}
+    sides = ["any" if place in free else str(side) for place, side in enumerate(model.space.shape)]
+    return f"({n}, {', '.join(sides)}){within}"
 
 
 def _text(value: Any) -> str:

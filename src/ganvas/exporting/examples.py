@@ -35,15 +35,10 @@ def traced(model: Model) -> dict[str, Tensor]:
 
 def compared(model: Model) -> Iterator[dict[str, Tensor]]:
     """The inputs on which an export and PyTorch must agree."""
-    if is_free(model):
+    if model.any_size:
         yield from (draws(model, n, seed=n, size=(height, width)) for n, height, width in SIZES)
     else:
         yield from (draws(model, n, seed=n) for n in BATCHES)
-
-
-def is_free(model: Model) -> bool:
-    """Whether something that is given may have any size."""
-    return any(FREE in each.shape for each in model.given.values())
 
 
 def _noise(each: Given, n: int, size: tuple[int, int]) -> Tensor:

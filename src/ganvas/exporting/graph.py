@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.errors import RunError, needed
-from ganvas.exporting.examples import compared, is_free, traced
+from ganvas.exporting.examples import compared, traced
 from ganvas.inputs import Normal, inputs_to_json
 from ganvas.model import Model
 from ganvas.spaces import FREE, space_to_config
@@ -78,7 +78,7 @@ def metadata(model: Model, recipe_name: str) -> dict[str, str]:
     have no seam.
     """
     told: dict[str, Any] = {"inputs": inputs_to_json(model.inputs), "range": model.space.bounds}
-    if not is_free(model):
+    if not model.any_size:
         told["space"] = space_to_config(model.space)
     latent = {name: list(each.shape) for name, each in model.inputs.items() if isinstance(each, Normal)}
     if latent or not model.given:

@@ -21,7 +21,7 @@ from ganvas.options import checked
 from ganvas.recipe import Recipe
 from ganvas.recipes import recipe_of
 from ganvas.run import read_config
-from ganvas.spaces import Space, space_from_config
+from ganvas.spaces import FREE, Space, space_from_config
 from ganvas.training import checkpoint, seed_from
 
 BLOCK = 64
@@ -58,6 +58,11 @@ class Model:
     def given(self) -> dict[str, Given]:
         """The inputs that must be given, by name: none where it makes samples of nothing but noise and classes."""
         return self.recipe.given()
+
+    @property
+    def any_size(self) -> bool:
+        """Whether something that is given may have any size, and what is made of it then has its own."""
+        return any(FREE in each.shape for each in self.given.values())
 
     def columns(self, given: Mapping[str, Any] | None = None) -> int | None:
         """Of a grid of samples: one for each class of the first input whose classes come in turn, since it is not
