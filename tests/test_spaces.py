@@ -498,7 +498,7 @@ def test_what_a_kind_declares() -> None:
 # -- the proof: two kinds that no other module knows go all the way ---------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NoReader(Reader):
     """Of data that are in memory already."""
 
@@ -509,6 +509,7 @@ class NoReader(Reader):
         return False
 
 
+@dataclass(frozen=True)
 class Items(Batch):
     reader: ClassVar[type[Reader]] = NoReader
     item: Tensor
@@ -538,6 +539,9 @@ class Held(Data):
 
 class HeldSplit(Split):
     labels = None
+
+    def __len__(self) -> int:
+        return len(self.places)
 
     def gather(self, indices: np.ndarray, device: Any = "cpu", seeds: Any = None) -> Items:
         data: Any = self.data
@@ -654,7 +658,7 @@ def test_another_kind_becomes_its_own_files(played: Any, tmp_path: Path) -> None
     samples = model.sample(3, seed=1)
     assert json.loads((run / "config.json").read_text())["recipe"] == name
     kind, encode = FORMATS["json"]
-    told = json.loads(encode(model, samples, None, 1))["samples"]
+    told = json.loads(encode(model, samples, {}, 1))["samples"]
     assert kind == "application/json" and [set(one) for one in told] == [{"label", ending}] * 3
     with zipfile.ZipFile(io.BytesIO(FORMATS["zip"][1](model, samples, None, 1))) as archive:
         assert archive.namelist() == [f"0000{i}.{ending}" for i in range(3)]
