@@ -660,11 +660,11 @@ def test_another_kind_becomes_its_own_files(played: Any, tmp_path: Path) -> None
     kind, encode = FORMATS["json"]
     told = json.loads(encode(model, samples, {}, 1))["samples"]
     assert kind == "application/json" and [set(one) for one in told] == [{"label", ending}] * 3
-    with zipfile.ZipFile(io.BytesIO(FORMATS["zip"][1](model, samples, None, 1))) as archive:
+    with zipfile.ZipFile(io.BytesIO(FORMATS["zip"][1](model, samples, {}, 1))) as archive:
         assert archive.namelist() == [f"0000{i}.{ending}" for i in range(3)]
         for i, file in enumerate(archive.namelist()):
             torch.testing.assert_close(space.encode(space.read(archive.read(file))), space.encode(samples[i : i + 1]))
-    assert FORMATS["png"][1](model, samples, None, 1).startswith(b"\x89PNG")
+    assert FORMATS["png"][1](model, samples, {}, 1).startswith(b"\x89PNG")
     sample_to(run, tmp_path / "out", n=3, seed=1, recipe=recipe)  # type: ignore[arg-type]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"0000{i}.{ending}" for i in range(3)]
     with pytest.raises(GanvasError, match=f"a page cannot show {space.noun} yet, only images and points"):
