@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import torch
 
 from ganvas.spaces import Space, space_from_config, space_to_config
+
+if TYPE_CHECKING:
+    import torch
 
 Stored = tuple[np.dtype[Any], tuple[int, ...]]
 """How a row of a column is kept: type and shape."""
@@ -37,6 +39,8 @@ class Labels:
 
     def decode(self, rows: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
         """(B,) int64 class numbers."""
+        import torch
+
         return torch.from_numpy(rows).to(device, non_blocking=True)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from ganvas.data.batch import Batch
 from ganvas.data.cache import Entry
@@ -18,6 +17,9 @@ from ganvas.data.rows import SPLITS
 from ganvas.errors import UsageError, near_miss
 from ganvas.spaces import Space, space_to_config
 from ganvas.text import listed, shown
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Data:

@@ -11,11 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from ganvas.data.arrays import Arrays, Part, rows_of, splits_of, value_range
 from ganvas.data.batch import Batch
@@ -27,6 +26,9 @@ from ganvas.data.rows import RowStream, Source
 from ganvas.errors import DataError, UsageError
 from ganvas.options import Range, Size2D
 from ganvas.spaces import ImageSpace, Space
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)

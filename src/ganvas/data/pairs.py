@@ -9,11 +9,10 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from ganvas.data.batch import Batch
 from ganvas.data.columns import Column
@@ -25,6 +24,9 @@ from ganvas.errors import DataError, UsageError, near_miss
 from ganvas.options import Range, Size2D
 from ganvas.spaces import ImageSpace
 from ganvas.text import counted, listed, shown
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 HALVES = ("left", "right")
 

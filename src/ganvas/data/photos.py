@@ -14,11 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from ganvas.data.batch import Batch
 from ganvas.data.bicubic import shrunk
@@ -35,6 +34,9 @@ from ganvas.options import Range, Size2D
 from ganvas.progress_bar import steps
 from ganvas.spaces import ImageSpace
 from ganvas.text import shown, sized
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SCALES = (2, 3, 4)
 _LEAST = 4  # pixels a side of a low-resolution version

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from torch import Tensor
 
 from ganvas.data.arrays import Arrays, rows_of, splits_of, value_range
 from ganvas.data.batch import Batch
@@ -16,6 +15,9 @@ from ganvas.data.readers import Reader
 from ganvas.data.rows import RowStream, Source
 from ganvas.errors import DataError
 from ganvas.spaces import PointSpace
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _MANY = 64  # coordinates, from which on points may be images that somebody has flattened
 

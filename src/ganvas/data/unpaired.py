@@ -9,11 +9,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from ganvas.data.batch import Batch
 from ganvas.data.cache import Entry
@@ -27,6 +26,9 @@ from ganvas.errors import DataError, UsageError, near_miss
 from ganvas.options import Range, Size2D
 from ganvas.spaces import ImageSpace
 from ganvas.text import listed, natural, shown
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _SPLIT_AND_DOMAIN = re.compile(r"(train|val|valid|validation|test)[_-]?([A-Za-z])", re.IGNORECASE)
 

@@ -9,11 +9,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ganvas.data.batch import Batch
 from ganvas.data.columns import Column, Labels
@@ -25,6 +23,9 @@ from ganvas.errors import DataError
 from ganvas.options import Range
 from ganvas.spaces import FREE, WaveSpace
 from ganvas.text import counted, shown
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ENDINGS = frozenset({".wav", ".wave"})
 STEP = 1024
@@ -51,6 +52,8 @@ class WaveReader(Reader):
     @classmethod
     def example(cls, folder: Path) -> tuple[str | Path, dict[str, Any]]:
         """40 sounds of 64 samples: a low or a high tone, which begins at any of its phases."""
+        import torch
+
         space = WaveSpace(8000, 64)
         for number in range(40):
             pitch = 500 if number % 2 else 2000
