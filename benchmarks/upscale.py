@@ -24,8 +24,10 @@ import numpy as np
 import torch
 
 from ganvas.data.bicubic import resized
+from ganvas.data.photos import PhotoReader
+from ganvas.data.sources import find_files
 from ganvas.metrics.pairs import luminance, psnr, shaved
-from ganvas.metrics.super_resolution import Pair, open_files, pairs_of, partners
+from ganvas.metrics.super_resolution import Pair, pairs_of, partners
 from ganvas.model import load
 from ganvas.upscaling import Upscaler
 
@@ -39,7 +41,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--slow-rounds", type=int, default=1, help="of x4plus, which takes minutes")
     parsed = parser.parse_args()
-    files = open_files(parsed.data)
+    files = find_files(parsed.data, "photos", PhotoReader.wants)
     names = partners(files)
     pairs = list(pairs_of(files, names, None, SCALE, hashlib.sha256()))
     networks = ours() | theirs()

@@ -41,6 +41,8 @@ class Container:
         self.endings = endings  # of the names of the files that are meant
         self._other: Counter[str] = Counter()
         self._links = 0
+        self._names: list[str] | None = None
+        self._siblings: dict[frozenset[str], Self] = {}
 
     def identity(self) -> object:
         """Path, size and times of the archive."""
@@ -48,24 +50,32 @@ class Container:
         return [type(self).__name__, str(self.path.resolve()), self.inside, *_stamp(status)]
 
     def names(self) -> list[str]:
-        """The images. Raises DataError where the container cannot be read or is hostile."""
+        """Of the files that are meant. Raises DataError where the container cannot be read or is hostile."""
+        if self._names is None:
+            self._names = self._list()
+        return list(self._names)
+
+    def _list(self) -> list[str]:
         raise NotImplementedError
+
+    def holds_any(self) -> bool:
+        """Whether there is any file that is meant."""
+        return bool(self.names())
 
     def files(self, wanted: set[str]) -> Iterator[tuple[str, Opener]]:
         """Each wanted image with what opens it; to be opened before the next is asked for."""
         raise NotImplementedError
 
-    def _forget(self) -> None:
-        """What was passed over is counted anew."""
-        self._other.clear()
-        self._links = 0
-
     def reading(self, endings: frozenset[str]) -> Self:
-        """The same container, of files with these endings."""
-        return type(self)(self.path, self.inside, endings)
+        """The same container, of files with these endings; it is closed with this one."""
+        if endings not in self._siblings:
+            self._siblings[endings] = type(self)(self.path, self.inside, endings)
+        return self._siblings[endings]
 
     def close(self) -> None:
         """Lets go of the file."""
+        for sibling in self._siblings.values():
+            sibling.close()
 
     def notes(self) -> list[str]:
         notes = []
@@ -79,14 +89,11 @@ class Container:
         return notes
 
     def _is_meant(self, name: str) -> bool:
-        parts = PurePosixPath(name).parts
-        if not parts or any(part.startswith(".") or part in _SYSTEM for part in parts):
-            return False
-        ending = PurePosixPath(name).suffix.lower()
-        if ending not in self.endings:
+        """Whether a file is; one of another kind is counted."""
+        ending = _ending(name)
+        if ending is not None and ending not in self.endings:
             self._other[ending] += 1
-            return False
-        return True
+        return ending in self.endings
 
     def _within(self, name: str) -> str | None:
         """The name below `inside`, or None where it lies elsewhere."""
@@ -110,7 +117,7 @@ class Folder(Container):
     def identity(self) -> object:
         return ["Folder", str(self.path.resolve()), *([name, *stamp] for name, stamp in self._scan().items())]
 
-    def names(self) -> list[str]:
+    def _list(self) -> list[str]:
         return list(self._scan())
 
     def files(self, wanted: set[str]) -> Iterator[tuple[str, Opener]]:
@@ -120,7 +127,6 @@ class Folder(Container):
 
     def _scan(self) -> dict[str, tuple[int, ...]]:
         if self._found is None:
-            self._other.clear()
             found = {name: _stamp(status) for name, status in self._walk(self.path, "", set()) if self._is_meant(name)}
             self._found = dict(sorted(found.items()))
         return self._found
@@ -154,8 +160,7 @@ class Zip(Container):
 
     _archive: zipfile.ZipFile | None = None
 
-    def names(self) -> list[str]:
-        self._forget()
+    def _list(self) -> list[str]:
         with _archive_errors(self.path):
             self._archive = zipfile.ZipFile(self.path)
             self._members = {}
@@ -193,6 +198,7 @@ class Zip(Container):
         return self._archive.open(member)  # reads no more than the size it declares
 
     def close(self) -> None:
+        super().close()
         if self._archive is not None:
             self._archive.close()
 
@@ -202,8 +208,7 @@ class Tar(Container):
 
     _archive: tarfile.TarFile | None = None
 
-    def names(self) -> list[str]:
-        self._forget()
+    def _list(self) -> list[str]:
         with _archive_errors(self.path):
             self._archive = tarfile.open(self.path)  # noqa: SIM115 (close)
             self._members = {}
@@ -224,6 +229,12 @@ class Tar(Container):
             self._check_inside(folders)
         return sorted(self._members)
 
+    def holds_any(self) -> bool:
+        """By the first: to list all of a compressed archive is to unpack it."""
+        with _archive_errors(self.path), tarfile.open(self.path) as archive:
+            names = (self._within(str(PurePosixPath(member.name))) for member in archive if member.isreg())
+            return any(name is not None and _ending(name) in self.endings for name in names)
+
     def files(self, wanted: set[str]) -> Iterator[tuple[str, Opener]]:
         # In the order of the archive: going back in a compressed one means unpacking it again from its beginning.
         for name, member in sorted(self._members.items(), key=lambda pair: pair[1].offset):
@@ -239,6 +250,7 @@ class Tar(Container):
         return file
 
     def close(self) -> None:
+        super().close()
         if self._archive is not None:
             self._archive.close()
 
@@ -264,6 +276,13 @@ def _archive_errors(path: Path) -> Iterator[None]:
         if isinstance(e, OSError) and e.errno is not None:
             raise DataError(f"{shown(str(path))} cannot be read: {e.strerror}") from e
         raise DataError(f"{shown(str(path))} is damaged or cut short ({e}): copy or download it again") from e
+
+
+def _ending(name: str) -> str | None:
+    """Of a file's name, in small letters; None of what systems leave behind."""
+    path = PurePosixPath(name)
+    hidden = any(part.startswith(".") or part in _SYSTEM for part in path.parts)
+    return None if hidden or not path.parts else path.suffix.lower()
 
 
 def _refuse_escape(path: Path, name: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +28,7 @@ from ganvas.data.image_files import Files, places
 from ganvas.data.manifest import contents, nothing_left
 from ganvas.data.readers import Items, Reader, SourceName
 from ganvas.data.rows import Row, RowStream, Source, stem_of
-from ganvas.data.sources import find
+from ganvas.data.sources import find_files
 from ganvas.errors import DataError, UsageError
 from ganvas.options import Range, Size2D
 from ganvas.progress_bar import steps
@@ -149,13 +149,8 @@ class PhotoReader(Reader):
         if self.low is None:
             yield None
             return
-        found = find(self.low)
-        try:
-            if not isinstance(found, Files):
-                raise DataError(f"{shown(self.low)} holds no photos: give {self.wants}")
+        with closing(find_files(self.low, "photos", self.wants)) as found:
             yield found
-        finally:
-            found.close()
 
     def _pair(
         self, name: str, content: bytes | Damaged, others: _Partners | None

@@ -55,6 +55,15 @@ def find(source: str | Path | np.ndarray, data_root: str | Path | None = None) -
     raise DataError(f"there is no data {shown(text)!r}{_suggestion(text, path)}")
 
 
+def find_files(source: str | Path, noun: str, wants: str) -> Files:
+    """A source of files. Raises DataError as `find` does, and for arrays, which hold no `noun`: give what it wants."""
+    found = find(source)
+    if not isinstance(found, Files):
+        found.close()
+        raise DataError(f"{shown(str(source))} holds no {noun}: give {wants}")
+    return found
+
+
 def _file(path: Path) -> Source:
     if path.suffix.lower() in (".npy", ".npz"):
         with path.open("rb"):  # a file that must not be read is said to be so here

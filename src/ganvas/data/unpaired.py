@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -21,7 +21,7 @@ from ganvas.data.decode import Damaged, decode, fit
 from ganvas.data.image_files import SPLIT_FOLDERS, Files, places
 from ganvas.data.readers import Items, Reader, SourceName
 from ganvas.data.rows import Row, RowStream, Source
-from ganvas.data.sources import find
+from ganvas.data.sources import find_files
 from ganvas.errors import DataError, UsageError, near_miss
 from ganvas.options import Range, Size2D
 from ganvas.spaces import ImageSpace
@@ -68,23 +68,14 @@ class UnpairedReader(Reader):
 
     def read(self, source: Source) -> RowStream:
         assert isinstance(source, Files)
-        stack = ExitStack()
-        sources = [source, *self._others(stack)]
-        found = [_domains(each) if self.other is None else _whole(each, place) for place, each in enumerate(sources)]
-        domains = sorted({domain for names in found for _, domain, _ in names}, key=natural)
-        if len(domains) != 2:
-            raise DataError(
-                f"{shown(source.name)} has {len(domains)} domains ({listed(map(shown, domains), 8) or 'none'}), and "
-                f"two are needed: give {self.wants}"
-            )
-        first = self.given or domains[0]
-        if first not in domains:
-            raise UsageError(
-                f"--given names one of the domains {listed(domains)}, not {first!r}{near_miss(first, domains)}"
-            )
-        size = self.size or source.suggested_size(source.names())
+        with ExitStack() as opened:
+            sources = [source, *self._others(opened)]
+            found, domains = self._found(sources)
+            size = self.size or source.suggested_size(source.names())
+            stack = opened.pop_all()  # the second source stays open for the rows
+        first, second = domains
         splits = frozenset(split for names in found for _, _, split in names if split is not None)
-        roles = {domain: "given" if domain == first else "made" for domain in domains}
+        roles = {first: "given", second: "made"}
 
         def rows() -> Iterator[Row]:
             with stack:
@@ -95,10 +86,25 @@ class UnpairedReader(Reader):
                         whole = f"{place}/{name}" if self.other is not None else name
                         yield self._row(whole, content, roles[domain], split, size)
 
-        second = next(domain for domain in domains if domain != first)
         notes = [f"given: {shown(first)}, to be made: {shown(second)}, without pairs"]
         columns: dict[str, Column] = {"image": ImageSpace(self.channels, *size), "domain": Labels()}
         return RowStream(columns, sum(map(len, found)), rows(), splits, lambda: [*notes, *source.container.notes()])
+
+    def _found(self, sources: Sequence[Files]) -> tuple[list[list[tuple[str, str, str | None]]], tuple[str, str]]:
+        """(name, domain, split) of each source's pictures, and the domains: what is given, what is to be made."""
+        found = [_domains(each) if self.other is None else _whole(each, place) for place, each in enumerate(sources)]
+        domains = sorted({domain for names in found for _, domain, _ in names}, key=natural)
+        if len(domains) != 2:
+            raise DataError(
+                f"{shown(sources[0].name)} has {len(domains)} domains ({listed(map(shown, domains), 8) or 'none'}), "
+                f"and two are needed: give {self.wants}"
+            )
+        first = self.given or domains[0]
+        if first not in domains:
+            raise UsageError(
+                f"--given names one of the domains {listed(domains)}, not {first!r}{near_miss(first, domains)}"
+            )
+        return found, (first, next(domain for domain in domains if domain != first))
 
     def columns(self, entry: Entry) -> dict[str, Column]:
         image = super().columns(entry)["image"]
@@ -122,11 +128,7 @@ class UnpairedReader(Reader):
         """The second source, where it is given."""
         if self.other is None:
             return []
-        found = find(self.other)
-        stack.callback(found.close)
-        if not isinstance(found, Files):
-            raise DataError(f"{shown(self.other)} holds no pictures: give {self.wants}")
-        return [found]
+        return [stack.enter_context(closing(find_files(self.other, "pictures", self.wants)))]
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,9 @@ class WaveReader(Reader):
     @classmethod
     def reads(cls, source: Source) -> bool:
         """Whether it holds WAV files, and no pictures, which then are meant."""
-        return isinstance(source, Files) and not source.container.names() and bool(_sounds(source).container.names())
+        if not isinstance(source, Files) or source.container.holds_any():
+            return False
+        return _sounds(source).container.holds_any()
 
     def identity(self, source: Source) -> Any:
         assert isinstance(source, Files)

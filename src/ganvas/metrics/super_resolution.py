@@ -17,8 +17,9 @@ from torch import Tensor
 from ganvas.data.bicubic import resized, shrunk
 from ganvas.data.decode import Damaged, decode, fit, quiet
 from ganvas.data.image_files import Files
+from ganvas.data.photos import PhotoReader
 from ganvas.data.rows import stem_of
-from ganvas.data.sources import find
+from ganvas.data.sources import find_files
 from ganvas.errors import DataError, UsageError
 from ganvas.features import ImageExtractor, extractor
 from ganvas.features.lite import at_hand
@@ -75,7 +76,7 @@ def evaluate_enlarging(
     small: dict[str, int] = {}
     seconds = pixels = count = 0.0
     digest = hashlib.sha256()
-    files = open_files(data)
+    files = find_files(data, "photos", PhotoReader.wants)
     with closing(files), quiet():
         names = partners(files)
         for pair in steps(pairs_of(files, names, low, upscaler.scale, digest), len(names), "enlarging", progress):
@@ -143,7 +144,7 @@ def partners(files: Files) -> dict[str, tuple[str, str | None]]:
 def pairs_of(
     files: Files, names: dict[str, tuple[str, str | None]], low: str | Path | None, scale: int, digest: Any
 ) -> Iterator[Pair]:
-    others = None if low is None else open_files(low)
+    others = None if low is None else find_files(low, "photos", PhotoReader.wants)
     stems = {} if others is None else {stem_of(name): name for name in others.container.names()}
     try:
         for name, (high_name, low_name) in names.items():
@@ -182,14 +183,6 @@ def _read(files: Files, name: str, digest: Any) -> np.ndarray:
         ) from None
     digest.update(name.encode("utf-8", "surrogatepass") + b"\0" + hashlib.sha256(content).digest())
     return fit(image, (image.height, image.width), 1 if image.mode == "L" else 3)
-
-
-def open_files(source: str | Path) -> Files:
-    origin = find(source)
-    if not isinstance(origin, Files):
-        origin.close()
-        raise DataError(f"{shown(str(source))} holds no photos: give a folder or an archive of image files")
-    return origin
 
 
 def _tensor(pixels: np.ndarray) -> Tensor:
