@@ -100,6 +100,20 @@ def test_folder_and_archives_are_the_same_data(tmp_path: Path) -> None:
     assert opened(archives[2]).name == "a"
 
 
+def test_an_archive_that_is_prepared_is_not_listed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = as_tar(tmp_path / "a.tar.gz", images("a.png b.png c.png"), "w:gz")
+    before = opened(path)
+    monkeypatch.setattr(containers.Tar, "_list", lambda archive: pytest.fail("it was listed"))
+    assert opened(path).fingerprint == before.fingerprint
+
+
+def test_an_archive_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed, whole = [], containers.Tar._list
+    monkeypatch.setattr(containers.Tar, "_list", lambda archive: listed.append(archive.endings) or whole(archive))
+    opened(as_tar(tmp_path / "a.tar", images("a.png b.png c.png")))
+    assert listed == [containers.IMAGES]
+
+
 def test_a_path_may_go_on_into_an_archive(tmp_path: Path) -> None:
     path = as_zip(tmp_path / "set.zip", images("train/a.png train/b.png train/c.png other/d.png"))
     assert all_names(opened(f"{path}/train")) == ["a.png", "b.png", "c.png"]

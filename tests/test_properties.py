@@ -266,7 +266,6 @@ def test_numbers_that_no_float_holds_are_refused(kind, value):
     assert refused(Option("learning_rate", kind, 1), value)
 
 
-@pytest.mark.xfail(raises=AssertionError, strict=True, reason="Option.check quotes such a value as it is")
 def test_an_error_is_one_line_where_the_value_is_two():
     assert refused(Option("learning_rate", float, 0.1, range=Range(0, 1)), "\n2")
 

@@ -162,6 +162,16 @@ def test_labels_head_the_columns_only_where_columns_are_labels(tmp_path: Path) -
     assert "catdogowl" not in page.words
 
 
+def test_labels_are_told_by_the_inputs_and_not_by_the_names_of_arguments(tmp_path: Path) -> None:
+    told = {"name": "label", "kind": "class", "shape": [], "classes": 3, "names": ["cat", "dog", "owl"]}
+    renamed = {key: value for key, value in CONFIG["arguments"].items() if key not in ("classes", "conditional")}
+    cases = ([told], True), ([], False), ([{**told, "classes": -1}], False), ("nonsense", False)
+    for place, (inputs, seen) in enumerate(cases):
+        arguments = renamed if seen else CONFIG["arguments"]
+        run = run_folder(tmp_path / str(place), GAME, {**CONFIG, "arguments": arguments, "inputs": inputs})
+        assert ("catdogowl" in Page(write_report(run)).words) is seen
+
+
 def test_everything_hostile_is_shown_and_nothing_of_it_runs(tmp_path: Path) -> None:
     config = {
         **dict.fromkeys(CONFIG, HOSTILE),

@@ -25,7 +25,6 @@ KINDS = {kind.kind for kind in ganvas.spaces.kinds.values() if kind.__module__.s
 STILL: dict[str, dict[str, int]] = {
     "a batch type": {},
     "enlarging": {
-        "cli.sample": 1,
         "exporting.card": 1,
         "exporting.web": 1,
         "metrics.evaluate": 1,

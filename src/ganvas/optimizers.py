@@ -1,13 +1,13 @@
 """Optimizers by name, in their fused form where PyTorch has one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer, RMSprop
 
 Name = Literal["adam", "rmsprop", "sgd"]
-Network = nn.Module | list[nn.Module]
+Network = nn.Module | Sequence[nn.Module]
 
 
 def optimizer(
@@ -45,7 +45,7 @@ def players(
     made = {}
     for player, held in networks.items():
         own, rate = held if isinstance(held, tuple) else (held, lr)
-        modules = own if isinstance(own, list) else [own]
+        modules = [own] if isinstance(own, nn.Module) else own
         trained = [each for module in modules for each in module.parameters() if each.requires_grad]
         made[player] = optimizer(name, trained, lr=rate, beta1=beta1, beta2=beta2)
     return made

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
 from ganvas.errors import UsageError, near_miss
+from ganvas.text import shown
 
 REQUIRED = inspect.Parameter.empty
 
@@ -112,7 +113,7 @@ class Option:
 
     @property
     def flag(self) -> str:
-        return "--" + self.name.replace("_", "-")
+        return flag_of(self.name)
 
     @property
     def metavar(self) -> str:
@@ -148,7 +149,9 @@ class Option:
         if self.range is not None and not all(self.range.low <= each <= self.range.high for each in numbers):
             low, high = (f"{bound:g}" for bound in (self.range.low, self.range.high))
             admitted = f"{low} to {high}" if math.isfinite(self.range.high) else f"{low} or more"
-            raise UsageError(f"{self.flag} must be {admitted}, not {number if numbers is number else value}")
+            raise UsageError(
+                f"{self.flag} must be {admitted}, not {number if numbers is number else shown(str(value))}"
+            )
         return number
 
     def _convert(self, value: Any) -> Any:
@@ -164,6 +167,11 @@ class Option:
         if self.kind is float and not math.isfinite(converted):
             raise ValueError
         return converted
+
+
+def flag_of(name: str) -> str:
+    """The flag of an argument: `d_steps` is `--d-steps`."""
+    return "--" + name.replace("_", "-")
 
 
 def read_options(constructor: Callable[..., Any]) -> list[Option]:

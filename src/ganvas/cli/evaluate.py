@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ganvas.cli.parsing import Parser, add_options, number_of
 from ganvas.errors import UsageError
-from ganvas.options import Option
+from ganvas.options import Option, flag_of
 
 if TYPE_CHECKING:
     from ganvas.metrics.judgement import Report
@@ -124,7 +124,7 @@ def _judged_pairs(parsed: argparse.Namespace) -> Report:
 
 
 def _flag(name: str) -> str:
-    return f"-{name}" if len(name) == 1 else f"--{name.replace('_', '-')}"
+    return f"-{name}" if len(name) == 1 else flag_of(name)
 
 
 def _list(text: str | None) -> list[str] | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ganvas import recipes
 from ganvas.cli.parsing import Parser, help_of, own_options
-from ganvas.options import Option
+from ganvas.options import Option, flag_of
 
 EXAMPLES = """examples:
   ganvas recipes
@@ -55,7 +55,7 @@ def run(words: list[str]) -> int:
         choices = f" {'|'.join(map(str, option.choices))}" if option.choices else ""
         print(f"  {option.flag}{choices:<2} {help_of(option).replace('%%', '%')}")
     for preset, values in recipe.presets.items():
-        flags = " ".join(f"{Option(key, str, None).flag} {value}" for key, value in values.items())
+        flags = " ".join(f"{flag_of(key)} {value}" for key, value in values.items())
         print(f"  --preset {preset}: {flags}")
     return 0
 

@@ -14,6 +14,7 @@ from typing import Any
 from ganvas.cli.parsing import Parser, number_of
 from ganvas.errors import GanvasError, UsageError
 from ganvas.inputs import Input, given_of, inputs_from_json
+from ganvas.options import flag_of
 from ganvas.text import listed
 
 EXAMPLES = """examples:
@@ -45,7 +46,7 @@ def run(words: list[str]) -> int:
         for name, each in inputs.items()
         if (value := getattr(parsed, _GIVEN + name, None)) is not None
     }
-    _check_given(parsed.run, inputs, given, parsed.recipe)
+    _check_given(parsed.run, inputs, given)
     more: dict[str, Any] = {"seed": seed, "truncation": truncation, "recipe": parsed.recipe, "given": given}
     from ganvas.model import files
 
@@ -95,10 +96,6 @@ def _parser(inputs: Mapping[str, Input]) -> Parser:
     return parser
 
 
-def flag_of(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
 def _inputs(words: Sequence[str]) -> dict[str, Input]:
     """What the run that the words name declares; of one from before runs said so, by loading it. {} where they name
     none."""
@@ -146,15 +143,13 @@ def _content(name: str, path: str) -> bytes:
         raise UsageError(f"{flag_of(name)} {path} cannot be read: {error.strerror or error}") from None
 
 
-def _check_given(run: str, inputs: Mapping[str, Input], given: Mapping[str, Any], recipe: str | None) -> None:
+def _check_given(run: str, inputs: Mapping[str, Input], given: Mapping[str, Any]) -> None:
     """Raises UsageError, with what to do, where something must be given and is not."""
-    lacking = [name for name in given_of(inputs) if name not in given]
+    wanted = given_of(inputs)
+    lacking = [name for name in wanted if name not in given]
     if not lacking:
         return
-    from ganvas.model import load
-    from ganvas.upscaling import is_enlarger
-
     flags = " ".join(f"{flag_of(name)} FILE" for name in lacking)
     more = f", or for photos: ganvas upscale IN... --out PATH --model {run}"
-    hint = more if is_enlarger(load(run, recipe=recipe)) else ""
+    hint = more if any(each.scale > 1 for each in wanted.values()) else ""
     raise UsageError(f"{run} makes something of what it is given, so give {listed(lacking)}: {flags}{hint}")

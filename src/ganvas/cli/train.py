@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ganvas import recipes
 from ganvas.cli.parsing import Parser, add_options, own_options
 from ganvas.errors import UsageError, near_miss
-from ganvas.options import Option, read_options
+from ganvas.options import Option, flag_of, read_options
 from ganvas.settings import Settings
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def run(words: list[str]) -> int:
         durations = {key: value for key, value in chosen.items() if key in api.DURATIONS}
         extra = [key for key in chosen if key not in durations]
         if extra or any(parsed[each] for each in ("out", "preset", "start")):
-            flag = Option(extra[0], str, None).flag if extra else "--out, --preset or --start"
+            flag = flag_of(extra[0]) if extra else "--out, --preset or --start"
             raise UsageError(f"--resume keeps what the run was begun with, so it does not take {flag}")
         job = api.prepare_resume(
             Path(parsed["resume"]),

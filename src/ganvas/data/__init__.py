@@ -4,7 +4,8 @@ sources         what a SOURCE is: a built-in name, a folder, an archive, an arra
 containers      folders and archives of files, read where they are
 decode          image files as pixels, however hostile
 readers         how a source becomes named columns: the base of all kinds, and their options
-images, points, photos  the kinds: each a batch type with its reader. A new kind is one more such file
+images, points, photos, pairs, unpaired, waves
+                the kinds: each a batch type with its reader. A new kind is one more such file
 batches         all of them: the typed batches that a recipe's losses receive
 columns, rows   what is read: items, as values of spaces and labels
 cache, manifest prepared once into memory-mapped files, one a column, and what is written down about them

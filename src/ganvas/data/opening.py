@@ -16,7 +16,7 @@ from ganvas.data.readers import Reader
 from ganvas.data.rows import Source
 from ganvas.data.sources import find
 from ganvas.errors import DataError, RunError, UsageError, near_miss
-from ganvas.options import Option, checked
+from ganvas.options import checked, flag_of
 from ganvas.spaces import Space
 from ganvas.text import shown
 
@@ -150,8 +150,7 @@ def _reader(batch: type[Batch], text: str, options: Mapping[str, Any], wanted: S
             continue
         others = [other.kind for other in dict.fromkeys([*wanted, *BUILT_IN]) if name in other.reader.option_names()]
         if others:
-            flag = Option(name, str, None).flag
-            raise UsageError(f"{flag} is for {', '.join(others)}, and {shown(text)} is read as {batch.kind}")
+            raise UsageError(f"{flag_of(name)} is for {', '.join(others)}, and {shown(text)} is read as {batch.kind}")
         hint = near_miss(name, known) or "; there are none"
         raise UsageError(f"{batch.kind} have no option {name!r}{hint}")
     return batch.reader(**checked(batch.reader, given))

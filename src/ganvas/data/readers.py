@@ -104,10 +104,10 @@ class Reader:
 
     @classmethod
     def form_of(cls, space: Space) -> dict[str, Any]:
-        """The options with which a source comes in the form of this space, where it can: those that the space's facts
-        name."""
-        facts = space.facts()
-        return {name: facts[name] for name in cls.option_names() if name in facts}
+        """The options with which a source comes in the form of this space, where it can: those of the space that the
+        reader has."""
+        options = space.options()
+        return {name: options[name] for name in cls.option_names() if name in options}
 
     def options(self) -> dict[str, Any]:
         """The fields, fit for JSON, without those that leave something to the data."""

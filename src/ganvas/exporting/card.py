@@ -73,8 +73,7 @@ def _sampler(source: Exportable) -> Words:
         made = f"makes {model.space}"
         commands = "`ganvas sample`, `ganvas evaluate`, `ganvas serve` and `ganvas export` take"
     else:
-        played = {model.space.element, given[1].space.element}
-        pipeline = {"img": "image-to-image", "audio": "audio-to-audio"}[played.pop()] if len(played) == 1 else None
+        pipeline = model.space.change if given[1].space.change == model.space.change else None
         call = f"model.transform({given[0]})  # {_shape(model, 'n')}"
         made = f"changes {given[1].space}" if model.any_size else f"makes {model.space} of {given[1].space}"
         commands = "`ganvas sample`, `ganvas serve` and `ganvas export` take"

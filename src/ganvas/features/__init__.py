@@ -1,8 +1,8 @@
 """Extractors: frozen networks whose features scores, content losses and projected discriminators look at.
 
 `extractor("lite0")` needs no download: a Python package carries its ImageNet weights. So does another for its larger
-sister, with the extra `lite2`. A score always carries the name
-of its extractor, since numbers from two of them have nothing to do with each other.
+sister, with the extra `lite2`. A score always carries the name of its extractor, since numbers from two of them have
+nothing to do with each other.
 """
 
 from __future__ import annotations

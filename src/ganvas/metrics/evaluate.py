@@ -23,7 +23,7 @@ from ganvas.metrics.passport import Score, about_extractor, passport
 from ganvas.metrics.samples import check_same_space, count_of, of_data, of_model, of_source
 from ganvas.metrics.scores import ALIASES, DIGIT_READER, METRICS, Case
 from ganvas.model import Model, load, zoo
-from ganvas.options import Option
+from ganvas.options import flag_of
 from ganvas.recipe import Recipe
 from ganvas.run import read_config
 from ganvas.text import shown
@@ -75,7 +75,7 @@ def evaluate(
     opened = _opened(source, recipe)
     if opened[0] is not None and is_enlarger(opened[0]):
         low = options.pop("low", None)
-        others = {Option(name, str, None).flag: value for name, value in options.items()}
+        others = {flag_of(name): value for name, value in options.items()}
         for flag, value in {"-n": n, "--truncation": truncation, **others}.items():
             if value is not None:
                 raise UsageError(f"a model that enlarges photos is judged on whole photos, and does not take {flag}")
@@ -191,16 +191,16 @@ def _data(
     elif run is None or model is None:
         raise UsageError("say what to compare with: --data digits, or a folder, an archive or an array file")
     elif options:
-        flags = ", ".join(Option(name, str, None).flag for name in options)
+        flags = ", ".join(flag_of(name) for name in options)
         raise UsageError(f"{flags}: goes with --data; without it the data of the run are read as they were")
     else:
         opened = _data_of(run, model, data_root, progress)
     if model is not None and model.space != opened.space:
-        form, facts = model.space.facts(), opened.space.facts()
+        form, own = model.space.options(), opened.space.options()
         fitting = [
             f"{option.flag} {option.check(form[option.name])}"
             for option in opened.reader.flags()
-            if option.name in form and form[option.name] != facts[option.name]
+            if option.name in form and form[option.name] != own.get(option.name)
         ]
         hint = f"; bring it to the same form with {' '.join(fitting)}" if fitting else ""
         raise DataError(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ganvas.errors import RunError, UsageError, near_miss
-from ganvas.inputs import Given, Input, inputs_from_json, names_of, with_names
+from ganvas.inputs import Given, Input, given_of, inputs_from_json, names_of, with_names
 from ganvas.model import zoo
 from ganvas.model.tiles import TILE, multiple_of, strips
 from ganvas.networks.interpolation import between
@@ -57,7 +57,7 @@ class Model:
     @property
     def given(self) -> dict[str, Given]:
         """The inputs that must be given, by name: none where it makes samples of nothing but noise and classes."""
-        return self.recipe.given()
+        return given_of(self.inputs)
 
     @property
     def any_size(self) -> bool:

@@ -39,7 +39,6 @@ GridWeight = Annotated[
     float, Range(0, 1e4), "weight of the loss on a grid that repeats with every pixel of the low resolution"
 ]
 Judge = Annotated[Literal["paper", "patch"], "paper: one judgement of each photo; patch: one of every place in it"]
-Warmup = Annotated[float, Range(0, 1), "share of the planned length with the pixel loss alone; 1 trains no GAN"]
 WEIGHT, RATE = Range(0, 1e4), Range(1e-7, 1, log=True)
 
 
@@ -57,7 +56,7 @@ class Stages(Group):
     objective: arg.Objective = "non-saturating"
     discriminator: Judge = "paper"
     discriminator_width: arg.Width = 16
-    warmup: Warmup = 0.5
+    warmup: arg.Warmup = 0.5
     lr: Annotated[float, RATE, "learning rate of the warm-up"] = 1e-3
     adversarial_lr: Annotated[float, RATE, "learning rate of both players after the warm-up"] = 1e-4
     beta1: arg.Beta1 = 0.9

@@ -47,8 +47,7 @@ class ACGAN(Recipe):
         return {"latent": Normal((self.latent,)), **label(self.images.classes)}
 
     def optimizers(self) -> Optimizers:
-        judges: list[nn.Module] = [self.discriminator, self.classifier]
-        return self.contest.optimizers(discriminator=judges, generator=self.generator)
+        return self.contest.optimizers(discriminator=[self.discriminator, self.classifier], generator=self.generator)
 
     def turns(self, progress: Progress, batches: Batches[Images]) -> Turns:
         return self.contest.turns(progress, batches, discriminator=self.d_losses, generator=self.g_losses)

@@ -12,13 +12,12 @@ level.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import smooth_l1_loss
-from torch.optim import Optimizer
 
 from ganvas import arguments as arg
 from ganvas.data.batches import Unpaired
@@ -27,7 +26,7 @@ from ganvas.networks.patch import PatchDiscriminator
 from ganvas.networks.spectral import advance
 from ganvas.networks.translation import Translator
 from ganvas.options import Range
-from ganvas.recipe import Losses, Progress, Recipe, Results, Turn
+from ganvas.recipe import Batches, Losses, Optimizers, Progress, Recipe, Results, Turn, Turns
 from ganvas.spaces import FREE, ImageSpace
 
 
@@ -63,7 +62,7 @@ class CycleGAN(Recipe):
     def inputs(self) -> dict[str, Input]:
         return {"source": Given(ImageSpace(self.channels, FREE, FREE))}
 
-    def optimizers(self) -> dict[str, Optimizer]:
+    def optimizers(self) -> Optimizers:
         generators: list[nn.Module] = [self.to_b, self.to_a]
         return self.contest.optimizers(generators=generators, judge_a=self.judge_a, judge_b=self.judge_b)
 
@@ -71,7 +70,7 @@ class CycleGAN(Recipe):
         """All learning rates fall linearly to zero in the second half (section 4)."""
         return dict.fromkeys(("generators", "judge_a", "judge_b"), min(1.0, 2 * (1 - progress.fraction)))
 
-    def turns(self, progress: Progress, batches: Iterator[Unpaired]) -> Iterator[Turn]:
+    def turns(self, progress: Progress, batches: Batches[Unpaired]) -> Turns:
         real = next(batches)
         yield Turn("judge_a", self.a_losses, real, after=self.remember_a)
         yield Turn("judge_b", self.b_losses, real, after=self.remember_b)
@@ -93,7 +92,7 @@ class CycleGAN(Recipe):
             earlier = torch.rand(len(fake), 1, 1, 1, device=fake.device) < 0.5
             shown = torch.where(earlier, pool[place], fake)
         losses = self.contest.d_losses(self.get_submodule(f"judge_{domain}"), real, shown)
-        return Losses(losses.terms, losses.real_logits, losses.fake_logits, losses.scale, kept={"fake": fake})
+        return replace(losses, kept={"fake": fake})
 
     def generator_losses(self, real: Unpaired) -> Losses:
         a, b = real.other, real.image

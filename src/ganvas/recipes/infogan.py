@@ -56,19 +56,15 @@ class InfoGAN(Recipe):
         self.information, self.information_numbers, self.g_lr = information, information_numbers, g_lr
         self.generator = ConvolutionalGenerator(latent=latent + categories + numbers, width=width, **images.facts)
         self.discriminator = ConvolutionalDiscriminator(width=width, **images.facts)
-        self.recognition = nn.Sequential(
-            nn.Linear(self.discriminator.outputs, 128),
-            nn.BatchNorm1d(128),
-            nn.LeakyReLU(0.1),
-            nn.Linear(128, categories + 2 * numbers),
-        )
+        hidden = nn.Linear(self.discriminator.outputs, 128), nn.BatchNorm1d(128), nn.LeakyReLU(0.1)
+        self.recognition = nn.Sequential(*hidden, nn.Linear(128, categories + 2 * numbers))
 
     def inputs(self) -> dict[str, Input]:
         codes = {"category": Category(self.categories), "codes": Uniform((self.numbers,))}
         return {"latent": Normal((self.latent,)), **codes}
 
     def optimizers(self) -> Optimizers:
-        judges: list[nn.Module] = [self.discriminator, self.recognition]
+        judges = [self.discriminator, self.recognition]
         return self.contest.optimizers(discriminator=judges, generator=(self.generator, self.g_lr))
 
     def turns(self, progress: Progress, batches: Batches[Images]) -> Turns:

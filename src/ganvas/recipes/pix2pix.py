@@ -12,13 +12,11 @@ difference alone, so that the game begins with pictures worth judging. The netwo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn.functional import l1_loss
-from torch.optim import Optimizer
 
 from ganvas import arguments as arg
 from ganvas.data.batches import Pairs
@@ -26,7 +24,7 @@ from ganvas.inputs import Given, Input
 from ganvas.networks.patch import PatchDiscriminator
 from ganvas.networks.spectral import advance
 from ganvas.networks.translation import Translator
-from ganvas.recipe import Losses, Progress, Recipe, Results, Turn
+from ganvas.recipe import Batches, Losses, Optimizers, Progress, Recipe, Results, Turn, Turns
 from ganvas.spaces import FREE, ImageSpace
 
 
@@ -57,7 +55,7 @@ class Pix2Pix(Recipe):
     def inputs(self) -> dict[str, Input]:
         return {"source": Given(ImageSpace(self.source_channels, FREE, FREE))}
 
-    def optimizers(self) -> dict[str, Optimizer]:
+    def optimizers(self) -> Optimizers:
         return self.contest.optimizers(discriminator=self.discriminator, generator=self.generator)
 
     def rates(self, progress: Progress) -> dict[str, float]:
@@ -65,7 +63,7 @@ class Pix2Pix(Recipe):
         rest = min(1.0, 2 * (1 - progress.fraction))
         return {"discriminator": rest, "generator": rest}
 
-    def turns(self, progress: Progress, batches: Iterator[Pairs]) -> Iterator[Turn]:
+    def turns(self, progress: Progress, batches: Batches[Pairs]) -> Turns:
         real = next(batches)
         if progress.fraction >= self.warmup:
             yield Turn("discriminator", self.discriminator_losses, real, after=self.follow)

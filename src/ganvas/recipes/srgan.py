@@ -45,9 +45,7 @@ class SRGAN(SuperResolution):
             Literal[1, 2], "2 works at half the low resolution in wider layers, which CPUs are quicker at"
         ] = 1,
         upsample: Upsample = "last",
-        stages: Stages = Stages.open(
-            pixel_loss="l1", pixel_weight=1.0, adversarial_weight=1e-3, objective="non-saturating", lr=1e-3
-        ),
+        stages: Stages = Stages.open(pixel_weight=1.0, adversarial_weight=1e-3, objective="non-saturating", lr=1e-3),
     ) -> None:
         shape: dict[str, Any] = {"channels": images.channels, "scale": scale, "first": upsample == "first"}
         shape |= {"width": width, "blocks": blocks}

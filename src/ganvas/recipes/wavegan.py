@@ -10,17 +10,14 @@ and projection where the data has them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
-
-from torch.optim import Optimizer
 
 from ganvas import arguments as arg
 from ganvas.data.batches import Waves
 from ganvas.inputs import Input, Normal, label
 from ganvas.networks.waves import WaveDiscriminator, WaveGenerator
 from ganvas.penalties import gradient_penalty
-from ganvas.recipe import Losses, Progress, Recipe, Turn
+from ganvas.recipe import Batches, Losses, Optimizers, Progress, Recipe, Turns
 
 
 class WaveGAN(Recipe):
@@ -43,7 +40,7 @@ class WaveGAN(Recipe):
         contest: arg.Contest = arg.Contest(objective="wasserstein", lr=2e-4, beta1=0.5, beta2=0.9, d_steps=2),
     ) -> None:
         super().__init__()
-        self.classes = classes if conditional else 0
+        self.classes = arg.condition(classes, conditional)
         self.latent, self.penalty, self.contest = latent, penalty, contest
         self.generator = WaveGenerator(
             latent=latent, channels=channels, length=samples, width=width, classes=self.classes
@@ -53,10 +50,10 @@ class WaveGAN(Recipe):
     def inputs(self) -> dict[str, Input]:
         return {"latent": Normal((self.latent,)), **label(self.classes)}
 
-    def optimizers(self) -> dict[str, Optimizer]:
+    def optimizers(self) -> Optimizers:
         return self.contest.optimizers(critic=self.critic, generator=self.generator)
 
-    def turns(self, progress: Progress, batches: Iterator[Waves]) -> Iterator[Turn]:
+    def turns(self, progress: Progress, batches: Batches[Waves]) -> Turns:
         return self.contest.turns(progress, batches, critic=self.critic_losses, generator=self.generator_losses)
 
     def critic_losses(self, real: Waves) -> Losses:

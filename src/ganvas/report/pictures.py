@@ -12,6 +12,7 @@ from typing import Any
 from PIL import Image
 
 from ganvas.errors import RunError
+from ganvas.inputs import inputs_from_json, names_of
 from ganvas.run import mapping, number, timeline
 from ganvas.spaces import FREE, Space, space_from_config
 from ganvas.text import plain
@@ -143,15 +144,27 @@ def _encoded(pictures: Sequence[Image.Image], budget: int) -> list[str]:
 
 def _column_labels(config: Mapping[str, Any], picture: Image.Image) -> list[str]:
     """The labels above the picture's columns; [] where its columns are not labels."""
-    arguments, space = mapping(config.get("arguments")), _space(config)
-    names, classes = mapping(config.get("data")).get("labels"), number(arguments.get("classes"))
-    conditional = bool(classes) and arguments.get("conditional", True) is True
-    if not conditional or space is None or not space.tile or not isinstance(names, list) or len(names) != classes:
+    space, names = _space(config), _labels(config)
+    if not names or space is None or not space.tile:
         return []
     columns = space.layout(len(names))[1]
     if space.columns_of(picture) != columns:
         return []
     return [plain(names[index]) for index in timeline.labels_shown(len(names), columns)]
+
+
+def _labels(config: Mapping[str, Any]) -> Sequence[Any]:
+    """The names of the labels that the run's samples are conditioned on; () where there are none."""
+    if "inputs" in config:
+        try:
+            return names_of(inputs_from_json(config["inputs"])).get("label", ())
+        except RunError:
+            return ()
+    # Runs of before their inputs were told say it by their arguments.
+    arguments, names = mapping(config.get("arguments")), mapping(config.get("data")).get("labels")
+    classes = number(arguments.get("classes"))
+    conditional = bool(classes) and arguments.get("conditional", True) is True
+    return names if conditional and isinstance(names, list) and len(names) == classes else ()
 
 
 def noun_of(config: Mapping[str, Any]) -> str:

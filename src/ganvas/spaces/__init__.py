@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from ganvas.spaces.base import FREE, GAP, Space, kinds, space_from_config, space_to_config
 from ganvas.spaces.image import ImageSpace
-from ganvas.spaces.pictures import save_picture
+from ganvas.spaces.pictures import encoded, save_picture
 from ganvas.spaces.point import PointSpace
 from ganvas.spaces.wave import WaveSpace
 
@@ -26,6 +26,7 @@ __all__ = [
     "PointSpace",
     "Space",
     "WaveSpace",
+    "encoded",
     "kinds",
     "save_picture",
     "space_from_config",

@@ -51,7 +51,8 @@ class Space(ABC):
 
     suffix, media_type, element: of the file of one sample, and of the HTML element that plays it. crisp: whether a page
     shows small pictures with sharp pixels. canvas: how the script of an exported page draws samples, None where it
-    cannot. task: what the Hub calls making samples from noise, None where it has no word for it.
+    cannot. task, change: what the Hub calls making samples from noise, and of others of this kind; None where it has no
+    word for it.
 
     few: training items below which there is too little data, whatever else is. steady: the recipe that was made against
     mode collapse, "" where there is none for this kind.
@@ -68,6 +69,7 @@ class Space(ABC):
     crisp: ClassVar[bool] = False
     canvas: ClassVar[Literal["pixels", "scatter"] | None] = None
     task: ClassVar[str | None] = None
+    change: ClassVar[str | None] = None
     few: ClassVar[int] = 0
     steady: ClassVar[str] = ""
 

@@ -42,6 +42,7 @@ class ImageSpace(Space):
     crisp = True
     canvas = "pixels"
     task = "unconditional-image-generation"
+    change = "image-to-image"
     few = 200
     steady = "r3gan"
     channels: int

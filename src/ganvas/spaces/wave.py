@@ -53,6 +53,7 @@ class WaveSpace(Space):
     suffix = ".wav"
     media_type = "audio/wav"
     element = "audio"
+    change = "audio-to-audio"
     few = 200
     rate: int
     samples: int
@@ -76,13 +77,12 @@ class WaveSpace(Space):
         return {"rate": self.rate, "samples": self.samples, "channels": self.channels, "shape": self.shape}
 
     def options(self) -> dict[str, Any]:
-        return {"rate": self.rate, "seconds": self.samples / self.rate, "channels": self.channels}
+        return {"rate": self.rate, "seconds": self.samples / self.rate}
 
     def matching(self, other: Space) -> str:
-        if not isinstance(other, WaveSpace):
+        if not isinstance(other, WaveSpace) or self.channels != other.channels:
             return ""
-        channels = min(self.channels, other.channels)
-        return f"--rate {self.rate} --seconds {self.samples / self.rate:g} --channels {channels}"
+        return f"--rate {self.rate} --seconds {self.samples / self.rate:g}"
 
     # -- samples and what is kept of them -------------------------------------------------------------------------
 

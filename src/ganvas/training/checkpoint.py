@@ -18,7 +18,7 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -26,9 +26,6 @@ from safetensors.torch import load, save
 from ganvas.errors import RunError, TrainingError
 from ganvas.files import flush_folder, write_atomically
 from ganvas.recipe import Recipe, frozen_names
-
-if TYPE_CHECKING:
-    pass
 
 FORMAT = 1
 

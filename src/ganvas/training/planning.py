@@ -42,7 +42,7 @@ def plan(training: Training, data: Data, name: str, arguments: Mapping[str, Any]
         )
     lines.append(f"length: {_length(training)}")
     lines.append(f"hardware: {hardware.describe(training.device)}, {training.precision}")
-    averaging = f"half-life {settings.ema:g} images" if settings.ema else "off"
+    averaging = f"half-life {settings.ema:g} {data.space.noun}" if settings.ema else "off"
     lines.append(f"averaged weights: {averaging}; seed {settings.seed}")
     if not installed("tensorboard"):
         lines.append('note: no TensorBoard events, which need its package: pip install "ganvas[tensorboard]"')

@@ -21,7 +21,6 @@ from ganvas.errors import RunError, UsageError
 from ganvas.inputs import Given
 from ganvas.model import TILE, Model, count, load, multiple_of, own_network, strips
 from ganvas.networks.upscaling import Bicubic
-from ganvas.spaces import ImageSpace
 from ganvas.training import Processes, channels_last, pick_device, pick_precision
 
 DEFAULT = "zoo:photo-x4"
@@ -95,7 +94,7 @@ class Upscaler:
         if self.scale > given.scale:
             raise UsageError(f"{model.name} enlarges {given.scale} times, and --scale asks for {self.scale}")
         self.device = pick_device(device, Processes())
-        self.precision = pick_precision(precision, self.device, ImageSpace(3, 1, 1))
+        self.precision = pick_precision(precision, self.device, given.space)
         styled = model.styled(style)
         elsewhere = styled.recipe.device != self.device
         recipe = copy.deepcopy(styled.recipe).to(self.device) if elsewhere else own_network(styled.recipe)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 
 from ganvas.model import Model, folder_of
+from ganvas.spaces import encoded
 
 Classes = Mapping[str, Tensor]
 """Of n samples: the numbers of their classes (n,), by the name of the input."""
@@ -17,9 +18,7 @@ Classes = Mapping[str, Tensor]
 
 def as_png(model: Model, samples: Tensor, classes: Classes, seed: int) -> bytes:
     """One picture: the sample, or a grid of them."""
-    buffer = io.BytesIO()
-    model.space.show(samples).save(buffer, format="PNG")
-    return buffer.getvalue()
+    return encoded(model.space.show(samples))
 
 
 def as_json(model: Model, samples: Tensor, classes: Classes, seed: int) -> bytes:
