@@ -20,8 +20,9 @@ from ganvas.data.opening import open_data, open_like, reopen
 from ganvas.data.points import PointReader
 from ganvas.data.readers import SourceName
 from ganvas.data.stream import Stream
+from ganvas.data.waves import WaveReader, Waves
 from ganvas.errors import DataError, RunError, UsageError
-from ganvas.spaces import ImageSpace
+from ganvas.spaces import ImageSpace, WaveSpace
 from test_cli import TINY, ganvas, refused
 from voxels import VoxelReader, Voxels, VoxelSpace
 
@@ -207,6 +208,13 @@ def test_files_with_colours_are_gray_where_gray_is_asked_for(tmp_path):
     # Compared with gray images, those in colour stay what they are.
     assert open_like(tmp_path, ImageSpace(1, 4, 4), progress=False).space == ImageSpace(3, 4, 4)
     assert open_like(tmp_path, ImageSpace(1, 4, 4), channels="1", progress=False).space == ImageSpace(1, 4, 4)
+
+
+def test_sounds_are_brought_to_the_rate_and_the_length_that_are_wanted(tmp_path):
+    source, _ = WaveReader.example(tmp_path)
+    for wanted in (WaveSpace(8000, 64), WaveSpace(4000, 96)):
+        assert open_like(source, wanted, Waves, progress=False).space == wanted
+    assert WaveSpace(8000, 64).matching(WaveSpace(4000, 96)) == "--rate 8000 --seconds 0.008"
 
 
 def test_a_colour_among_gray_images_widens_those_before_and_changes_nothing_else(tmp_path):
