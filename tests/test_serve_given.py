@@ -130,7 +130,7 @@ def test_it_is_told_of_like_every_route(client):
     assert client.post("/v1/samples", json={}).status_code == 404
     about = client.get("/v1/model").json()
     assert [each["kind"] for each in about["inputs"]] == ["normal", "given", "class"]
-    assert about["space"] is not None and about["upscaler"] is None
+    assert about["space"] is None and about["upscaler"] is None  # as large as what is sent
     document = client.get("/openapi.json").json()
     assert "/v1/transform" in document["paths"] and "/v1/upscale" not in document["paths"]
     fields = document["components"]["schemas"]["Body_transform_v1_transform_post"]["properties"]
@@ -164,9 +164,13 @@ def png_that_says(width: int, height: int) -> bytes:
 
 
 BAD = {
-    "text with the name of a picture": (b"dear reader", {}, "source: not an image"),
+    "text with the name of a picture": (b"dear reader", {}, "source: this is no image file that can be read"),
     "nothing": (b"", {}, "source: "),
-    "a header that claims too much": (png_that_says(9_000, 9_000), {}, "9,000 x 9,000 pixels, and this server takes"),
+    "a header that claims too much": (
+        png_that_says(9_000, 9_000),
+        {},
+        "source: 9,000 x 9,000 pixels, and at most 20,000 are taken",
+    ),
     "a photo that was cut": (PHOTO[:-900], {}, "source: "),
     "a mood that is none": (PHOTO, {"mood": "clam"}, "mood: there is no 'clam'; did you mean 'calm'?"),
     "a field that is none": (PHOTO, {"moood": "calm"}, "there is no field 'moood'; did you mean 'mood'?"),

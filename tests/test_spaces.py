@@ -327,6 +327,17 @@ def test_hostile_sounds_are_one_line_and_no_memory(space: WaveSpace, name: str) 
     finally:
         tracemalloc.stop()
     assert len(str(refused.value).splitlines()) == 1 and len(str(refused.value)) < 200
+    if space.samples == FREE and name != "a rate of no small ratio":  # which only resampling finds
+        with pytest.raises(DataError, match=r"^[^\n]{1,200}$"):
+            space.size_of_file(HOSTILE[name], 10**6)
+
+
+def test_the_size_of_a_sound_is_told_by_its_header() -> None:
+    assert WaveSpace(16000, FREE).size_of_file(GOOD, 2000) == 2000 == WaveSpace(16000, FREE).read(GOOD).shape[2]
+    assert WaveSpace(16000, FREE, 2).size_of_file(GOOD, 4000) == 4000
+    with pytest.raises(DataError, match=r"^2,000 amplitudes at 16,000 Hz, and at most 1,999 are taken here$"):
+        WaveSpace(16000, FREE).size_of_file(GOOD, 1999)
+    assert WaveSpace(16000, 640).size_of_file(b"", 10) == 640  # what is longer is cut off
 
 
 def test_a_tone_lies_where_its_frequency_is() -> None:
@@ -387,6 +398,14 @@ def test_images_of_any_size_are_read_as_they_are_and_others_brought_to_size() ->
     assert str(ImageSpace(3, FREE, FREE)) == "images of any size RGB"
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "GIF"])
+def test_images_are_read_whatever_their_format(kind: str) -> None:
+    content = png(Image.new("RGB", (6, 4), (255, 0, 255)), format=kind)
+    for space in (ImageSpace(3, FREE, FREE), ImageSpace(3, 4, 6)):
+        assert space.size_of_file(content, 24) == 24
+        assert (space.read(content) - torch.tensor([1.0, -1, 1])[:, None, None]).abs().max() < 0.03
+
+
 def test_odd_images_are_read_as_people_see_them() -> None:
     clear = Image.new("RGBA", (2, 1), (255, 0, 0, 255))
     clear.putpixel((1, 0), (0, 0, 0, 0))
@@ -415,9 +434,24 @@ def test_hostile_images_are_one_line(content: bytes) -> None:
         with pytest.raises(DataError) as refused:
             space.read(content)
         assert len(str(refused.value).splitlines()) == 1
-        assert ("pixels" in str(refused.value)) == (b"IHDR" in content and len(content) > 60)  # before it is decoded
+        large = b"IHDR" in content and len(content) > 60
+        assert ("pixels" in str(refused.value)) == large  # before it is decoded
+        if large or b"IHDR" not in content:  # else only decoding finds what is wrong
+            with pytest.raises(DataError, match=r"^[^\n]{1,200}$"):
+                space.size_of_file(content, 10**6)
     with pytest.raises(DataError, match="no image file has 2 channels"):
         ImageSpace(2, 8, 8).read(content)
+
+
+def test_the_size_of_an_image_is_told_by_its_header() -> None:
+    space, content = ImageSpace(3, FREE, FREE), png(Image.new("L", (20, 30)))
+    assert space.size_of_file(content, 600) == ImageSpace(3, 8, 8).size_of_file(content, 600) == 600
+    with pytest.raises(DataError, match=r"^20 x 30 pixels, and at most 599 are taken here$"):
+        space.size_of_file(content, 599)
+    frames = [Image.new("L", (4, 4), level) for level in (0, 99, 200)]
+    several = png(frames[0], format="GIF", save_all=True, append_images=frames[1:])
+    with pytest.raises(DataError, match=r"^it holds 3 pictures; give one$"):
+        space.size_of_file(several, 600)
 
 
 def test_a_point_is_a_list_of_numbers() -> None:

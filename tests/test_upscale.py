@@ -27,7 +27,7 @@ from ganvas.networks.upscaling import Bicubic, CompactUpscaler
 from ganvas.recipe import Recipe
 from ganvas.spaces import FREE, ImageSpace
 from ganvas.upscaling.photo_files import PNG, Photo, Writer, enlarged_exif, read_photo
-from ganvas.upscaling.upscaler import Upscaler, is_enlarger, upscale
+from ganvas.upscaling.upscaler import Upscaler, upscale
 from test_cli import ganvas as command
 from test_cli import refused
 
@@ -342,8 +342,8 @@ def test_a_model_of_another_kind_is_refused():
     with pytest.raises(RunError, match=r"^runs/ring was trained with Linear, which does not enlarge images"):
         Upscaler(Model(linear, ImageSpace(1, 1, 2), linear.inputs(), 0, "runs/ring"))
     moods = Moods(compact())
-    assert not is_enlarger(Model(moods, ImageSpace(3, 8, 8), moods.inputs(), 0))
-    assert is_enlarger(model_of(compact()))
+    assert Model(moods, ImageSpace(3, 8, 8), moods.inputs(), 0).use == "transform"
+    assert model_of(compact()).use == "enlarge"
 
 
 # -- from Python --

@@ -12,17 +12,16 @@ from ganvas.errors import RunError
 from ganvas.exporting.run import Exportable
 from ganvas.metrics.passport import number, read_passport
 from ganvas.metrics.scorer import best_of
-from ganvas.model import Model, zoo
+from ganvas.model import ENLARGING, SAMPLING, TRANSFORMING, Model, zoo
 from ganvas.run import mapping
 from ganvas.text import plain, shown
-from ganvas.upscaling import is_enlarger
 
 MOST_PASSPORTS = 20
 
 
 def card(source: Exportable, config: Mapping[str, Any], name: str) -> str:
     """Markdown with the front matter that the Hub reads. name: of the folder that it will lie in."""
-    words = _enlarger(source) if is_enlarger(source.model) else _sampler(source)
+    words = WORDS[source.model.use](source)
     own = {"recipe": str(config["recipe"]), "data": str(config["data"]["name"])}
     return f"""{_front(words.pipeline, [own.get(tag, tag) for tag in words.tags])}
 # {_text(name)}
@@ -122,6 +121,9 @@ nothing is executed by loading them.""",
         scores="" if entry is None else _zoo_scores(entry["styles"]),
     )
 
+
+WORDS = {SAMPLING: _sampler, TRANSFORMING: _sampler, ENLARGING: _enlarger}
+"""Those of each use of a model."""
 
 SAMPLES = """
 ![64 samples, seed 0](samples.png)

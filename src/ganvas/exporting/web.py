@@ -24,9 +24,8 @@ from ganvas.exporting.run import Exportable
 from ganvas.files import write_atomically
 from ganvas.html import render
 from ganvas.inputs import Normal, inputs_to_json
-from ganvas.model import BLOCK, Model
+from ganvas.model import BLOCK, ENLARGING, SAMPLING, Model
 from ganvas.spaces import kinds, space_to_config
-from ganvas.upscaling import is_enlarger
 from ganvas.version import __version__
 
 DIRECTIONS = 6
@@ -52,13 +51,11 @@ def write_page(source: Exportable, out: Path, check: Callable[[float], None]) ->
 
 def kind_of(model: Model) -> str:
     """Which page suits the model, a key of `KINDS`. Raises UsageError."""
-    if not model.given and model.space.canvas is None:
+    if model.space.canvas is None:
         shown = " and ".join(sorted({each.noun for each in kinds.values() if each.canvas}))
         raise UsageError(f"a page cannot show {model.space.noun} yet, only {shown}: export to onnx or hub")
-    if not model.given:
-        return "sample"
-    if is_enlarger(model):
-        return "enlarge"
+    if model.use in KINDS:
+        return model.use
     name, given = next(iter(model.given.items()))
     raise UsageError(
         f"a page draws samples or enlarges photos, and this model must be given {name!r} ({given.space}): "
@@ -91,7 +88,7 @@ def about_sampling(model: Model) -> dict[str, Any]:
     }
 
 
-KINDS: dict[str, Callable[[Model], dict[str, Any]]] = {"sample": about_sampling, "enlarge": about_enlarging}
+KINDS: dict[str, Callable[[Model], dict[str, Any]]] = {SAMPLING: about_sampling, ENLARGING: about_enlarging}
 """The pages there are, and what the script of each must know."""
 
 

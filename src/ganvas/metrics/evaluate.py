@@ -22,7 +22,7 @@ from ganvas.metrics.native import native
 from ganvas.metrics.passport import Score, about_extractor, passport
 from ganvas.metrics.samples import check_same_space, count_of, of_data, of_model, of_source
 from ganvas.metrics.scores import ALIASES, DIGIT_READER, METRICS, Case
-from ganvas.model import Model, load, zoo
+from ganvas.model import ENLARGING, Model, load, zoo
 from ganvas.options import flag_of
 from ganvas.recipe import Recipe
 from ganvas.run import read_config
@@ -69,17 +69,12 @@ def evaluate(
 
     Raises UsageError, DataError or RunError, each of one line.
     """
-    from ganvas.upscaling import is_enlarger
-
     options = {name: value for name, value in options.items() if value is not None}
     opened = _opened(source, recipe)
-    if opened[0] is not None and is_enlarger(opened[0]):
-        low = options.pop("low", None)
-        others = {flag_of(name): value for name, value in options.items()}
-        for flag, value in {"-n": n, "--truncation": truncation, **others}.items():
-            if value is not None:
-                raise UsageError(f"a model that enlarges photos is judged on whole photos, and does not take {flag}")
-        return _enlarging(opened[0], data, low, style, border, metrics, extractor, seed, progress)
+    given = opened[0]
+    if given is not None and given.use in _BY_USE:
+        asked = {"n": n, "truncation": truncation, **options}
+        return _BY_USE[given.use](given, data, asked, style, border, metrics, extractor, seed, progress)
     for flag, other in (("--style", style), ("--border", border)):
         if other is not None:
             or_pairs = " and for --pairs" if flag == "--border" else ""
@@ -127,7 +122,7 @@ def evaluate(
 def _enlarging(
     model: Model,
     data: Any,
-    low: str | Path | None,
+    asked: Mapping[str, Any],
     style: str | float | None,
     border: int | None,
     metrics: Sequence[str] | None,
@@ -138,14 +133,28 @@ def _enlarging(
     from ganvas.metrics.super_resolution import evaluate_enlarging
     from ganvas.upscaling import Upscaler
 
+    for name, value in asked.items():
+        if value is not None and name != "low":
+            flag = "-n" if name == "n" else flag_of(name)
+            raise UsageError(f"a model that enlarges photos is judged on whole photos, and does not take {flag}")
     if not isinstance(data, (str, Path)):
         raise UsageError("say which photos to enlarge and compare with: --data Set5/, a folder or an archive of them")
     if not isinstance(extractor, (str, type(None))):
         raise UsageError("name the extractor, such as lite2")
-    upscaler = Upscaler(model, style=style)
     return evaluate_enlarging(
-        upscaler, data, low=low, metrics=metrics, judge=extractor, border=border, seed=seed, progress=progress
+        Upscaler(model, style=style),
+        data,
+        low=asked.get("low"),
+        metrics=metrics,
+        judge=extractor,
+        border=border,
+        seed=seed,
+        progress=progress,
     )
+
+
+_BY_USE = {ENLARGING: _enlarging}
+"""How models are judged that are no matter of distributions; `asked` are flags with their values."""
 
 
 def _metrics(metrics: Sequence[str] | None) -> list[str]:

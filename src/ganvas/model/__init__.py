@@ -28,6 +28,14 @@ if TYPE_CHECKING:
         walk,
     )
     from ganvas.model.tiles import TILE, count, multiple_of, strips
-    from ganvas.model.trained import BLOCK, Model, load, own_network
+    from ganvas.model.trained import (
+        BLOCK,
+        ENLARGING,
+        SAMPLING,
+        TRANSFORMING,
+        Model,
+        load,
+        own_network,
+    )
 
 __getattr__, __dir__ = lazily(__name__, __file__)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganvas.data.photos import SCALES
 from ganvas.errors import RunError, UsageError, near_miss
 from ganvas.inputs import Given, Input, given_of, inputs_from_json, names_of, with_names
 from ganvas.model import zoo
@@ -26,6 +27,9 @@ from ganvas.training import checkpoint, seed_from
 
 BLOCK = 64
 """Samples are drawn in blocks of this many, each from a seed of its own, so the first n never depend on n."""
+
+SAMPLING, TRANSFORMING, ENLARGING = "sample", "transform", "enlarge"
+"""What models are for."""
 
 MOST_COLUMNS = 32
 """Samples in a row of a grid that has a column for each label."""
@@ -58,6 +62,18 @@ class Model:
     def given(self) -> dict[str, Given]:
         """The inputs that must be given, by name: none where it makes samples of nothing but noise and classes."""
         return given_of(self.inputs)
+
+    @property
+    def use(self) -> str:
+        """What it is for, by which a page, a card or a judge is chosen: `ENLARGING` where a photo of any size, and
+        nothing else, is given and comes back larger, in tiles since the recipe says how far its network can see;
+        `TRANSFORMING` where something else is given; else `SAMPLING`."""
+        given = list(self.given.values())
+        if not given:
+            return SAMPLING
+        first = given[0]
+        photos = first.space.photos and first.scale in SCALES and first.reach is not None
+        return ENLARGING if photos and len(self.inputs) == 1 else TRANSFORMING
 
     @property
     def any_size(self) -> bool:

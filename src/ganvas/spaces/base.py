@@ -119,6 +119,11 @@ class Space(ABC):
         Raises whatever Python makes of something else."""
         return cls(**{name: int(value) for name, value in fields.items()})
 
+    @property
+    def photos(self) -> bool:
+        """Whether photos, gray or in colour, are samples of it."""
+        return False
+
     # -- samples and what is kept of them -------------------------------------------------------------------------
 
     def stored(self) -> tuple[np.dtype[Any], tuple[int, ...]]:
@@ -209,6 +214,12 @@ class Space(ABC):
     def file(self, sample: Tensor) -> bytes:
         """The file of one sample (1, *shape), such as `suffix` names. Here its picture."""
         return encoded(self.show(sample, columns=1))
+
+    def size_of_file(self, content: bytes, most: int) -> int:
+        """How much there is in a file that somebody gives, from its header alone: pixels, or whatever the samples are
+        made of, where files have any number of them. Raises DataError for more than `most`, and for what is no such
+        file; what only decoding shows is for `read` to say."""
+        return 1
 
     def read(self, content: bytes) -> Tensor:
         """A file that somebody gives, as one sample (1, *shape). Raises DataError, in one line, for anything else."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,7 @@ MOST_PIXELS = 1 << 26
 """Of an image that is given."""
 
 _LOOKED_AT = 64
-_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF")
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
@@ -68,6 +70,10 @@ class ImageSpace(Space):
         if not isinstance(other, ImageSpace):
             return ""
         return f"--size {self.height}x{self.width} --channels {max(self.channels, other.channels)}"
+
+    @property
+    def photos(self) -> bool:
+        return self.channels in (1, 3)
 
     # -- samples and what is kept of them -------------------------------------------------------------------------
 
@@ -157,6 +163,17 @@ class ImageSpace(Space):
 
     # -- files ----------------------------------------------------------------------------------------------------
 
+    def size_of_file(self, content: bytes, most: int) -> int:
+        """Pixels. Several frames are refused, since one sample is meant."""
+        with _any_failure_told(), Image.open(io.BytesIO(content), formats=_FORMATS) as file:
+            if file.width * file.height > most:
+                raise DataError(f"{file.width:,} x {file.height:,} pixels, and at most {most:,} are taken here")
+            # A JPEG with a preview behind it, as many phones write them, is one picture all the same.
+            frames = 1 if file.format == "MPO" else getattr(file, "n_frames", 1)
+            if frames > 1:
+                raise DataError(f"it holds {frames:,} pictures; give one")
+            return file.width * file.height
+
     def read(self, content: bytes) -> Tensor:
         """The first frame of an image file, upright, on white where it is transparent and the space is not, in 256
         levels. Where the space has a size, it is brought to that: the shorter side fits, the rest is cut off evenly.
@@ -164,23 +181,13 @@ class ImageSpace(Space):
         """
         if self.channels not in _MODES:
             raise DataError(f"no image file has {self.channels} channels")
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                file = Image.open(io.BytesIO(content), formats=_FORMATS)
-                if file.width * file.height > MOST_PIXELS:
-                    raise DataError(
-                        f"this image has {file.width:,} x {file.height:,} pixels, and {MOST_PIXELS:,} are read at most"
-                    )
-                file.load()
-                picture = _in_mode(ImageOps.exif_transpose(file), _MODES[self.channels])
-        except DataError:
-            raise
-        except Image.DecompressionBombError:
-            raise DataError(f"this image has more than the {MOST_PIXELS:,} pixels that are read at most") from None
-        except Exception as error:  # a decoder may fail in any way on a hostile file
-            reason = " ".join(str(error).split())[:60] or type(error).__name__
-            raise DataError(f"this is no image file that can be read ({reason})") from None
+        with _any_failure_told(), Image.open(io.BytesIO(content), formats=_FORMATS) as file:
+            if file.width * file.height > MOST_PIXELS:
+                raise DataError(
+                    f"this image has {file.width:,} x {file.height:,} pixels, and {MOST_PIXELS:,} are read at most"
+                )
+            file.load()
+            picture = _in_mode(ImageOps.exif_transpose(file), _MODES[self.channels])
         wanted = self.size_of(picture.height, picture.width)
         if (picture.height, picture.width) != wanted:
             picture = ImageOps.fit(picture, (wanted[1], wanted[0]), Image.Resampling.LANCZOS)
@@ -190,6 +197,22 @@ class ImageSpace(Space):
     def size_of(self, height: int, width: int) -> tuple[int, int]:
         """The size that an image of this one is brought to: its own along every side that the space leaves open."""
         return (height if self.height == FREE else self.height), (width if self.width == FREE else self.width)
+
+
+@contextmanager
+def _any_failure_told() -> Iterator[None]:
+    """Turns whatever a decoder makes of a hostile file into DataError, and keeps its warnings to itself."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except DataError:
+        raise
+    except Image.DecompressionBombError:
+        raise DataError(f"this image has more than the {MOST_PIXELS:,} pixels that are read at most") from None
+    except Exception as error:
+        reason = " ".join(str(error).split())[:60] or type(error).__name__
+        raise DataError(f"this is no image file that can be read ({reason})") from None
 
 
 def _in_mode(picture: Image.Image, mode: str) -> Image.Image:

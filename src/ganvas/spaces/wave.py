@@ -9,6 +9,8 @@ from __future__ import annotations
 import io
 import math
 import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -173,6 +175,16 @@ class WaveSpace(Space):
             file.writeframes(np.ascontiguousarray(numbers.T).astype("<i2").tobytes())
         return buffer.getvalue()
 
+    def size_of_file(self, content: bytes, most: int) -> int:
+        """Amplitudes as they will be read, so that of a space with a length it is always that of one sample."""
+        if self.samples != FREE:
+            return self.channels * self.samples
+        with _opened(content, self.channels) as file:
+            size = self.channels * -(-file.getnframes() * self.rate // file.getframerate())
+        if size > most:
+            raise DataError(f"{size:,} amplitudes at {self.rate:,} Hz, and at most {most:,} are taken here")
+        return size
+
     def read(self, content: bytes) -> Tensor:
         """A WAV file of 8, 16, 24 or 32 bits (PCM), brought to the space's rate and channels: several become one as
         their mean, one becomes several as it is. Where the space has a length, what is longer is cut off and silence
@@ -192,6 +204,24 @@ def read_wave(content: bytes, rate: int, channels: int = 1, most: int | None = N
     most: samples that are wanted; what comes later is not looked at. Several channels become one as their mean, and one
     becomes several as it is. Raises DataError, in one line, for any other file.
     """
+    with _opened(content, channels) as file:
+        own, width, given, frames = file.getparams()[:4]
+        if most is not None:
+            frames = min(frames, -(-(most + 1) * given // rate) + _reach(given, rate))
+        if frames > MOST_FRAMES:
+            raise DataError(f"this sound has {frames:,} samples, and {MOST_FRAMES:,} are read at most")
+        read = file.readframes(frames)
+    numbers = _numbers(read, width).reshape(frames, own).T
+    if own > channels:
+        numbers = numbers.mean(0, keepdims=True)
+    brought = np.stack([resampled(each, given, rate)[:most] for each in numbers])
+    return np.repeat(brought, channels // len(brought), axis=0)
+
+
+@contextmanager
+def _opened(content: bytes, channels: int) -> Iterator[wave.Wave_read]:
+    """The file behind its header, which is as it must be for so many channels. Raises DataError, whatever the reader
+    makes of a hostile file."""
     try:
         buffer = io.BytesIO(_plain(content))
         with wave.open(buffer, "rb") as file:
@@ -200,21 +230,12 @@ def read_wave(content: bytes, rate: int, channels: int = 1, most: int | None = N
             # A header may say anything: memory goes by what is there.
             if not 0 < frames * own * width <= len(content) - buffer.tell():
                 raise DataError(f"this WAV file is cut short: it says {frames:,} frames, and they are not there")
-            if most is not None:
-                frames = min(frames, -(-(most + 1) * given // rate) + _reach(given, rate))
-            if frames > MOST_FRAMES:
-                raise DataError(f"this sound has {frames:,} samples, and {MOST_FRAMES:,} are read at most")
-            read = file.readframes(frames)
+            yield file
     except DataError:
         raise
     except Exception as error:  # Python's reader fails in several ways on a hostile file
         reason = " ".join(str(error).split())[:60] or "its parts do not fit together"
         raise DataError(f"this is no WAV file of whole numbers (PCM) that can be read ({reason})") from None
-    numbers = _numbers(read, width).reshape(frames, own).T
-    if own > channels:
-        numbers = numbers.mean(0, keepdims=True)
-    brought = np.stack([resampled(each, given, rate)[:most] for each in numbers])
-    return np.repeat(brought, channels // len(brought), axis=0)
 
 
 def _check(own: int, width: int, given: int, channels: int) -> None:

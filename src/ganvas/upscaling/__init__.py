@@ -15,6 +15,6 @@ from ganvas.lazy import lazily
 if TYPE_CHECKING:
     from ganvas.upscaling.files import jobs, upscale_files
     from ganvas.upscaling.photo_files import Writer, check_holds, photo_of, read_photo
-    from ganvas.upscaling.upscaler import DEFAULT, Upscaler, check_size, is_enlarger, upscale
+    from ganvas.upscaling.upscaler import DEFAULT, Upscaler, check_size, upscale
 
 __getattr__, __dir__ = lazily(__name__, __file__)

@@ -10,6 +10,7 @@ import copy
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,8 +19,7 @@ from torch import Tensor, nn
 from ganvas.data.bicubic import resized
 from ganvas.data.photos import SCALES
 from ganvas.errors import RunError, UsageError
-from ganvas.inputs import Given
-from ganvas.model import TILE, Model, count, load, multiple_of, own_network, strips
+from ganvas.model import ENLARGING, TILE, Model, count, load, multiple_of, own_network, strips
 from ganvas.networks.upscaling import Bicubic
 from ganvas.training import Processes, channels_last, pick_device, pick_precision
 
@@ -51,17 +51,6 @@ def upscale(
     return enlarged.reshape(*enlarged.shape[:2], *pixels.shape[2:])
 
 
-def is_enlarger(model: Model) -> bool:
-    """Whether it takes a photo of any size, and nothing else, and makes it larger; in tiles, since it says how far its
-    network can see."""
-    given = list(model.given.values())
-    return len(given) == len(model.inputs) == 1 and given[0].scale in SCALES and _takes_photos(given[0])
-
-
-def _takes_photos(given: Given) -> bool:
-    return given.reach is not None and given.space.element == "img" and given.shape[0] in (1, 3)
-
-
 class Upscaler:
     """A model that is ready to enlarge photos.
 
@@ -82,7 +71,7 @@ class Upscaler:
         precision: str = "auto",
         device: str = "cpu",
     ) -> None:
-        if not is_enlarger(model):
+        if model.use != ENLARGING:
             raise RunError(
                 f"{model.name} was trained with {type(model.recipe).__name__}, which does not enlarge images; take "
                 "zoo:photo-x4, or a run of srgan or esrgan"
@@ -105,6 +94,11 @@ class Upscaler:
         # Two pixels more, because transparency and smaller scales are interpolated beside the network.
         self.margin = multiple_of(given, (given.reach or 0) + 2)
         self.tile = multiple_of(given, tile)
+
+    @classmethod
+    def of(cls, model: Model, **choices: Any) -> Upscaler | None:
+        """The model ready to enlarge photos, with the choices of `Upscaler`; None where that is not what it does."""
+        return cls(model, **choices) if model.use == ENLARGING else None
 
     @property
     def style(self) -> str | float | None:

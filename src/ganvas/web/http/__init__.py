@@ -22,7 +22,7 @@ import uvicorn
 
 from ganvas.errors import UsageError
 from ganvas.model import load, shared_config, zoo
-from ganvas.upscaling import DEFAULT, Upscaler, is_enlarger
+from ganvas.upscaling import DEFAULT, Upscaler
 from ganvas.web.http.app import Limits, State, application
 from ganvas.web.http.enlarger import TILE
 
@@ -58,12 +58,10 @@ def serve(
     if token is None and not is_loopback(host):
         raise UsageError(f"--host {host} can be reached from elsewhere: give a --token-file, or leave it at 127.0.0.1")
     model = load(run, recipe=recipe)
-    if is_enlarger(model) and upscaler is not None:
+    enlarging = Upscaler.of(model)
+    if enlarging is not None and upscaler is not None:
         raise UsageError(f"{run} enlarges pictures itself: leave --upscaler away")
-    enlarging = None
-    if is_enlarger(model):
-        enlarging = Upscaler(model)
-    elif upscaler != NONE:
+    if enlarging is None and upscaler != NONE:
         enlarging = Upscaler(load(upscaler or DEFAULT), tile=TILE)
     name = run.removeprefix(zoo.PREFIX) if zoo.is_zoo(run) else Path(run).resolve().name
     recipe_name, state = shared_config(run)["recipe"], State()

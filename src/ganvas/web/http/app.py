@@ -27,7 +27,7 @@ from ganvas.errors import UsageError, near_miss
 from ganvas.inputs import Input, inputs_to_json
 from ganvas.model import Model
 from ganvas.spaces import space_to_config
-from ganvas.upscaling import Upscaler, is_enlarger
+from ganvas.upscaling import Upscaler
 from ganvas.version import __version__
 from ganvas.web.http.batching import Batcher, Full
 from ganvas.web.http.docs_page import docs_page
@@ -93,8 +93,8 @@ class AboutUpscaler(BaseModel):
 
 
 class About(BaseModel):
-    """What is served. space: of its samples, null where it only enlarges. inputs: what it makes them of. upscaler: null
-    where there is none."""
+    """What is served. space: of its samples, null where they are as large as what is sent. inputs: what it makes them
+    of. upscaler: null where there is none."""
 
     name: str
     recipe: str
@@ -274,7 +274,7 @@ def application(
             name=name,
             recipe=recipe,
             step=model.step,
-            space=None if is_enlarger(model) else space_to_config(model.space),
+            space=None if model.any_size else space_to_config(model.space),
             inputs=inputs_to_json(model.inputs),
             labels=list(model.labels),
             upscaler=enlarging,

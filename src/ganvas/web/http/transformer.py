@@ -1,6 +1,6 @@
 """What is sent is changed by the model, as `Model.transform` does it, and comes back as a file.
 
-A picture's header is looked at before it is queued, as that of one to enlarge is. The answer is written into a file
+A file's header is looked at before it is queued. The answer is written into a file
 without a name, so that a slow reader takes no memory.
 """
 
@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import IO, Any
 
+from ganvas.errors import DataError, UsageError
 from ganvas.model import Model
-from ganvas.web.http.enlarger import measured
 from ganvas.web.http.uploads import Turn, Uploads
 
 
 class Transformer:
-    """What `/v1/transform` asks. most_pixels: of each picture that is sent. on_done: called with each one's seconds."""
+    """What `/v1/transform` asks. most_pixels: of each file that is sent, or amplitudes. on_done: called with each
+    one's seconds."""
 
     def __init__(
         self,
@@ -45,10 +46,10 @@ class Transformer:
         return self.uploads.submit(size, lambda turn: self._changed(given, seed, truncation, turn), self.on_done)
 
     def _size(self, name: str, content: bytes) -> int:
-        if not self.model.given[name].space.media_type.startswith("image/"):
-            return len(content)
-        height, width = measured(name, content, self.most_pixels)
-        return height * width
+        try:
+            return self.model.given[name].space.size_of_file(content, self.most_pixels)
+        except DataError as error:
+            raise UsageError(f"{name}: {error}") from None
 
     def _changed(self, given: Mapping[str, Any], seed: int, truncation: float | None, turn: Turn) -> IO[bytes]:
         first = next(iter(self.model.given))

@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image
 
 from ganvas.data.bicubic import resized
-from ganvas.errors import DataError, RunError, UsageError
+from ganvas.errors import DataError, UsageError
 from ganvas.model import load
 from ganvas.options import Range
-from ganvas.upscaling import DEFAULT, Upscaler, is_enlarger, read_photo
+from ganvas.upscaling import DEFAULT, Upscaler, read_photo
 from ganvas.web.studio.context import Desk
 from ganvas.web.studio.downloads import keep
 from ganvas.web.studio.errors import real, told
@@ -101,9 +101,7 @@ def _upscaler(desk: Desk, network: Any, run: Any, times: int, share: float) -> U
     if network == DEFAULT:
         return Upscaler(load(DEFAULT), scale=times, style=share)
     with desk.models.use(run) as model:
-        if not is_enlarger(model):
-            raise RunError(f"{run} does not enlarge photos; take the network that comes with Ganvas")
-        scale = min(times, *(each.scale for each in model.given.values()))
+        scale = min([times, *(each.scale for each in model.given.values())])
         return Upscaler(model, scale=scale, style=share if len(model.weights) > 1 else None)
 
 
