@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from ganvas.errors import RunError
+from ganvas.errors import DataError, RunError
 from ganvas.inputs import inputs_from_json, names_of
 from ganvas.run import mapping, number, timeline
 from ganvas.spaces import FREE, Space, space_from_config
@@ -33,11 +34,22 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Clip:
+    """A sample that is played. source: its file as an address. element: the HTML element that plays it. about: what it
+    is."""
+
+    source: str
+    element: str
+    about: str
+
+
+@dataclass(frozen=True)
 class Film:
-    """The last picture, and for each moment what the page's script shows: its step, alt and src, which is "" for the
-    last."""
+    """The last picture, what of it is played, and for each moment what the page's script shows: its step, alt and src,
+    which is "" for the last."""
 
     last: Picture
+    clips: list[Clip]
     frames: list[dict[str, Any]]
 
 
@@ -67,7 +79,7 @@ def film(run: Path, config: Mapping[str, Any]) -> Film | None:
         {"step": step, "alt": _alt(step), "src": source}
         for (step, _), source in zip(frames, [*sources, ""], strict=True)
     ]
-    return Film(_picture(*frames[-1], last, config), held)
+    return Film(_picture(*frames[-1], last, config), last_clips(run, config), held)
 
 
 def last_picture(run: Path, config: Mapping[str, Any]) -> Picture | None:
@@ -75,6 +87,34 @@ def last_picture(run: Path, config: Mapping[str, Any]) -> Picture | None:
     step, path = next(reversed(timeline.pictures(run)), (0, run))
     picture = timeline.read(path) if path != run else None
     return None if picture is None else _picture(step, picture, _encoded([picture], _LAST_PICTURE)[0], config)
+
+
+def last_clips(run: Path, config: Mapping[str, Any]) -> list[Clip]:
+    """What of the last picture is played; [] of kinds that are only looked at."""
+    space, files = _space(config), timeline.played(run)
+    if space is None or not files:
+        return []
+    contents = []
+    for step, path in files:
+        if step == files[-1][0]:
+            with suppress(OSError, DataError):
+                contents.append(space.played_again(path.read_bytes()))
+    return clips(space, contents, _labels(config))
+
+
+def clips(space: Space, contents: Sequence[bytes], labels: Sequence[Any] = ()) -> list[Clip]:
+    """Files of samples as a page plays them. labels: those of a picture's columns are told beside the samples of its
+    first row."""
+    shown = timeline.labels_shown(len(labels), space.layout(len(labels))[1]) if labels else []
+    told = [plain(labels[index]) for index in shown]
+    return [
+        Clip(
+            f"data:{space.media_type};base64,{base64.b64encode(content).decode()}",
+            space.element,
+            told[place] if place < len(told) else f"sample {place + 1}",
+        )
+        for place, content in enumerate(contents)
+    ]
 
 
 def last_strip(run: Path) -> tuple[str, int]:

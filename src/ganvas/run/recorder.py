@@ -176,7 +176,10 @@ class Recorder(Watcher):
             seed_from(training.settings.seed, _LATENTS)
             samples = recipe.generate(**recipe.draw(rows * columns, given))
         picture = space.show(samples, columns=columns)
-        save_picture(picture, timeline.picture_path(self.run, training.steps_done))
+        step = training.steps_done
+        save_picture(picture, timeline.picture_path(self.run, step))
+        for number, file in enumerate(space.played(samples), 1):
+            write_atomically(timeline.played_path(self.run, step, number, space.suffix), file)
         self._draw_strip(training)
         if self._events is not None:
             with _disk(self.run / "tensorboard"):
@@ -196,7 +199,8 @@ class Recorder(Watcher):
             save_picture(strip, self.run / timeline.FOLDER / timeline.STRIP)
 
     def _forget_pictures(self, training: Game, last: int) -> None:
-        later = [path for step, path in timeline.pictures(self.run) if step > last]
+        every = [*timeline.pictures(self.run), *timeline.played(self.run)]
+        later = [path for step, path in every if step > last]
         for path in later:
             path.unlink(missing_ok=True)
         if later:

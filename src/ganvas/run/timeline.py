@@ -1,6 +1,7 @@
 """The film of a run: the same samples again and again while training goes on.
 
     samples/step-00001234.png    all of them at that step, in a grid (or one plot, for points)
+    samples/step-00001234-1.wav  the first ones to be played, where samples of their kind are
     samples/strip.png            the first few of them, one column for each moment, time going right
 
 Whoever draws the pictures and whoever shows them later agree here on names and layout.
@@ -24,6 +25,7 @@ MOMENTS = 24
 """Pictures that a run of any length is told by."""
 
 _NAME = re.compile(r"step-(\d{8,12})\.png")
+_PLAYED = re.compile(r"step-(\d{8,12})-(\d{1,2})\.\w{1,8}")
 _CELL, _PIXELS = 96, 1 << 24
 _T = TypeVar("_T")
 
@@ -38,6 +40,21 @@ def pictures(run: Path) -> list[tuple[int, Path]]:
     if not folder.is_dir():
         return []
     return sorted((int(match[1]), path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name)))
+
+
+def played_path(run: Path, step: int, number: int, suffix: str) -> Path:
+    return run / FOLDER / f"step-{step:08d}-{number}{suffix}"
+
+
+def played(run: Path) -> list[tuple[int, Path]]:
+    """The steps of which there are files to be played, and these, in order."""
+    folder = run / FOLDER
+    found = (
+        [(match, path) for path in folder.iterdir() if (match := _PLAYED.fullmatch(path.name))]
+        if folder.is_dir()
+        else []
+    )
+    return [(int(match[1]), path) for match, path in sorted(found, key=lambda each: (int(each[0][1]), int(each[0][2])))]
 
 
 def read(path: Path) -> Image.Image | None:

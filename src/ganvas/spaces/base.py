@@ -215,6 +215,16 @@ class Space(ABC):
         """The file of one sample (1, *shape), such as `suffix` names. Here its picture."""
         return encoded(self.show(sample, columns=1))
 
+    def played(self, samples: Tensor) -> list[bytes]:
+        """Files of the first few samples, which pages play below their picture: at most 8, of 1 MB together unless one
+        alone is larger. [] for what is only looked at."""
+        return []
+
+    def played_again(self, content: bytes) -> bytes:
+        """Such a file decoded and encoded anew, since the folder that it lies in may come from anywhere. Raises
+        DataError where it cannot be."""
+        raise DataError(f"{self.noun} are not played")
+
     def size_of_file(self, content: bytes, most: int) -> int:
         """How much there is in a file that somebody gives, from its header alone: pixels, or whatever the samples are
         made of, where files have any number of them. Raises DataError for more than `most`, and for what is no such

@@ -40,6 +40,7 @@ MOST_FRAMES = 1 << 26
 """Of a file that is read: 25 minutes at 44.1 kHz."""
 
 _FULL, _WINDOW, _BLOCK = 32768, 0.05, 1 << 18
+_PLAYED, _PLAYED_BYTES = 8, 1 << 20
 _CROSSINGS, _ROLLOFF, _BETA, _TABLE = 24, 0.945, 9.0, 1 << 24
 _COLOURS = ((8, 8, 24), (52, 22, 96), (128, 30, 118), (206, 60, 92), (246, 130, 62), (252, 208, 110), (255, 250, 220))
 """From quiet to loud; each is lighter than the one before."""
@@ -166,7 +167,20 @@ class WaveSpace(Space):
 
     def file(self, sample: Tensor) -> bytes:
         """A WAV file of 16 bits."""
-        numbers = self.encode(sample)[0].numpy()
+        return self._file(self.encode(sample)[0].numpy())
+
+    def played(self, samples: Tensor) -> list[bytes]:
+        size = max(1, 2 * math.prod(samples.shape[1:]))
+        return [self.file(one) for one in samples[: max(1, min(_PLAYED, _PLAYED_BYTES // size))].split(1)]
+
+    def played_again(self, content: bytes) -> bytes:
+        if len(content) > 2 * _PLAYED_BYTES + 2 * math.prod(map(abs, self.shape)):
+            raise DataError(f"this sound has {len(content):,} bytes, more than any that is played")
+        sound = read_wave(content, self.rate, self.channels)
+        return self._file((sound * _FULL).round().clip(-_FULL, _FULL - 1))
+
+    def _file(self, numbers: np.ndarray) -> bytes:
+        """(channels, samples), whole numbers of 16 bits."""
         buffer = io.BytesIO()
         with wave.open(buffer, "wb") as file:
             file.setnchannels(numbers.shape[0])

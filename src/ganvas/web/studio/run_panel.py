@@ -6,7 +6,7 @@ A run folder may come from anywhere, so every text is escaped and every picture 
 from __future__ import annotations
 
 from ganvas.html import render
-from ganvas.report import figure, last_picture, last_strip, run_view
+from ganvas.report import figure, last_clips, last_picture, last_strip, run_view
 from ganvas.run import OUTCOMES, duration, mapping, measurements, number, outcome, series
 from ganvas.web.studio.run_list import Run
 
@@ -33,6 +33,7 @@ def panel(run: Run) -> str:
         facts=facts,
         share=share_done(run),
         picture=last_picture(run.path, run.config),
+        clips=last_clips(run.path, run.config),
         strip=last_strip(run.path),
         charts=[figure(chart, view.marks, data=False) for chart in shown],
     )

@@ -9,7 +9,9 @@ from typing import Any
 import gradio as gr
 
 from ganvas.errors import UsageError
+from ganvas.html import render
 from ganvas.options import Range
+from ganvas.report import clips
 from ganvas.web.http.encoding import as_zip
 from ganvas.web.studio.context import Desk
 from ganvas.web.studio.downloads import keep
@@ -42,6 +44,7 @@ def build(desk: Desk) -> None:
             go = gr.Button("Make pictures", variant="primary", elem_id="sample-go")
         with gr.Column(scale=2, min_width=300):
             picture = picture_of("Samples", 560, "sample-picture")
+            sounds = gr.HTML(elem_id="sample-clips")
             archive = gr.DownloadButton(
                 "Download them one by one (zip)", size="sm", visible=False, elem_id="sample-zip"
             )
@@ -60,15 +63,16 @@ def build(desk: Desk) -> None:
                 )
             samples = model.sample(n, seed=start, truncation=truncation, **values)
             grid = model.space.show(samples)
+            heard = render("web/studio/clips.html.jinja", clips=clips(model.space, model.space.played(samples)))
             packed = as_zip(model, samples, model.classes(n, values), start)
         path = keep(desk.shelf, f"{name}-seed-{start}.zip", packed)
-        return grid, gr.DownloadButton(value=str(path), visible=True)
+        return grid, heard, gr.DownloadButton(value=str(path), visible=True)
 
     def at_once(name: Any, *values: Any) -> Any:
         """What is shown without being asked for: samples for which nothing need be given."""
         return gr.skip() if lacking(desk.models.inputs(name)) else make(name, *values)
 
-    fixed = [desk.run, count, seed, cut]
+    fixed, shown_in = [desk.run, count, seed, cut], [picture, sounds, archive]
     with place:
         # One at a time, so that the fields that stay are those of the run that was chosen last.
         @gr.render(inputs=desk.run, show_progress="hidden", concurrency_limit=1)  # type: ignore[untyped-decorator]
@@ -80,10 +84,10 @@ def build(desk: Desk) -> None:
             def wanted(*values: Any) -> Any:
                 return make(*values[: len(fixed)], **given_by(shown, values[len(fixed) :]))
 
-            go.click(told(wanted), everything, [picture, archive], api_visibility="private")
+            go.click(told(wanted), everything, shown_in, api_visibility="private")
             other.click(
                 told(lambda: int.from_bytes(os.urandom(3), "little")), None, seed, api_visibility="private"
-            ).then(told(wanted), everything, [picture, archive], api_visibility="private")
+            ).then(told(wanted), everything, shown_in, api_visibility="private")
 
-    renewed = renew(desk, [], [picture], [archive])
-    show(desk, "sample", renewed, at_once, fixed, [picture, archive])
+    renewed = renew(desk, [], [picture, sounds], [archive])
+    show(desk, "sample", renewed, at_once, fixed, shown_in)

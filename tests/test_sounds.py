@@ -1,0 +1,113 @@
+"""Sounds through a whole run: what is played in its folder, its report and the studio."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import shutil
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import ganvas
+from ganvas.cli import main
+from ganvas.data.waves import WaveReader
+from ganvas.errors import DataError
+from ganvas.report import last_clips, write_report
+from ganvas.run import read_config, timeline
+from ganvas.spaces import ImageSpace, WaveSpace
+
+SPACE = WaveSpace(8000, 64)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six steps on very short sounds with labels."""
+    folder = tmp_path_factory.mktemp("sounds")
+    data = folder / "data"
+    data.mkdir()
+    source, options = WaveReader.example(data)
+    small = {"width": 2, "latent": 4, "batch_size": 4, "steps": 6, "sample_every": 3, "quiet": True}
+    ganvas.train("wavegan", data=source, out=folder / "run", **options, **small)
+    return folder / "run"
+
+
+def heard(content: bytes) -> np.ndarray:
+    with wave.open(io.BytesIO(content), "rb") as file:
+        assert (file.getframerate(), file.getsampwidth(), file.getnchannels()) == (8000, 2, 1)
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2")
+
+
+def test_the_first_samples_of_every_moment_are_files(run: Path) -> None:
+    assert [step for step, _ in timeline.pictures(run)] == [0, 3, 6]
+    files = timeline.played(run)
+    assert [step for step, _ in files] == [step for step in (0, 3, 6) for _ in range(8)]
+    assert [path.name for _, path in files[8:10]] == ["step-00000003-1.wav", "step-00000003-2.wav"]
+    sounds = [heard(path.read_bytes()) for _, path in files]
+    assert all(len(sound) > 16 for sound in sounds)
+    assert not np.array_equal(sounds[0], sounds[8])  # it learned something
+
+
+def test_the_report_plays_the_last_ones_and_allows_nothing_else(run: Path) -> None:
+    page = write_report(run).read_text(encoding="utf-8")
+    assert "media-src data:;" in page
+    sources = re.findall(r'<audio controls preload="metadata" src="data:audio/wav;base64,([^"]+)"', page)
+    last = [path.read_bytes() for step, path in timeline.played(run) if step == 6]
+    assert [base64.b64decode(source) for source in sources] == last
+
+
+def test_what_lies_there_is_decoded_anew_and_left_out_where_it_cannot_be(run: Path) -> None:
+    config = read_config(run)
+    before = last_clips(run, config)
+    first, second = (path for step, path in timeline.played(run)[-8:-6])
+    kept = first.read_bytes(), second.read_bytes()
+    try:
+        first.write_bytes(b"<script>alert(1)</script>")
+        second.write_bytes(kept[1] + b"LIST\x04\x00\x00\x00evil")
+        clips = last_clips(run, config)
+        assert [clip.source for clip in clips] == [clip.source for clip in before[1:]]
+    finally:
+        first.write_bytes(kept[0])
+        second.write_bytes(kept[1])
+
+
+def test_what_was_undone_is_no_longer_played(run: Path, tmp_path: Path) -> None:
+    """A resumed training takes away the moments after its checkpoint."""
+    again = shutil.copytree(run, tmp_path / "run")
+    stray = timeline.played_path(again, 9, 1, ".wav")
+    shutil.copy(timeline.played(again)[0][1], stray)
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(["train", "--resume", str(again), "--steps", "8", "--quiet"])
+    assert not stray.exists()
+    assert max(step for step, _ in timeline.played(again)) == 8
+
+
+def test_long_sounds_are_few_and_pictures_are_not_played() -> None:
+    assert len(SPACE.played(torch.zeros(20, 1, 64))) == 8
+    long = WaveSpace(44_100, 300_000)
+    assert len(long.played(torch.zeros(20, 1, 300_000))) == 1  # 600 KB each, of 1 MB
+    assert len(WaveSpace(44_100, 900_000).played(torch.zeros(20, 1, 900_000))) == 1
+    assert ImageSpace(1, 4, 4).played(torch.zeros(2, 1, 4, 4)) == []
+    with pytest.raises(DataError, match="images are not played"):
+        ImageSpace(1, 4, 4).played_again(b"")
+
+
+def test_a_sound_that_is_played_again_is_the_same() -> None:
+    random = np.random.default_rng(0)
+    sample = torch.tensor(random.uniform(-1.2, 1.2, (1, 1, 64)), dtype=torch.float32)
+    assert SPACE.played_again(SPACE.file(sample)) == SPACE.file(sample)
+    with pytest.raises(DataError, match="more than any that is played"):
+        SPACE.played_again(bytes(1 << 22))
+
+
+def test_the_studio_plays_them(run: Path) -> None:
+    pytest.importorskip("gradio", reason="the studio's extra is not installed")
+    from ganvas.web.studio.run_list import Shelf
+    from ganvas.web.studio.run_panel import panel
+
+    page = panel(Shelf(run.parent).run("run"))
+    assert page.count("<audio controls") == 8
