@@ -30,27 +30,28 @@ test-long: setup
 	$(BIN)/python -m pytest -m long --durations 15 --timeout 3600
 
 bench: setup
-	$(BIN)/python benchmarks/throughput.py
-	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python -m benchmarks.throughput
+	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.waiting
 
 bench-demo: demo
-	$(BIN)/python benchmarks/demo.py runs/demo
+	$(BIN)/python -m benchmarks.demo runs/demo
 
 bench-kills: setup
-	$(BIN)/python benchmarks/kills.py
+	$(BIN)/python -m benchmarks.kills
 
 bench-memory: setup
-	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python -m benchmarks.memory
 
 bench-judge: setup
-	$(BIN)/python benchmarks/judge.py
+	$(BIN)/python -m benchmarks.judge
 
 bench-doctor: setup
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/doctor.py runs
-	$(BIN)/python benchmarks/doctor.py table --seed 0
-	$(BIN)/python benchmarks/doctor.py table --seed 1
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/doctor.py heal
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/doctor.py cost
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.doctor runs
+	$(BIN)/python -m benchmarks.doctor table --seed 0
+	$(BIN)/python -m benchmarks.doctor table --seed 1
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.doctor heal
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.doctor cost
 
 bench-cost: setup
 	$(BIN)/python -m benchmarks.cost

@@ -26,8 +26,9 @@ from benchmarks.trainings import table
 from ganvas import recipes
 from ganvas.data.batches import Images
 from ganvas.options import checked, read_options
+from ganvas.settings import Settings
 from ganvas.testing import tiny_images
-from ganvas.training import Settings, Training, has_native_bf16, keep_freed_memory
+from ganvas.training import Training, has_native_bf16, keep_freed_memory
 
 BATCH, PRODUCT = 64, 2048
 

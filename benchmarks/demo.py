@@ -1,6 +1,6 @@
 """Are the demo's digits readable, lifelike and varied? A judge that never saw the generator answers.
 
-    python benchmarks/demo.py RUN [--seed 1] [--mnist FOLDER]       (`make bench-demo` trains runs/demo first)
+    python -m benchmarks.demo RUN [--seed 1] [--mnist FOLDER]       (`make bench-demo` trains runs/demo first)
 
 RUN is a training of a conditional recipe on `digits`. The judge is a small convolutional classifier, trained once on
 all of MNIST's 60,000 training images (3 to 5 minutes on 2 cores) and kept in Ganvas's cache folder; it reads about

@@ -1,9 +1,9 @@
 """Does the doctor name what ails a run, and does it leave healthy runs alone?
 
-    python benchmarks/doctor.py runs [--seed 0] [--only WORD]    trains the labelled runs that are not there yet
-    python benchmarks/doctor.py table [--seed 0]                 what the doctor says of them
-    python benchmarks/doctor.py heal                             collapsing runs, each with --heal and without
-    python benchmarks/doctor.py cost                             what looking costs, by turns with steps
+    python -m benchmarks.doctor runs [--seed 0] [--only WORD]    trains the labelled runs that are not there yet
+    python -m benchmarks.doctor table [--seed 0]                 what the doctor says of them
+    python -m benchmarks.doctor heal                             collapsing runs, each with --heal and without
+    python -m benchmarks.doctor cost                             what looking costs, by turns with steps
 
 `make bench-doctor` does all of it, in about an hour on one core. Each run takes about half a minute. Of each its
 `config.json`, its `metrics.jsonl` and its last picture are kept under --out, so that the table can be made again

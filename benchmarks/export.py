@@ -53,7 +53,7 @@ def main() -> None:
 def measured(name: str, space: ImageSpace | PointSpace, batch: int, rounds: int) -> list[str]:
     chosen = recipes.find(name)
     own = {option.name for option in read_options(chosen)}
-    facts = {**space.facts(), "classes": len(LABELS), "conditional": True}
+    facts = {**space.facts(), "classes": len(LABELS), "conditional": True, "scale": 4}
     torch.manual_seed(0)
     recipe = chosen(**checked(chosen, {key: value for key, value in facts.items() if key in own}))
     for weights in recipe.parameters():

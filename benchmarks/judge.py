@@ -1,6 +1,6 @@
 """Is the judge right, and quick? Beside torch-fidelity, on the same images, weights and threads, in one process.
 
-    python benchmarks/judge.py [--images 32] [--rounds 5] [--only speed|parity|memory]      (`make bench-judge`)
+    python -m benchmarks.judge [--images 32] [--rounds 5] [--only speed|parity|memory]      (`make bench-judge`)
 
 Inception's real weights are not needed: its architecture gets seeded Kaiming weights, with BatchNorm calibrated on the
 pictures (without that its features would be the same for all of them).

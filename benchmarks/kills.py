@@ -1,6 +1,6 @@
 """Killing a training again and again, and going on: is the result what it would have been?
 
-    python benchmarks/kills.py [--kills 50] [--seed 0] [--only pictures|scores]      (`make bench-kills`)
+    python -m benchmarks.kills [--kills 50] [--seed 0] [--only pictures|scores]      (`make bench-kills`)
 
 Two trainings, a small DCGAN on real digits, and a GAN on points with all that watches it (scores that pick `best/`, and
 healing), are each trained by the command line, killed by `kill -9`, and resumed, until the kills are used up: at random

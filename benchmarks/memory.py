@@ -1,6 +1,6 @@
 """Does training need more and more memory?
 
-    python benchmarks/memory.py [--steps 10000]         (`make bench-memory`; 2 to 5 minutes)
+    python -m benchmarks.memory [--steps 10000]         (`make bench-memory`; 2 to 5 minutes)
 
 Two small trainings, each in a process of its own with everything that `ganvas train` has running: the loop, the
 record, the checkpoints. The resident memory is read every 500 steps. The first 1,500 steps are warm-up: there the

@@ -1,6 +1,6 @@
 """How long the command line takes to answer, and importing the package.
 
-    python benchmarks/startup.py [--rounds 9]           (part of `make bench`; about 10 seconds)
+    python -m benchmarks.startup [--rounds 9]           (part of `make bench`; about 10 seconds)
 
 Each measurement is a fresh process; the sides take turns, and the median of each is reported beside that of a process
 which does nothing, since starting Python is part of what a user waits for. Neither may import PyTorch, which would

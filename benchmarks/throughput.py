@@ -1,6 +1,6 @@
 """How quick training is, beside a plain PyTorch loop and beside what the machine could do.
 
-    python benchmarks/throughput.py [--rounds 12] [--profile]       (part of `make bench`; 3 minutes on an idle machine)
+    python -m benchmarks.throughput [--rounds 12] [--profile]       (part of `make bench`; 3 minutes on an idle machine)
 
 DCGAN on 64x64 colour images, width 64, batches of 64. Three sides take turns in one process, a step each:
 

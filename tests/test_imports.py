@@ -5,6 +5,7 @@ Every import counts, also one inside a function and one that is there for types 
 
 import ast
 import graphlib
+import importlib
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "ganvas"
 
 LAYERS = """
-errors text lazy version locks
+errors text lazy version locks waiting
 options files progress_bar user_file html
 settings spaces optimizers penalties augment
 data features inputs
@@ -107,6 +108,18 @@ def test_every_room_explains_itself(room: str) -> None:
 def test_recipes_know_no_other_recipe(name: str) -> None:
     others = {module for module, _ in imported(name) if module.startswith("recipes.")}
     assert all(other.startswith("recipes._") for other in others), others
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "scripts", "docs/examples"])
+def test_what_lies_beside_the_package_imports_what_there_is(folder: str) -> None:
+    """A name that moved is found out here and not when somebody measures; mypy cannot tell, since rooms are lazy."""
+    for path in sorted((SOURCE.parents[1] / folder).glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "ganvas":
+                for alias in node.names:
+                    module = f"{node.module}.{alias.name}".removeprefix("ganvas.")
+                    there = module in ALL or hasattr(importlib.import_module(str(node.module)), alias.name)
+                    assert there, f"{path.name}: {node.module} has no {alias.name}"
 
 
 def test_no_ladder_of_names() -> None:
