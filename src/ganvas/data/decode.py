@@ -179,6 +179,8 @@ def reason(error: BaseException) -> str:
             return "cut short"
         case OSError() if "truncated" in text.lower():
             return "cut short"
+        case OSError() if error.errno is not None and error.strerror:
+            return error.strerror
     return f"cannot be decoded ({text[:60] or type(error).__name__})"
 
 
