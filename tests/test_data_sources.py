@@ -315,7 +315,7 @@ def test_what_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     folder = as_folder(tmp_path / "photos", images("a.png b.png c.png locked/d.png"))
     real_open, real_scan = os.open, os.scandir
 
-    def no_open(path: str | Path, *args: Any, **more: Any) -> int:
+    def no_open(path: str | Path, *args: int, **more: int) -> int:
         if Path(path).name in ("c.png", "a.zip"):
             raise PermissionError(13, "Permission denied")
         return real_open(path, *args, **more)
