@@ -128,8 +128,10 @@ class Child:
         )
         root = Path(__file__).resolve().parents[1]
         paths = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])])
-        own = {"GANVAS_CACHE": str(self.folder / "cache"), "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
-        quiet = {"OMP_NUM_THREADS": "1", "TMPDIR": str(self.folder), "MPLCONFIGDIR": str(self.folder)}
+        names = ("GANVAS_CACHE", "TORCHINDUCTOR_CACHE_DIR", "TMPDIR", "MPLCONFIGDIR")
+        own = {name: str(self.folder / name.lower()) for name in names}
+        (self.folder / "tmpdir").mkdir()
+        quiet = {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
         self.errors = (self.folder / "stderr").open("w+b")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.fuzz", "--child", str(self.folder), "--seed", str(seed)],

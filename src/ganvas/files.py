@@ -62,7 +62,7 @@ def parse_json(content: bytes | str) -> Any:
         value = json.loads(content)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
-    level, depth = [value], 0
+    level, depth = [[value]], 0
     while level := [inner for outer in level for inner in _inside(outer)]:
         depth += 1
         if depth > MOST_DEPTH:

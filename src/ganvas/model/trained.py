@@ -357,12 +357,12 @@ def _stored(run: Path, config: dict[str, Any], name: str, plan: Recipe) -> tuple
         state = checkpoint.read_exported(run, config)
         fits(state, run)
         return state, ()
-    best = [run / "best"] if (run / "best").is_dir() else []
-    found, path, refused = checkpoint.first_of([*best, *checkpoint.found(run / "checkpoints")], name, fits)
+    places = [*([run / "best"] if (run / "best").is_dir() else []), *checkpoint.found(run / "checkpoints")]
+    found, path, refused = checkpoint.first_of(places, name, fits)
     if found is None or path is None:
         why = "; ".join(refused) or "it has none yet: train on with --resume"
         raise RunError(f"no checkpoint of {run} can be used ({why})")
     if not refused:
         return found, ()
     others = f", and {counted(len(refused) - 1, 'other')} too" if len(refused) > 1 else ""
-    return found, (f"a checkpoint is damaged ({refused[0]}){others}, so {path.name} is used",)
+    return found, (f"checkpoint {places[0].name} is damaged ({refused[0]}){others}, so {path.name} is used",)
