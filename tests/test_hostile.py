@@ -253,7 +253,7 @@ def test_less_than_no_classes_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_network_that_a_run_only_claims_takes_no_memory(tmp_path: Path) -> None:
-    """4,096 feature maps would be some 10 GiB of weights; the checkpoint has 28 KB."""
+    """4,096 feature maps would be gigabytes of weights; the checkpoint has kilobytes."""
     run = Path(shutil.copytree(HERE / "format-1" / "r3gan", tmp_path / "run"))
     changed(run, "arguments", "width", to=4096)
     words = (
