@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-export bench-page bench-serve bench-gpu runtime clean
+.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-export bench-page bench-serve bench-gpu bench-fuzz audit runtime clean
 
 setup: .venv/ready
 
@@ -77,6 +77,12 @@ bench-serve: demo
 
 bench-gpu: setup
 	$(BIN)/python -m benchmarks.gpu
+
+bench-fuzz: setup
+	$(BIN)/python -m benchmarks.fuzz
+
+audit: setup
+	$(BIN)/python scripts/audit.py
 
 runtime: setup
 	$(BIN)/python scripts/vendor_onnxruntime_web.py

@@ -17,7 +17,7 @@ PICTURE = Path(__file__).parents[1] / "docs" / "architecture.svg"
 
 WIDTH, HEIGHT, GAP, ROW = 118, 34, 16, 66
 COLOURS = {"package": "#2f6f8f", "module": "#7a8794"}
-LEFT_OUT = {"errors", "text", "lazy", "version", "files", "options", "__main__", "latent"}
+LEFT_OUT = {"errors", "text", "lazy", "version", "files", "schema", "options", "__main__", "latent"}
 """Modules that nearly everybody uses, whose arrows would hide the others."""
 
 

@@ -16,7 +16,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "ganvas"
 
 LAYERS = """
 errors text lazy version locks waiting
-options files progress_bar user_file html
+options files progress_bar user_file html schema
 settings spaces optimizers penalties augment
 data features inputs
 networks

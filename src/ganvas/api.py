@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from ganvas.recipe import Recipe
 from ganvas.recipes import recipe_of
 from ganvas.report import Display, write_report
 from ganvas.run import FORMAT, Recorder, check_out, only_trainer, read_config
+from ganvas.schema import Misfit, check
 from ganvas.settings import Settings
 from ganvas.spaces import space_to_config
 from ganvas.training import Checkpoints, Training, Watcher, checkpoint, environment, hardware, plan, seed_from
@@ -170,18 +171,45 @@ def prepare_resume(
         stored = {**stored, **dict.fromkeys(DURATIONS), **changed}
     arguments, settings = _settle(chosen, opened, {**config["arguments"], **stored}, name)
     start = config.get("start")
-    state, newest, refused = checkpoint.newest(run / "checkpoints", name)
-    if state is None and refused:
-        raise RunError(f"no checkpoint of {run} can be used: {'; '.join(refused)}")
-    training = _build(chosen, opened, arguments, settings, start if state is None else None)
-    messages = [f"passed over a checkpoint: {line}" for line in refused]
-    if state is not None and newest is not None:
-        checkpoint.check_fits(state, training.recipe, newest)
+    blueprint = recipes.blueprint(run, chosen, arguments)
+    usable = _usable(run, name, lambda state, place: checkpoint.check_fits(state, blueprint, place))
+    training = _build(chosen, opened, arguments, settings, None if usable else start)
+    messages = []
+    if usable:
+
+        def fits(state: dict[str, Any], place: Path) -> None:
+            checkpoint.check_fits(state, blueprint, place)
+            checkpoint.check_resumable(state, training.optimizers, training.recipe, place)
+            _check_memories(state, place)
+
+        state, newest, refused = _usable(run, name, fits) or usable
         training.load_state(state)
-        messages.append(f"going on from {newest}")
+        messages = [*(f"passed over a checkpoint: {line}" for line in refused), f"going on from {newest}"]
     else:
         messages.append(f"{run} has no checkpoint yet: starting again from its config.json")
     return Job(training, name, arguments, plan(training, opened, name, arguments), run, tuple(messages), start)
+
+
+def _usable(
+    run: Path, recipe: str, fits: Callable[[dict[str, Any], Path], None]
+) -> tuple[dict[str, Any], Path, list[str]] | None:
+    """The newest state of a run that fits, its checkpoint, and why newer ones do not; None where the run has none yet.
+    Raises RunError where it has some and none can be used."""
+    state, newest, refused = checkpoint.newest(run / "checkpoints", recipe, fits)
+    if state is not None and newest is not None:
+        return state, newest, refused
+    if refused:
+        raise RunError(f"no checkpoint of {run} can be used: {'; '.join(refused)}")
+    return None
+
+
+def _check_memories(state: Mapping[str, Any], place: Path) -> None:
+    """Raises RunError where a watcher of those that `play` attaches would find a memory that is none of its own."""
+    for watcher in (Looks, Reconstruction, Display, Scorer, Recorder, Healer, Checkpoints):
+        try:
+            check(watcher.memory, state["values"]["watchers"].get(watcher.__name__, {}))
+        except Misfit as error:
+            raise RunError(f"{place}/values.json is damaged: the memory of {watcher.__name__}: {error}") from None
 
 
 def play(job: Job, *, out: Path | None = None, watchers: Sequence[Watcher] = (), quiet: bool = False) -> Path:

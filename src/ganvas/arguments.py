@@ -12,15 +12,16 @@ from torch import Tensor
 
 from ganvas import augment, objectives, optimizers
 from ganvas.errors import UsageError
+from ganvas.inputs import MOST_CLASSES
 from ganvas.options import FromData, Group, Range
 from ganvas.recipe import Batches, Losses, Move, Optimizers, Progress, Turns, play
 
-Channels = Annotated[int, FromData()]
-Size = Annotated[tuple[int, int], FromData()]
-Shape = Annotated[tuple[int, ...], FromData()]
-Classes = Annotated[int, FromData()]
-Scale = Annotated[int, FromData()]
-Samples = Annotated[int, FromData()]
+Channels = Annotated[int, FromData(), Range(1, 4096)]
+Size = Annotated[tuple[int, int], FromData(), Range(1, 65536)]
+Shape = Annotated[tuple[int, ...], FromData(), Range(1, 2**28)]
+Classes = Annotated[int, FromData(), Range(0, MOST_CLASSES)]
+Scale = Annotated[int, FromData(), Range(1, 64)]
+Samples = Annotated[int, FromData(), Range(1, 2**28)]
 
 Latent = Annotated[int, Range(1, 65536), "numbers in a latent vector"]
 Width = Annotated[int, Range(1, 4096), "feature maps of the widest-resolution layer; more is slower and better"]

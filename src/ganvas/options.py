@@ -132,7 +132,7 @@ class Option:
         if value is None and self.optional:
             return None
         if self.from_data:
-            return tuple(value) if isinstance(value, list) else value
+            return self._of_data(tuple(value) if isinstance(value, list) else value)
         if self.choices:
             for choice in self.choices:
                 if value == choice or (self.kind is int and value == str(choice)):
@@ -153,6 +153,14 @@ class Option:
                 f"{self.flag} must be {admitted}, not {number if numbers is number else shown(str(value))}"
             )
         return number
+
+    def _of_data(self, value: Any) -> Any:
+        """What the data decides, or a run from elsewhere claims that it did: whole numbers, where there is a range."""
+        numbers = value if isinstance(value, tuple) else (value,)
+        bounds = self.range
+        if bounds is not None and not all(type(each) is int and bounds.low <= each <= bounds.high for each in numbers):
+            raise UsageError(f"{self.name} must be {bounds.low:g} to {bounds.high:g}, not {shown(str(value)[:80])}")
+        return value
 
     def _convert(self, value: Any) -> Any:
         if self.kind is bool:

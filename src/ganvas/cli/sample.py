@@ -6,6 +6,7 @@ What can be given is told by the inputs that the run declares: `--label 7`, `--c
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 from ganvas.cli.parsing import Parser, number_of
 from ganvas.errors import GanvasError, UsageError
+from ganvas.files import read_regular
 from ganvas.inputs import Input, given_of, inputs_from_json
 from ganvas.options import flag_of
 from ganvas.text import listed
@@ -48,6 +50,7 @@ def run(words: list[str]) -> int:
     }
     _check_given(parsed.run, inputs, given)
     more: dict[str, Any] = {"seed": seed, "truncation": truncation, "recipe": parsed.recipe, "given": given}
+    more["tell"] = lambda note: print(f"note: {note}", file=sys.stderr)
     from ganvas.model import files
 
     if parsed.balanced is not None:
@@ -138,7 +141,7 @@ def _joined(words: Sequence[str], inputs: Mapping[str, Input]) -> list[str]:
 
 def _content(name: str, path: str) -> bytes:
     try:
-        return Path(path).read_bytes()
+        return read_regular(Path(path))
     except OSError as error:
         raise UsageError(f"{flag_of(name)} {path} cannot be read: {error.strerror or error}") from None
 

@@ -19,6 +19,7 @@ from typing import IO, Any, Self
 
 from ganvas.data.decode import MAX_BYTES, Damaged
 from ganvas.errors import DataError
+from ganvas.files import open_regular
 from ganvas.text import counted, listed, shown
 
 IMAGES = frozenset(
@@ -27,6 +28,10 @@ IMAGES = frozenset(
         *(".pbm", ".pcx", ".pgm", ".png", ".pnm", ".ppm", ".qoi", ".sgi", ".tga", ".tif", ".tiff", ".webp"),
     }
 )
+_ABOUT_OTHERS = frozenset(
+    {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
+)
+_MOST_ABOUT = 1 << 20  # bytes of such a header
 _SYSTEM = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 
 Opener = Callable[[], IO[bytes]]
@@ -167,6 +172,9 @@ class Zip(Container):
             folders = set()
             for member in self._archive.infolist():
                 _refuse_escape(self.path, member.filename)
+                if not member.filename:
+                    self._links += 1
+                    continue
                 if member.is_dir():
                     continue
                 plain = PurePosixPath(member.filename.replace("\\", "/"))  # as some Windows programs write
@@ -210,7 +218,7 @@ class Tar(Container):
 
     def _list(self) -> list[str]:
         with _archive_errors(self.path):
-            self._archive = tarfile.open(self.path)  # noqa: SIM115 (close)
+            self._archive = tarfile.open(self.path, tarinfo=_Member)  # noqa: SIM115 (close)
             self._members = {}
             folders = set()
             for member in self._archive:
@@ -231,7 +239,7 @@ class Tar(Container):
 
     def holds_any(self) -> bool:
         """By the first: to list all of a compressed archive is to unpack it."""
-        with _archive_errors(self.path), tarfile.open(self.path) as archive:
+        with _archive_errors(self.path), tarfile.open(self.path, tarinfo=_Member) as archive:
             names = (self._within(str(PurePosixPath(member.name))) for member in archive if member.isreg())
             return any(name is not None and _ending(name) in self.endings for name in names)
 
@@ -257,12 +265,12 @@ class Tar(Container):
 
 def is_archive(path: Path) -> type[Zip] | type[Tar] | None:
     """Which kind of archive the file is, by its content. Raises OSError where it cannot be read."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         beginning = file.read(512)
     if beginning[:4] in (b"PK\x03\x04", b"PK\x05\x06") or (zipfile.is_zipfile(path) and beginning[:2] == b"PK"):
         return Zip
     try:
-        with tarfile.open(path):
+        with tarfile.open(path, tarinfo=_Member):
             return Tar
     except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, MemoryError):
         return None
@@ -291,10 +299,24 @@ def _refuse_escape(path: Path, name: str) -> None:
         raise DataError(f"{shown(str(path))} is refused: its member {shown(name)!r} points outside the archive")
 
 
-def _small_enough(file: Path) -> IO[bytes]:
-    if file.stat().st_size > MAX_BYTES:
+def _small_enough(path: Path) -> IO[bytes]:
+    file = open_regular(path)
+    if os.fstat(file.fileno()).st_size > MAX_BYTES:
+        file.close()
         raise Damaged(f"larger than {MAX_BYTES >> 20} MB")
-    return file.open("rb")
+    return file
+
+
+class _Member(tarfile.TarInfo):
+    """A member of a tar archive, the long names and the like before which are of a sane size: Python reads them whole,
+    and a compressed archive of a few megabytes may have gigabytes of them."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        member = super().frombuf(buf, encoding, errors)
+        if member.type in _ABOUT_OTHERS and member.size > _MOST_ABOUT:
+            raise tarfile.HeaderError(f"a header of {member.size:,} bytes")
+        return member
 
 
 def _stamp(status: Any) -> tuple[int, ...]:

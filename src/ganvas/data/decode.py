@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import threading
 import warnings
 import zipfile
 import zlib
@@ -42,6 +43,7 @@ _FORMATS = (
     "TIFF",
     "WEBP",
 )
+_ROWS = 64  # of a large picture that are looked at at a time
 _ORIENTATION = 0x0112
 _SIXTEEN_BIT = 257  # 65535 / 255
 
@@ -72,8 +74,8 @@ class Picture:
         """Whether no pixel has a colour."""
         if self.image.mode == "L":
             return True
-        red, green, blue = (np.asarray(band) for band in self.image.split())
-        return np.array_equal(red, green) and np.array_equal(red, blue)
+        pieces = (np.asarray(strip) for _, strip in _strips(self.image))
+        return all(bool((piece[..., :1] == piece[..., 1:]).all()) for piece in pieces)
 
 
 @contextmanager
@@ -101,24 +103,71 @@ def decode(content: bytes, about: int | None = None) -> Picture:
 
     about: the longer side that is wanted in the end; a far larger JPEG is then decoded at 1/2, 1/4 or 1/8 of its size.
     """
+    return _decoded(*_begun(content, about))
+
+
+@contextmanager
+def decoding(content: bytes, about: int | None = None) -> Iterator[Picture]:
+    """`decode`, for threads beside one another: while the block lasts, no more pixels are decoded in all of them than a
+    single picture may have, so that several huge ones take turns. Raises Damaged."""
+    begun = [_begun(content, about)]
+    with _PIXELS.held(begun[0][0].width * begun[0][0].height):
+        yield _decoded(*begun.pop())  # the large image is let go of as soon as there is a smaller one
+
+
+def _begun(content: bytes, about: int | None) -> tuple[Image.Image, tuple[int, int] | None]:
+    """The image before its pixels are decoded, and (width, height) of a JPEG, which may be decoded smaller. Raises
+    Damaged."""
     if not content:
         raise Damaged("empty")
     try:
         image = _opened(io.BytesIO(content))
-        width, height = _upright(image) if image.format == "JPEG" else image.size
-        if about is not None and image.format == "JPEG":
+        if image.format != "JPEG":
+            return image, None
+        size = _upright(image)
+        if about is not None:
             # Never below three times the size wanted, so that the antialiasing filter decides the result.
             image.draft(None, (3 * about, 3 * about))
+        return image, size
+    except Exception as error:
+        raise Damaged(reason(error)) from error
+
+
+def _decoded(image: Image.Image, size: tuple[int, int] | None) -> Picture:
+    try:
         animated = bool(getattr(image, "is_animated", False)) and image.format != "MPO"
         image.load()
-        jpeg = image.format == "JPEG"
         ImageOps.exif_transpose(image, in_place=True)
-        if not jpeg:  # whose size may have been reduced by now
-            width, height = image.size
+        width, height = size or image.size
         flat, transparent = _eight_bit(image)
         return Picture(flat, (height, width), transparent, animated)
     except Exception as error:
         raise Damaged(reason(error)) from error
+
+
+class _Pixels:
+    """Pixels that may be decoded at one time."""
+
+    def __init__(self, most: int) -> None:
+        self.most = self.free = most
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def held(self, count: int) -> Iterator[None]:
+        """Waits until there is room for so many."""
+        count = min(count, self.most)
+        with self._changed:
+            self._changed.wait_for(lambda: self.free >= count)
+            self.free -= count
+        try:
+            yield
+        finally:
+            with self._changed:
+                self.free += count
+                self._changed.notify_all()
+
+
+_PIXELS = _Pixels(MAX_PIXELS)
 
 
 def keeping_alpha(content: bytes, formats: tuple[str, ...] | None = None) -> tuple[Image.Image, bool]:
@@ -179,6 +228,8 @@ def reason(error: BaseException) -> str:
             return "cut short"
         case OSError() if "truncated" in text.lower():
             return "cut short"
+        case OSError() if error.errno is not None and error.strerror:
+            return error.strerror
     return f"cannot be decoded ({text[:60] or type(error).__name__})"
 
 
@@ -211,38 +262,47 @@ def _eight_bit(image: Image.Image) -> tuple[Image.Image, bool]:
         image = image.convert("LA" if image.mode in ("1", "L") else "RGBA")
     if image.mode in ("RGBA", "LA"):
         return on_white(image)
-    if image.mode == "L":
+    if image.mode in ("L", "RGB"):
         return image, False
     return image.convert("L" if image.mode == "1" else "RGB"), False
 
 
 def on_white(image: Image.Image) -> tuple[Image.Image, bool]:
     """An image of mode LA or RGBA on white, and whether some of it was transparent."""
-    alpha = image.getchannel("A")
-    opaque = image.convert(image.mode[:-1])
-    if alpha.getextrema() == (255, 255):
-        return opaque, False
-    white = Image.new(opaque.mode, opaque.size, 255 if opaque.mode == "L" else (255, 255, 255))
-    white.paste(opaque, mask=alpha)
+    mode = image.mode[:-1]
+    if image.getchannel("A").getextrema() == (255, 255):
+        return image.convert(mode), False
+    white = Image.new(mode, image.size, 255 if mode == "L" else (255, 255, 255))
+    for top, strip in _strips(image):
+        white.paste(strip.convert(mode), (0, top), strip.getchannel("A"))
     return white, True
 
 
 def _from_numbers(image: Image.Image) -> tuple[Image.Image, bool]:
     """16-bit, 32-bit and float images to mode L. The scale follows from the mode, or from the range of the values."""
     values = np.asarray(image)
-    if not np.isfinite(values).all():
+    strips = [slice(top, top + _ROWS) for top in range(0, len(values), _ROWS)]
+    if not all(np.isfinite(values[rows]).all() for rows in strips):
         raise Damaged("values that are not finite")
     low, high = float(values.min()), float(values.max())
     wide = image.mode.startswith("I;16") or (image.mode == "I" and image.format != "TIFF")
     if image.mode == "F" and low >= 0 and high <= 1:
-        levels = np.rint(values * 255.0)
+        scale = 255.0
     elif not wide and low >= 0 and high <= 255:
-        levels = np.rint(values)
+        scale = 1.0
     elif image.mode != "F" and low >= 0 and high <= 65535:
-        levels = (values.astype(np.int64) + _SIXTEEN_BIT // 2) // _SIXTEEN_BIT
+        scale = 1 / _SIXTEEN_BIT
     else:
         raise Damaged(f"values from {low:g} to {high:g}")
     hidden = image.info.get("transparency")
-    if isinstance(hidden, int):
-        levels = np.where(values == hidden, 255, levels)
-    return Image.fromarray(levels.astype(np.uint8)), isinstance(hidden, int)
+    levels = np.empty(values.shape, np.uint8)
+    for rows in strips:
+        some = np.rint(values[rows] * scale)  # no sixteen-bit value lies in the middle between two levels
+        levels[rows] = np.where(values[rows] == hidden, 255, some) if isinstance(hidden, int) else some
+    return Image.fromarray(levels), isinstance(hidden, int)
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """The rows of an image a few at a time, each time with the number of the first."""
+    for top in range(0, image.height, _ROWS):
+        yield top, image.crop((0, top, image.width, min(top + _ROWS, image.height)))

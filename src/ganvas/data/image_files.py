@@ -16,7 +16,7 @@ from PIL import Image
 
 from ganvas.data.columns import Column, Labels
 from ganvas.data.containers import Container, Opener
-from ganvas.data.decode import MAX_BYTES, Damaged, Picture, decode, fit, header, reason
+from ganvas.data.decode import MAX_BYTES, Damaged, Picture, decoding, fit, header, reason
 from ganvas.data.rows import Row, RowStream, too_few
 from ganvas.errors import DataError
 from ganvas.spaces import ImageSpace
@@ -118,9 +118,9 @@ class FileRows:
         """Raises Damaged. Called from several threads."""
         if isinstance(content, Damaged):
             raise content
-        picture = decode(content, max(self._size))
-        pixels = fit(picture.image, self._size, self._channels or (1 if picture.gray else 3))
-        return _Prepared(replace(picture, image=_NO_IMAGE), pixels, hashlib.sha256(content).digest())
+        with decoding(content, max(self._size)) as picture:
+            pixels = fit(picture.image, self._size, self._channels or (1 if picture.gray else 3))
+            return _Prepared(replace(picture, image=_NO_IMAGE), pixels, hashlib.sha256(content).digest())
 
     def _widened(self, pixels: np.ndarray) -> np.ndarray:
         """With as many channels as the column has. The first image with a colour decides for all."""

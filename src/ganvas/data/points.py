@@ -39,7 +39,7 @@ class PointReader(Reader):
     def read(self, source: Source) -> RowStream:
         assert isinstance(source, Arrays)
         parts, where = source.parts(), source.where
-        dimensions = parts[0].values.shape[1]
+        dimensions = parts[0].values.shape[-1]
         for part in parts:
             if part.values.ndim != 2 or part.values.dtype.kind != "f" or part.values.shape[1] != dimensions:
                 raise DataError(

@@ -22,6 +22,7 @@ from ganvas.doctor.diagnosis import Finding, diagnose
 from ganvas.doctor.measurements import LOOKS
 from ganvas.recipe import Results
 from ganvas.run import Row, judges
+from ganvas.schema import number, record, several, table, text, truth, whole
 from ganvas.training import Checkpoints, Game, Verdict, Watcher, checkpoint
 
 PATIENCE = 2
@@ -58,6 +59,18 @@ class Healer(Watcher):
     """Sends training back with a remedy. checkpoints: where it goes back to. config: the run's, for the diagnosis."""
 
     phase = "save"
+    memory = record(
+        {},
+        {
+            "rows": several(record({"step": whole()})),
+            "healings": several(
+                record({"rates": table(number(0, 1)), "penalties": several(text()), "calmed": truth}), MOST
+            ),
+            "ailing": whole(),
+            "since": whole(),
+            "again": truth,
+        },
+    )
 
     def __init__(self, checkpoints: Checkpoints, config: Mapping[str, Any]) -> None:
         super().__init__()

@@ -42,6 +42,7 @@ from ganvas.doctor.real_features import (
     nearest_other,
 )
 from ganvas.metrics.distributions import Moments, frechet_distance
+from ganvas.schema import any_number, record, several
 from ganvas.training import Game, Watcher, seed_from
 
 LOOK_EVERY = 100
@@ -57,6 +58,8 @@ _SEED = 1_000_033
 class Looks(Watcher):
     """Measures samples every 100 steps, where these are made from noise and a label alone and are not too large. Costs
     training none of its randomness."""
+
+    memory = record({}, {"centre": several(any_number)})
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,7 +89,7 @@ class Looks(Watcher):
         if samples.isfinite().all():
             centre = reference.project(samples[:live]).mean(0)
             before = self.state.get("centre")
-            if before is not None:
+            if before is not None and len(before) == len(centre):
                 found["shift"] = float((centre - centre.new_tensor(before)).norm()) / reference.deviation
             self.state["centre"] = centre.tolist()
         # All processes see the same numbers, whatever each one's BatchNorm has seen.

@@ -32,7 +32,8 @@ def content(name: Name, *, early: bool = False) -> nn.Module | None:
     """
     if name == "none":
         return None
-    return VGGContent(early=early) if name == "vgg19" else LiteContent(name)
+    with torch.device("cpu"):  # where its weights are, also where the recipe around it is made without values
+        return VGGContent(early=early) if name == "vgg19" else LiteContent(name)
 
 
 class LiteContent(nn.Module):

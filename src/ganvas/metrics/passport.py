@@ -23,7 +23,7 @@ import torch
 
 from ganvas.errors import RunError, UsageError
 from ganvas.features import Extractor
-from ganvas.files import write_json
+from ganvas.files import read_json, write_json
 from ganvas.metrics.bootstrap import Interval
 from ganvas.text import shown
 from ganvas.version import __version__
@@ -106,12 +106,10 @@ def passport(
 def read_passport(path: Path) -> dict[str, Any]:
     """What `write_passport` wrote. Raises RunError, in one line, for anything else."""
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise RunError(f"{shown(str(path))} is too large for a passport that `ganvas evaluate --json` wrote")
-        content = json.loads(path.read_bytes())
+        content = read_json(path, _MOST_BYTES)
     except OSError as error:
         raise RunError(f"{shown(str(path))} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError):
+    except ValueError:
         raise RunError(f"{shown(str(path))} is not JSON, so no passport of scores") from None
     if not isinstance(content, dict) or MARK not in content:
         raise RunError(

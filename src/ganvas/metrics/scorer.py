@@ -10,7 +10,6 @@ samples.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
@@ -23,6 +22,7 @@ from torch import Tensor
 
 from ganvas.data.dataset import Data
 from ganvas.features import Extractor, extractor
+from ganvas.files import read_json
 from ganvas.metrics import bootstrap
 from ganvas.metrics import distributions as d
 from ganvas.metrics.leakage import trained_on
@@ -30,6 +30,7 @@ from ganvas.metrics.native import native
 from ganvas.metrics.reference import features_of, reference
 from ganvas.metrics.samples import Samples
 from ganvas.recipe import Recipe, Results
+from ganvas.schema import any_number, record, whole
 from ganvas.training import Game, Verdict, Watcher, checkpoint, fraction_here, seed_from
 
 if TYPE_CHECKING:
@@ -56,6 +57,14 @@ class Scorer(Watcher):
     stop_when_flat: stop after so many scores without one that is better beyond noise (half the 95% interval). about:
     what the manifest of `best/` says, as in every checkpoint. Only the first process scores.
     """
+
+    memory = record(
+        {},
+        {
+            "best": record({"step": whole(), "value": any_number}),
+            "flat": record({"level": any_number, "scores": whole()}),
+        },
+    )
 
     def __init__(
         self,
@@ -185,11 +194,12 @@ def best_of(run: Path) -> Best | None:
     """The step and score of a run's `best/`, or None without one. It may come from anywhere, so nothing is taken for
     granted; whether the weights can be read is for `ganvas.load` to say."""
     try:
-        manifest = json.loads((run / "best" / "manifest.json").read_bytes())
+        best = run / "best"
+        manifest = read_json(best / "manifest.json", checkpoint.MOST_JSON, inside=run)
         ((key, value),) = manifest["score"].items()
-        step = json.loads((run / "best" / "values.json").read_bytes())["step"]
+        step = read_json(best / "values.json", checkpoint.MOST_JSON, inside=run)["step"]
         return Best(int(step), str(key), float(value))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ def sample_to(
     recipe: str | None = None,
     overwrite: bool = False,
     given: Mapping[str, Any] | None = None,
+    tell: Callable[[str], None] = lambda note: None,
 ) -> str:
     """Writes `n` samples of the run and returns a sentence that says where, and with which seed.
 
@@ -39,9 +40,12 @@ def sample_to(
     space has it), ..., with a sub-folder for each label where the model is conditional, which is how Ganvas and others
     read labelled data.
     n: by default 64, or 1 where nothing is drawn. given: values of inputs by name, as `Model.sample` takes them.
+    tell: is called with each note on how the run was loaded.
     Raises UsageError for an output that exists, unless `overwrite`, and for a grid of more than 10,000.
     """
     model = load(run, recipe=recipe)
+    for note in model.notes:
+        tell(note)
     given = given or {}
     if n is None:
         n = 1 if model.given.keys() == model.inputs.keys() else 64
@@ -77,6 +81,7 @@ def balanced_to(
     truncation: float | None = None,
     recipe: str | None = None,
     given: Mapping[str, Any] | None = None,
+    tell: Callable[[str], None] = lambda note: None,
 ) -> str:
     """Writes `each` samples of every label into `out`/LABEL/00000.png, ..., for whatever reads labelled folders, and
     returns a sentence that says so. Beside the folder, in `out`.json, stands what the pictures are: from which run,
@@ -97,7 +102,7 @@ def balanced_to(
         if path.exists():
             raise UsageError(f"{path} exists, and --balanced writes a new folder; choose another --out")
     count = each * len(labels)
-    said = sample_to(run, out, n=count, seed=seed, truncation=truncation, recipe=recipe, given=given)
+    said = sample_to(run, out, n=count, seed=seed, truncation=truncation, recipe=recipe, given=given, tell=tell)
     about = shared_config(run)
     write_json(
         passport,

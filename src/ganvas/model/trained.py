@@ -18,11 +18,12 @@ from ganvas.inputs import Given, Input, given_of, inputs_from_json, names_of, wi
 from ganvas.model import zoo
 from ganvas.model.tiles import TILE, multiple_of, strips
 from ganvas.networks.interpolation import between
-from ganvas.options import checked
+from ganvas.options import checked, read_options
 from ganvas.recipe import Recipe
-from ganvas.recipes import recipe_of
+from ganvas.recipes import blueprint, made, recipe_of
 from ganvas.run import read_config
 from ganvas.spaces import FREE, Space, space_from_config
+from ganvas.text import counted
 from ganvas.training import checkpoint, seed_from
 
 BLOCK = 64
@@ -52,6 +53,7 @@ class Model:
     name: str = "this model"
     weights: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
     style: str | float | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -289,20 +291,25 @@ def load(run: str | Path, *, recipe: str | type[Recipe] | None = None, device: s
         arguments = checked(chosen, config["arguments"])
     except (KeyError, TypeError):
         raise RunError(f"{run}/config.json is not complete; it is not a run that Ganvas wrote") from None
-    made = chosen(**arguments)
-    state, newest = _stored(run, config, name)
-    checkpoint.check_fits(state, made, newest)
-    weights = {**state["model"], **state["averaged"]}
-    made.load_state_dict(weights, strict=False)
-    styles = made.styles()
+    except UsageError as error:
+        raise RunError(f"{run}/config.json: {error}") from error
+    of_data = {option.name for option in read_options(chosen) if option.from_data}
+    for fact, value in space.facts().items():
+        if fact in of_data and arguments[fact] != value:
+            raise RunError(f"{run}/config.json contradicts itself: its data has {fact} {value}, not {arguments[fact]}")
+    state, notes = _stored(run, config, name, blueprint(run, chosen, arguments))
+    built = made(run, chosen, arguments)
+    built.load_state_dict({**state["model"], **state["averaged"]}, strict=False)
+    styles = built.styles()
     return Model(
-        recipe=made.to(device).eval().requires_grad_(False),
+        recipe=built.to(device).eval().requires_grad_(False),
         space=space,
-        inputs=with_names(made.inputs(), names),
+        inputs=with_names(built.inputs(), names),
         step=int(state["values"]["step"]),
         name=str(run),
         weights=styles,
         style=next(reversed(styles), None),
+        notes=notes,
     )
 
 
@@ -318,14 +325,14 @@ def _of_zoo(name: str, device: str) -> Model:
     entry = zoo.entry(name)
     card = entry.card
     _, chosen = recipe_of(Path(name), card, None)
-    made = chosen(**checked(chosen, card["arguments"]))
+    built = chosen(**checked(chosen, card["arguments"]))
     weights = {style: entry.weights(style) for style in entry.styles}
     first = entry.styles[0]
-    made.get_submodule(made.averaged[0]).load_state_dict(weights[first])
+    built.get_submodule(built.averaged[0]).load_state_dict(weights[first])
     return Model(
-        recipe=made.to(device).eval().requires_grad_(False),
+        recipe=built.to(device).eval().requires_grad_(False),
         space=space_from_config(card["data"]["space"]),
-        inputs=made.inputs(),
+        inputs=built.inputs(),
         step=int(card["styles"][first]["step"]),
         name=name,
         weights=weights,
@@ -352,14 +359,26 @@ def _filled(values: Tensor) -> Tensor:
     return torch.cat([values, values[-1:].expand(lacking, *values.shape[1:])]) if lacking else values
 
 
-def _stored(run: Path, config: dict[str, Any], name: str) -> tuple[dict[str, Any], Path]:
-    """The state whose weights are used, and where it was read. Raises RunError."""
-    if (run / checkpoint.EXPORTED).is_file():
-        return checkpoint.read_exported(run, config), run
-    if (run / "best").is_dir():
-        return checkpoint.read(run / "best", name), run / "best"
-    found, path, refused = checkpoint.newest(run / "checkpoints", name)
+def _stored(run: Path, config: dict[str, Any], name: str, plan: Recipe) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The state whose weights are used, and a note where better ones could not be. Raises RunError.
+
+    plan: the recipe without values. What does not fit it is found out before anything of the size that
+    `config.json` claims takes memory.
+    """
+
+    def fits(state: dict[str, Any], place: Path) -> None:
+        checkpoint.check_fits(state, plan, place)
+
+    if (run / checkpoint.EXPORTED).exists():
+        state = checkpoint.read_exported(run, config)
+        fits(state, run)
+        return state, ()
+    places = [*([run / "best"] if (run / "best").is_dir() else []), *checkpoint.found(run / "checkpoints")]
+    found, path, refused = checkpoint.first_of(places, name, fits)
     if found is None or path is None:
         why = "; ".join(refused) or "it has none yet: train on with --resume"
         raise RunError(f"no checkpoint of {run} can be used ({why})")
-    return found, path
+    if not refused:
+        return found, ()
+    others = f", and {counted(len(refused) - 1, 'other')} too" if len(refused) > 1 else ""
+    return found, (f"checkpoint {places[0].name} is damaged ({refused[0]}){others}, so {path.name} is used",)

@@ -9,6 +9,7 @@ have them.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TypeVar
 
 import torch
@@ -37,7 +38,8 @@ class SpectralNorm(nn.Module):
             self.advance(weight)
 
     def forward(self, weight: Tensor) -> Tensor:
-        with torch.autocast(weight.device.type, enabled=False):
+        device = weight.device.type  # `meta` knows no autocast
+        with torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext():
             # Divided by their lengths because a moving average of unit vectors is shorter than one.
             sigma = normalize(self.left, dim=0) @ weight.flatten(1) @ normalize(self.right, dim=0)
             return weight / sigma.clamp(min=1e-12)

@@ -8,12 +8,14 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ganvas.errors import RunError, UsageError, near_miss
+from ganvas.errors import GanvasError, RunError, UsageError, near_miss
+from ganvas.text import shown
 from ganvas.user_file import module_from
 
 if TYPE_CHECKING:
@@ -78,6 +80,32 @@ def recipe_of(run: Path, config: Mapping[str, Any], given: str | type[Recipe] | 
             f"again, as in: ganvas train {name} --resume {run}, or: ganvas sample {run} --recipe {name}"
         )
     return name, find(given)
+
+
+def blueprint(run: Path, recipe: type[Recipe], arguments: Mapping[str, Any]) -> Recipe:
+    """The recipe with the arguments that a run stores, without values, so that it takes no memory whatever the run
+    claims; a user's own with values, where it cannot be made without. Raises RunError as `made` does."""
+    try:
+        return made(run, recipe, arguments, "meta")
+    except RunError:
+        if name_of(recipe) in names():
+            raise
+        return made(run, recipe, arguments)
+
+
+def made(run: Path, recipe: type[Recipe], arguments: Mapping[str, Any], device: str = "cpu") -> Recipe:
+    """The recipe with the arguments that a run stores. Raises RunError where there is none with such arguments."""
+    import torch
+
+    try:
+        with torch.device(device), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that nothing is loaded into what has no values
+            return recipe(**arguments)
+    except GanvasError as error:
+        raise RunError(f"{run}/config.json: {error}") from error
+    except Exception as error:
+        why = shown(" ".join(str(error).split()))[:200] or type(error).__name__
+        raise RunError(f"{run}/config.json: there is no {recipe.__name__} with these arguments ({why})") from error
 
 
 def _from_file(name: str) -> type[Recipe]:

@@ -7,12 +7,11 @@ run but the one whose hash it carries.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from ganvas.errors import RunError
-from ganvas.files import write_atomically
+from ganvas.files import read_json, write_atomically
 from ganvas.html import render
 from ganvas.report.charts import figure
 from ganvas.report.pictures import film, time_strip
@@ -41,9 +40,9 @@ def write_report(run: Path) -> Path:
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        config = json.loads(path.read_bytes())
+        config = read_json(path)
     except OSError as error:
         raise RunError(f"{path} cannot be read ({error.strerror}): is {path.parent} a run folder?") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RunError(f"{path} is not JSON, so there is nothing to report") from error
     return mapping(config)

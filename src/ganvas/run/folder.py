@@ -2,18 +2,62 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from ganvas.errors import RunError, near_miss
+from ganvas.files import read_json
 from ganvas.locks import PATIENCE, holding, locked
+from ganvas.schema import check, perhaps, record, several, table, text, whole
+from ganvas.text import shown
 
 FORMAT = 1
 LOCK = ".lock"
 """The file in a run whose lock its trainer holds."""
+
+_EXPORTED = "model.safetensors"  # as `ganvas.training` has it, which needs torch
+
+MOST_BYTES = 1 << 24
+"""Of `config.json`."""
+
+OWN = (
+    *("config.json", "metrics.jsonl", "report.html", LOCK),
+    *("samples", "checkpoints", "best", ".best", "tensorboard"),
+)
+"""What a training writes in a run."""
+
+CONFIG = record(
+    {"format": whole()},
+    {
+        "ganvas": text(),
+        "recipe": text(),
+        "arguments": table(),
+        "inputs": several(table(), 1000),
+        "settings": table(),
+        "data": record(
+            {},
+            {
+                "source": text(),
+                "name": text(),
+                "kind": text(),
+                "options": table(),
+                "fingerprint": perhaps(text()),
+                "labels": several(text()),
+                "space": table(),
+                "counts": table(whole()),
+            },
+        ),
+        "start": text(),
+        "plan": several(text(1 << 16), 10_000),
+        "hardware": table(),
+        "created": text(),
+        "step": whole(),
+        "weights": record({"sha256": text()}),
+    },
+)
+"""What `config.json` says of a run, or of an export."""
 
 
 def read_config(run: Path) -> dict[str, Any]:
@@ -23,13 +67,30 @@ def read_config(run: Path) -> dict[str, Any]:
         others = [each.parent.name for each in run.parent.glob("*/config.json")] if run.parent.is_dir() else []
         hint = near_miss(run.name, others) if others else ""
         raise RunError(f"{run} is not a run: it has no config.json{hint}")
+    check_folder(run)
     try:
-        config = json.loads(path.read_bytes())
+        # The Hub's cache has links to the files of an export, which is only read.
+        config = read_json(path, MOST_BYTES, inside=None if (run / _EXPORTED).exists() else run)
+        if not isinstance(config, dict) or "format" not in config:
+            raise ValueError("it has no format")
         if config["format"] != FORMAT:
-            raise RunError(f"{path} has format {config['format']!r}; this Ganvas reads {FORMAT}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path} cannot be read as a run's configuration ({error})") from error
-    return dict(config)
+            raise RunError(f"{path} has format {shown(str(config['format']))[:80]}; this Ganvas reads {FORMAT}")
+        check(CONFIG, config)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise RunError(f"{path} cannot be read as a run's configuration ({why})") from error
+    return config
+
+
+def check_folder(run: Path) -> None:
+    """Raises RunError where what a training writes in a run is a link out of it, or neither a file nor a folder: a run
+    may come from anywhere, and what is read and written there must be of that run."""
+    for name in () if (run / _EXPORTED).exists() else OWN:
+        path = run / name
+        if path.is_symlink() and not path.resolve().is_relative_to(run.resolve()):
+            raise RunError(f"{path} is a link that leads out of the run: put there what it leads to")
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise RunError(f"{path} is neither a file nor a folder: remove it")
 
 
 def check_out(out: Path) -> None:
@@ -55,6 +116,7 @@ def only_trainer(run: Path, first: bool = True) -> Iterator[None]:
     training holds it, or nothing can be written there. Where the file system cannot lock, two trainings of one run are
     the user's to avoid.
     """
+    check_folder(run)
     try:
         run.mkdir(parents=True, exist_ok=True)
         (run / LOCK).open("ab").close()

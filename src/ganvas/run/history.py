@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ganvas.files import open_regular
+
 Row = Mapping[str, Any]
 
 VIEWS = ("accuracy", "probability", "logit")
@@ -29,7 +31,7 @@ _NOT_A_LOSS = {f"{what}_{kind}" for what in VIEWS for kind in KINDS} | {"gradien
 _NOT_A_PLAYER = ("learning_rate", "signal", "score", "value")
 _TODAY = {"images": "items", "images_per_second": "items_per_second"}
 
-_ROWS = 500_000
+_ROWS, _LINE, _BYTES = 500_000, 1 << 18, 1 << 28
 
 OUTCOMES = {
     "finished": "Finished",
@@ -59,8 +61,11 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of `metrics.jsonl` in the order of their steps; [] without one. What cannot be read is left out."""
     rows = []
     if path.is_file():
-        with path.open("rb") as file:
-            for line, _ in zip(file, range(_ROWS), strict=False):
+        with open_regular(path) as file:
+            for _ in range(_ROWS):
+                line = file.readline(_LINE)
+                if not line or file.tell() > _BYTES:
+                    break
                 try:
                     row = json.loads(line)
                 except (ValueError, RecursionError):

@@ -24,6 +24,7 @@ from ganvas.errors import TrainingError, installed
 from ganvas.files import write_atomically
 from ganvas.recipe import Results
 from ganvas.run import timeline
+from ganvas.schema import record, whole
 from ganvas.spaces import save_picture
 from ganvas.training import Game, Verdict, Watcher, fraction_here, seed_from
 
@@ -45,6 +46,7 @@ class Recorder(Watcher):
     """
 
     phase = "record"
+    memory = record({}, {"picture": whole()})
 
     def __init__(self, run: Path, sample_every: int | None = None) -> None:
         super().__init__()

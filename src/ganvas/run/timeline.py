@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from PIL import Image
 
+from ganvas.files import open_regular
 from ganvas.spaces import GAP, Space
 
 FOLDER = "samples"
@@ -62,7 +63,7 @@ def read(path: Path) -> Image.Image | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path, formats=["PNG"]) as picture:
+            with open_regular(path) as file, Image.open(file, formats=["PNG"]) as picture:
                 if picture.width * picture.height > _PIXELS:
                     return None
                 picture.load()

@@ -8,32 +8,63 @@
 A checkpoint is written into a folder of another name, flushed, and renamed as the last act, so a folder with the
 right name was complete once. When it is read its manifest is checked first: a file that was cut, altered or swapped
 since is refused by name. Tensors are safetensors, the rest is JSON; nothing is unpickled.
+
+A manifest may come from elsewhere too and vouch for anything. So what the files hold is checked as well: JSON by its
+schema (`MANIFEST`, `VALUES`), tensors by what they are for (`check_fits`, `check_resumable`).
 """
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+from torch.optim import Optimizer
 
 from ganvas.errors import RunError, TrainingError
-from ganvas.files import flush_folder, write_atomically
+from ganvas.files import flush_folder, parse_json, read_json, read_regular, write_atomically
 from ganvas.recipe import Recipe, frozen_names
+from ganvas.schema import Misfit, Schema, check, number, record, table, text, whole
+from ganvas.text import shown
 
 FORMAT = 1
+
+MOST_JSON = 1 << 24
+"""Bytes of a manifest, and of the values."""
+
+MOST_TENSORS = 1 << 40
+"""Bytes of a file of tensors."""
+
+MOST_STEPS = 10**12
 
 _TENSOR_FILES = ("model", "averaged", "optimizers", "meter")
 EXPORTED = "model.safetensors"
 """The weights in a folder that `ganvas export --format hub` wrote."""
 
-_NAME = re.compile(r"step-(\d{8,})")
+MANIFEST = record(
+    {"format": whole(), "files": table(record({"bytes": whole(0, MOST_TENSORS), "sha256": text()}))}, {"recipe": text()}
+)
+VALUES = record(
+    {
+        "step": whole(0, MOST_STEPS),
+        "position": whole(),
+        "seconds": number(0, 1e12),
+        "step_scale": number(0, 1),
+        "roll_backs": whole(0, 1000),
+        "watchers": table(table()),
+    }
+)
+
+_NAME = re.compile(r"step-(\d{8,16})")
 
 
 def write(folder: Path, state: dict[str, Any], about: dict[str, Any]) -> Path:
@@ -69,34 +100,33 @@ def read(checkpoint: Path, recipe: str | None = None) -> dict[str, Any]:
 
     recipe: the recipe's name that the manifest must give, where the caller knows it.
     """
-    manifest = _json(checkpoint / "manifest.json")
+    manifest = _json(checkpoint, "manifest.json")
     if manifest.get("format") != FORMAT:
         raise RunError(f"{checkpoint}/manifest.json has format {manifest.get('format')!r}; this Ganvas reads {FORMAT}")
+    _check(MANIFEST, manifest, f"{checkpoint}/manifest.json")
     if recipe is not None and manifest.get("recipe") != recipe:
         raise RunError(f"{checkpoint} is a checkpoint of the recipe {manifest.get('recipe')!r}, not of {recipe!r}")
     contents = {}
-    expected = manifest.get("files")
     for name in (*(f"{name}.safetensors" for name in _TENSOR_FILES), "values.json"):
-        try:
-            size, digest = expected[name]["bytes"], expected[name]["sha256"]  # type: ignore[index]
-        except (KeyError, TypeError):
-            raise RunError(f"{checkpoint}/manifest.json does not list {name}") from None
-        try:
-            data = (checkpoint / name).read_bytes()
-        except OSError as error:
-            raise RunError(f"{checkpoint}/{name} cannot be read ({error.strerror})") from error
+        if name not in manifest["files"]:
+            raise RunError(f"{checkpoint}/manifest.json does not list {name}")
+        size, digest = manifest["files"][name]["bytes"], manifest["files"][name]["sha256"]
+        data = _bytes(checkpoint / name, size, checkpoint)
         if len(data) != size:
             raise RunError(f"{checkpoint}/{name} is truncated: {len(data)} bytes of {size}")
         if hashlib.sha256(data).hexdigest() != digest:
             raise RunError(f"{checkpoint}/{name} was altered: its checksum is not the manifest's")
         contents[name] = data
-    state: dict[str, Any] = {}
-    for name in _TENSOR_FILES:
-        try:
-            state[name] = load(contents[f"{name}.safetensors"])
-        except SafetensorError as error:
-            raise RunError(f"{checkpoint}/{name}.safetensors is not a safetensors file ({error})") from error
-    state["values"] = json.loads(contents["values.json"])
+    state: dict[str, Any] = {
+        name: _tensors(contents[f"{name}.safetensors"], f"{checkpoint}/{name}.safetensors") for name in _TENSOR_FILES
+    }
+    try:
+        state["values"] = parse_json(contents["values.json"])
+    except ValueError as error:
+        raise RunError(f"{checkpoint}/values.json is not JSON ({error})") from error
+    _check(VALUES, state["values"], f"{checkpoint}/values.json")
+    if _NAME.fullmatch(checkpoint.name) and state["values"]["step"] != step_of(checkpoint):
+        raise RunError(f"{checkpoint}/values.json is of step {state['values']['step']}, which its folder is not")
     return state
 
 
@@ -105,20 +135,13 @@ def read_exported(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
 
     Raises RunError that says what is wrong.
     """
-    try:
-        step, digest = int(config["step"]), config["weights"]["sha256"]
-    except (KeyError, TypeError, ValueError):
-        raise RunError(f"{folder}/config.json is not complete; it is not a folder that Ganvas exported") from None
-    try:
-        data = (folder / EXPORTED).read_bytes()
-    except OSError as error:
-        raise RunError(f"{folder}/{EXPORTED} cannot be read ({error.strerror})") from error
-    if hashlib.sha256(data).hexdigest() != digest:
+    step, weights = config.get("step"), config.get("weights")
+    if step is None or weights is None:
+        raise RunError(f"{folder}/config.json is not complete; it is not a folder that Ganvas exported")
+    data = _bytes(folder / EXPORTED, MOST_TENSORS)
+    if hashlib.sha256(data).hexdigest() != weights["sha256"]:
         raise RunError(f"{folder}/{EXPORTED} was altered or cut: its checksum is not that of config.json")
-    try:
-        return {"model": load(data), "averaged": {}, "values": {"step": step}}
-    except SafetensorError as error:
-        raise RunError(f"{folder}/{EXPORTED} is not a safetensors file ({error})") from error
+    return {"model": _tensors(data, f"{folder}/{EXPORTED}"), "averaged": {}, "values": {"step": step}}
 
 
 def found(folder: Path) -> list[Path]:
@@ -134,26 +157,105 @@ def step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.rpartition("-")[2])
 
 
-def newest(folder: Path, recipe: str | None = None) -> tuple[dict[str, Any] | None, Path | None, list[str]]:
-    """The newest state that can be read, its checkpoint, and a line for each newer one that had to be passed over."""
+def newest(
+    folder: Path, recipe: str | None = None, fits: Callable[[dict[str, Any], Path], None] = lambda state, place: None
+) -> tuple[dict[str, Any] | None, Path | None, list[str]]:
+    """The newest state that can be read and that fits, its checkpoint, and a line for each newer one that had to be
+    passed over. fits: raises RunError where a state cannot be used."""
+    return first_of(found(folder), recipe, fits)
+
+
+def first_of(
+    places: list[Path], recipe: str | None, fits: Callable[[dict[str, Any], Path], None]
+) -> tuple[dict[str, Any] | None, Path | None, list[str]]:
+    """As `newest`, of these checkpoints in their order."""
     refused: list[str] = []
-    for checkpoint in found(folder):
+    for place in places:
         try:
-            return read(checkpoint, recipe), checkpoint, refused
+            state = read(place, recipe)
+            fits(state, place)
+            return state, place, refused
         except RunError as error:
             refused.append(str(error))
     return None, None, refused
 
 
 def check_fits(state: dict[str, Any], recipe: Recipe, checkpoint: Path) -> None:
-    """Raises RunError, naming the first difference, unless the checkpoint's tensors are the recipe's."""
-    mine = {n: tuple(t.shape) for n, t in recipe.state_dict().items()}
+    """Raises RunError, naming the first difference, unless the checkpoint's weights are the recipe's, and its averaged
+    ones those that the recipe has averaged, or none. Nothing is computed, so `recipe` may be on the meta device."""
+    mine = recipe.state_dict()
     unstored = frozen_names(recipe)
-    for name, tensor in state["model"].items():
-        if mine.get(name) != tuple(tensor.shape):
-            was = f"of shape {mine[name]}" if name in mine else "absent"
-            raise RunError(f"{checkpoint}: {name} has shape {tuple(tensor.shape)}, and is {was} in this recipe")
-    missing = [name for name in mine if name not in state["model"] and name not in unstored]
+    _check_alike(state["model"], mine, {name for name in mine if name not in unstored}, checkpoint)
+    if state["averaged"]:
+        followed = tuple(f"{name}." for name in recipe.averaged)
+        wanted = {name: tensor for name, tensor in mine.items() if name.startswith(followed)}
+        _check_alike(state["averaged"], wanted, set(wanted), checkpoint)
+
+
+def check_resumable(state: dict[str, Any], optimizers: dict[str, Optimizer], recipe: Recipe, checkpoint: Path) -> None:
+    """Raises RunError, naming the first fault, unless training can go on with the checkpoint's moments and sums."""
+    parameters = dict(recipe.named_parameters())
+    owners = {
+        id(p): player for player, each in optimizers.items() for group in each.param_groups for p in group["params"]
+    }
+    kept: dict[tuple[str, str], dict[str, torch.Tensor]] = {}
+    for key, tensor in state["optimizers"].items():
+        player, _, rest = key.partition("/")
+        name, _, slot = rest.rpartition("/")
+        if name not in parameters or owners.get(id(parameters[name])) != player:
+            raise RunError(f"{checkpoint}: {shown(key)[:200]} is of no parameter that {shown(player)[:80]} moves")
+        kept.setdefault((player, name), {})[slot] = tensor
+    for (player, name), slots in kept.items():
+        _check_moments(slots, optimizers[player], parameters[name], f"{checkpoint}: {player}/{name}")
+    for key, sums in state["meter"].items():
+        names = key.split(",")
+        counted = sums.dim() == 1 and len(sums) == len(names) + 1 and sums.is_floating_point() and float(sums[-1]) >= 1
+        if not counted or not all("/" in name for name in names):
+            raise RunError(f"{checkpoint}: {shown(key)[:200]} in meter.safetensors are no sums of what turns report")
+
+
+def _check_moments(slots: dict[str, torch.Tensor], optimizer: Optimizer, parameter: torch.Tensor, where: str) -> None:
+    """Only those of PyTorch's own optimizers are known."""
+    if not type(optimizer).__module__.startswith("torch."):
+        return
+    known = _moments(optimizer, parameter)
+    for slot, tensor in slots.items():
+        if slot not in known:
+            raise RunError(f"{where}/{shown(slot)[:80]} is nothing that the optimizer keeps")
+        shape, dtype = tuple(known[slot].shape), known[slot].dtype
+        if (tuple(tensor.shape), tensor.dtype) != (shape, dtype):
+            raise RunError(f"{where}/{slot} is {tensor.dtype} of shape {tuple(tensor.shape)}, not {dtype} of {shape}")
+        if not shape and not 0 <= float(tensor) <= MOST_STEPS:
+            raise RunError(f"{where}/{slot} is {float(tensor):g}, and counts steps")
+    if missing := known.keys() - slots.keys():
+        raise RunError(f"{where} has no {min(missing)}")
+
+
+def _moments(optimizer: Optimizer, parameter: torch.Tensor) -> dict[str, torch.Tensor]:
+    """What such an optimizer keeps of such a parameter, told by letting one like it move one like it."""
+    known = inspect.signature(type(optimizer)).parameters
+    choices = {name: value for name, value in optimizer.param_groups[0].items() if name in known and name != "params"}
+    alike = torch.nn.Parameter(torch.zeros(parameter.shape, dtype=parameter.dtype))
+    alike.grad = torch.zeros_like(alike)
+    moving = type(optimizer)([alike], **choices)
+    moving.step()
+    return {slot: value for slot, value in moving.state[alike].items() if isinstance(value, torch.Tensor)}
+
+
+def _check_alike(
+    theirs: dict[str, torch.Tensor], mine: dict[str, torch.Tensor], needed: set[str], checkpoint: Path
+) -> None:
+    for name, tensor in theirs.items():
+        if name not in mine or mine[name].shape != tensor.shape:
+            was = f"of shape {tuple(mine[name].shape)}" if name in mine else "absent"
+            raise RunError(
+                f"{checkpoint}: {shown(name)[:200]} has shape {tuple(tensor.shape)}, and is {was} in this recipe"
+            )
+        if tensor.is_floating_point() != mine[name].is_floating_point():
+            raise RunError(
+                f"{checkpoint}: {shown(name)[:200]} is {tensor.dtype}, and {mine[name].dtype} in this recipe"
+            )
+    missing = [name for name in mine if name in needed and name not in theirs]
     if missing:
         raise RunError(f"{checkpoint} lacks {missing[0]}, which this recipe has")
 
@@ -162,9 +264,25 @@ def _contiguous(tensors: dict[str, Any]) -> dict[str, Any]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _tensors(data: bytes, name: str) -> dict[str, torch.Tensor]:
     try:
-        content = json.loads(path.read_bytes())
+        return load(data)
+    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError, OverflowError) as error:
+        why = shown(" ".join(str(error).split()))[:200]
+        raise RunError(f"{name} is not a safetensors file ({why})") from error
+
+
+def _bytes(path: Path, most: int, inside: Path | None = None) -> bytes:
+    try:
+        return read_regular(path, most, inside)
+    except OSError as error:
+        raise RunError(f"{path} cannot be read ({error.strerror})") from error
+
+
+def _json(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / name
+    try:
+        content = read_json(path, MOST_JSON, inside=folder)
     except OSError as error:
         raise RunError(f"{path} cannot be read ({error.strerror})") from error
     except ValueError as error:
@@ -172,3 +290,10 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise RunError(f"{path} holds {type(content).__name__}, not an object")
     return content
+
+
+def _check(schema: Schema, content: Any, name: str) -> None:
+    try:
+        check(schema, content)
+    except Misfit as error:
+        raise RunError(f"{name} is damaged: {error}") from None

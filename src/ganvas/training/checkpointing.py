@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.recipe import Results
+from ganvas.schema import record, several, whole
 from ganvas.training.checkpoint import found, step_of, write
 from ganvas.training.watcher import Game, Verdict, Watcher
 
@@ -20,6 +21,7 @@ class Checkpoints(Watcher):
     """Writes a checkpoint every so many steps, at least every two minutes, and at the end; keeps the last few."""
 
     phase = "save"
+    memory = record({}, {"held": several(whole())})
 
     def __init__(self, folder: Path, *, every: int, keep: int, about: dict[str, Any]) -> None:
         super().__init__()

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from ganvas.data.dataset import Data
 from ganvas.data.stream import Stream
 from ganvas.recipe import Recipe, Results
+from ganvas.schema import Schema, table
 from ganvas.settings import Settings
 from ganvas.training.averaging import MovingAverage
 from ganvas.training.meter import Meter
@@ -76,9 +77,11 @@ class Watcher:
     `state` (anything that JSON can hold) is part of every checkpoint, so a watcher's memory survives a crash.
     phase: when it is asked, beside the others: those that `look` come before those that `record` what was seen, and
     those that `save` come last, so that what they store of the others includes the step that all have just seen.
+    memory: what `state` looks like, since a checkpoint may come from anywhere.
     """
 
     phase: ClassVar[Phase] = "look"
+    memory: ClassVar[Schema] = table()
 
     state: dict[str, Any] = field(default_factory=dict, init=False)
 

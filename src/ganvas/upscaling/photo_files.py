@@ -19,6 +19,7 @@ from PIL import Image
 
 from ganvas.data.decode import MAX_BYTES, Damaged, keeping_alpha, quiet, reason
 from ganvas.errors import DataError, TrainingError, UsageError
+from ganvas.files import read_regular
 
 ENDINGS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 LARGEST_SIDE = {"PNG": 2**31 - 1, "JPEG": 65_535, "WEBP": 16_383}
@@ -48,9 +49,7 @@ class Photo:
 def read_photo(path: Path) -> Photo:
     """Raises DataError, in one line, for what is no picture, is damaged, or too large to be one that is meant well."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise Damaged(f"larger than {MAX_BYTES >> 20} MB")
-        return photo_of(path.read_bytes())
+        return photo_of(read_regular(path, MAX_BYTES))
     except (Damaged, OSError) as error:
         raise DataError(f"{path} cannot be enlarged: {reason(error)}") from None
 
