@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from ganvas.api import train
 from ganvas.data.arrays import Arrays, Part
 from ganvas.data.batches import BUILT_IN, Images, Photos, Points, reading_options
 from ganvas.data.cache import Writer, open_entry
@@ -22,6 +23,7 @@ from ganvas.data.readers import SourceName
 from ganvas.data.stream import Stream
 from ganvas.data.waves import WaveReader, Waves
 from ganvas.errors import DataError, RunError, UsageError
+from ganvas.metrics.evaluate import evaluate
 from ganvas.spaces import ImageSpace, WaveSpace
 from test_cli import TINY, ganvas, refused
 from voxels import VoxelReader, Voxels, VoxelSpace
@@ -284,6 +286,29 @@ def test_paths_among_options_lead_there_from_everywhere(tmp_path, monkeypatch):
     assert SourceName("somewhere else") == "somewhere else"
     with pytest.raises(UsageError, match="--beside takes a source, not 3"):
         opened(SOLIDS, beside=3)
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (None, "no data is named: give a folder"),
+        (3, "cannot be given as int: give"),
+        ([1, 2], "cannot be given as list"),
+    ],
+)
+def test_what_is_no_source_is_told(source, says):
+    for opening in (lambda: open_data(source, size=28), lambda: train("dcgan", data=source, steps=1)):
+        with pytest.raises(UsageError) as caught:
+            opening()
+        assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_source_that_is_forgotten_is_asked_for():
+    for forgetful in (lambda: open_data(size=28), lambda: train("dcgan", minutes=1)):
+        with pytest.raises(UsageError, match="no data is named: give a folder or a zip or tar archive of images"):
+            forgetful()
+    with pytest.raises(UsageError, match="say what to judge: a run, or a folder"):
+        evaluate(data="digits")
 
 
 # -- from the command line --

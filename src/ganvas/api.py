@@ -51,7 +51,7 @@ class Job:
 def train(
     recipe: str | type[Recipe] | None = None,
     *,
-    data: Given,
+    data: Given | None = None,
     out: str | Path | None = None,
     data_root: str | Path | None = None,
     start: str | Path | None = None,
@@ -83,7 +83,7 @@ def train(
 
 def open_for(
     recipe: type[Recipe],
-    data: Given,
+    data: Given | None,
     options: Mapping[str, Any],
     *,
     preset: str | None = None,
@@ -142,13 +142,14 @@ def prepare_resume(
     changes: Mapping[str, Any] | None = None,
     data: Given | None = None,
     data_root: str | Path | None = None,
+    seconds: Mapping[str, Any] | None = None,
     quiet: bool = False,
 ) -> Job:
     """The training of a run, at its newest good checkpoint, or at its start where it has none yet.
 
     recipe: must name the file and class again where the run was trained with a user's own recipe.
-    changes: a new total `steps`, `epochs` or `minutes`. data, data_root: where the data lies now, if not where it lay
-    when the run began.
+    changes: a new total `steps`, `epochs` or `minutes`. data, data_root, seconds: where the data lies now, if not where
+    it lay when the run began; second sources by the names of their options.
     """
     config = read_config(run)
     name, chosen = recipe_of(run, config, recipe)
@@ -162,6 +163,7 @@ def prepare_resume(
         data_root=data_root,
         progress=not quiet,
         source=data,
+        seconds=seconds,
         run=run,
         otherwise="give the same data, or train into a new --out",
     )

@@ -49,8 +49,16 @@ class SourceName(Parsed, str):
         if not isinstance(value, (str, Path)) or not str(value):
             raise ValueError(value)
         path = Path(value).expanduser()
-        there = path.exists() or any(parent.is_file() for parent in path.parents)  # in an archive
-        return super().__new__(cls, path.absolute() if there else value)
+        return super().__new__(cls, path.absolute() if is_there(str(path)) else value)
+
+
+def is_there(source: str) -> bool:
+    """Whether a source leads to a file or a folder, or into an archive, whatever text it is."""
+    path = Path(source).expanduser()
+    try:
+        return path.exists() or any(parent.is_file() for parent in path.parents)
+    except (OSError, ValueError):
+        return False
 
 
 @dataclass(frozen=True)

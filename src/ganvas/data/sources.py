@@ -14,20 +14,24 @@ from ganvas.data.containers import Container, Folder, is_archive
 from ganvas.data.decode import Damaged, header, quiet
 from ganvas.data.image_files import Files
 from ganvas.data.rows import Source
-from ganvas.errors import DataError, near_miss
+from ganvas.errors import DataError, UsageError, near_miss
 from ganvas.text import shown
 
 _KINDS = "a folder or a zip or tar archive of images, or a .npy or .npz file"
 
 
-def find(source: str | Path | np.ndarray, data_root: str | Path | None = None) -> Source:
-    """What is to be read. Raises DataError, with the nearest name, where there is no such thing.
+def find(source: str | Path | np.ndarray | None, data_root: str | Path | None = None) -> Source:
+    """What is to be read. Raises DataError, with the nearest name, where there is no such thing, and UsageError for
+    None and whatever else is neither a name nor an array.
 
     A built-in name wins over a folder of that name, which `./name` reaches. A path may go on into an archive:
     `photos.zip/train`.
     """
     if isinstance(source, np.ndarray):
         return from_memory(source)
+    if not isinstance(source, (str, os.PathLike)):
+        what = "no data is named" if source is None else f"data cannot be given as {type(source).__name__}"
+        raise UsageError(f"{what}: give {_KINDS}, an array, or one of {', '.join(NAMES)}")
     text = os.fspath(source)
     if not text:
         raise DataError(f"no data is named: give {_KINDS}, or one of {', '.join(NAMES)}")
