@@ -427,6 +427,7 @@ def test_near_misses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert "did you mean 'photos'?" in refusal("photo")
     assert "no data is named" in refusal("")
+    assert "there is no data '~nobody-of-that-name/x'" in refusal("~nobody-of-that-name/x")
 
 
 def test_an_archive_that_was_cut_short(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from ganvas.data.dataset import Data
 from ganvas.data.opening import Given, open_data, reopen
 from ganvas.doctor import Healer, Looks
 from ganvas.errors import RunError, UsageError, near_miss
-from ganvas.files import write_json
+from ganvas.files import at_home, write_json
 from ganvas.inputs import check_names, inputs_to_json, with_names
 from ganvas.metrics.reconstruction import Reconstruction
 from ganvas.metrics.scorer import Scorer
@@ -330,7 +330,7 @@ def _start(start: str) -> str:
 
 def _absolute(source: str) -> str:
     """A path that still leads there when the run is resumed from another folder; names stay names."""
-    path = Path(source).expanduser()
+    path = at_home(source)
     inside = any(parent.is_file() for parent in path.parents)  # of an archive
     return str(path.resolve()) if known_as(source) is None and (path.exists() or inside) else source
 

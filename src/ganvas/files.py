@@ -9,6 +9,11 @@ from typing import Any
 from ganvas.errors import TrainingError
 
 
+def at_home(path: str | Path) -> Path:
+    """The path, with a home folder for its ~, where there is one; `Path.expanduser` fails where there is none."""
+    return Path(os.path.expanduser(path))
+
+
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Writes under a temporary name in the same folder, flushes to the disk, renames. Makes parent folders.
 

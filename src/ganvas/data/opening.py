@@ -16,6 +16,7 @@ from ganvas.data.readers import Reader, SourceName, is_there
 from ganvas.data.rows import Source
 from ganvas.data.sources import find
 from ganvas.errors import DataError, RunError, UsageError, near_miss
+from ganvas.files import at_home
 from ganvas.options import Option, checked, flag_of
 from ganvas.spaces import Space
 from ganvas.text import shown
@@ -139,7 +140,7 @@ def _opened(
         found.close()
     if isinstance(source, Path) and known_as(text) is not None:
         text = f"./{text}"  # a path is never a built-in name, and must not become one when it is read again
-    root = None if data_root is None else str(Path(data_root).expanduser().absolute())
+    root = None if data_root is None else str(at_home(data_root).absolute())
     return Data(text, found.name, batch, reader, entry, root)
 
 

@@ -15,6 +15,7 @@ from ganvas.data.decode import Damaged, header, quiet
 from ganvas.data.image_files import Files
 from ganvas.data.rows import Source
 from ganvas.errors import DataError, UsageError, near_miss
+from ganvas.files import at_home
 from ganvas.text import shown
 
 _KINDS = "a folder or a zip or tar archive of images, or a .npy or .npz file"
@@ -37,11 +38,11 @@ def find(source: str | Path | np.ndarray | None, data_root: str | Path | None = 
         raise DataError(f"no data is named: give {_KINDS}, or one of {', '.join(NAMES)}")
     builtin = known_as(text) if isinstance(source, str) else None
     if builtin is not None:
-        root = Path(data_root).expanduser() if data_root is not None else cache_folder() / "downloads"
+        root = at_home(data_root) if data_root is not None else cache_folder() / "downloads"
         if data_root is not None and builtin not in MADE and not root.is_dir():
             raise DataError(f"the data root {shown(str(root))} is not a folder")
         return open_builtin(builtin, root)
-    path = Path(text).expanduser()
+    path = at_home(text)
     try:
         if path.is_dir():
             return Files(Folder(path), path.resolve().name or "data")
