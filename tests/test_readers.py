@@ -192,12 +192,22 @@ def test_a_second_source_that_moved_is_named_too(tmp_path):
         reopen(about(then), **told)
     with pytest.raises(DataError, match="say where with --other"):
         reopen(about(then), source=there / "horses", **told)
+    with pytest.raises(DataError, match=r"no data .*nowhere") as caught:
+        reopen(about(then), source=there / "horses", seconds={"other": there / "nowhere"}, **told)
+    assert "say where with" not in str(caught.value)
     again = reopen(about(then), source=there / "horses", seconds={"other": there / "zebras", "low": None}, **told)
     assert again.fingerprint == then.fingerprint and again.options()["other"] == str(there / "zebras")
     with pytest.raises(DataError, match="does not hold what the run was trained on"):
         reopen(about(then), source=there / "horses", seconds={"other": there / "horses"}, **told)
     with pytest.raises(UsageError, match="--low is for photos"):
         reopen(about(then), source=there / "horses", seconds={"low": there / "horses"}, **told)
+
+
+def test_a_data_root_that_moved_is_asked_for(tmp_path):
+    ring = open_data("ring", progress=False)
+    lost = about(ring, source="mnist", options={"data_root": str(tmp_path / "gone")})
+    with pytest.raises(DataError, match=r"gone is not a folder; if it lies elsewhere now, say where with --data-root$"):
+        reopen(lost, accepts=(Images,), progress=False)
 
 
 @pytest.mark.parametrize("source", ["x" * 5000, "x\0y", "~nobody-of-that-name/x"])

@@ -308,7 +308,7 @@ def _ending(name: str) -> str | None:
 
 
 def _is_beside(name: str) -> bool:
-    return PurePosixPath(name).name == BESIDE
+    return name == BESIDE or name.endswith(f"/{BESIDE}")
 
 
 def _refuse_escape(path: Path, name: str) -> None:

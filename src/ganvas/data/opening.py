@@ -100,7 +100,10 @@ def reopen(
             **options | moved,
         )
     except DataError as error:
-        stored = {"--data": then if source is None and known_as(then) is None else None}
+        stored = {
+            "--data": then if source is None and known_as(then) is None else None,
+            "--data-root": stored_root if data_root is None else None,
+        }
         stored |= {each.flag: options.get(each.name) for each in second_sources(same) if each.name not in moved}
         gone = [flag for flag, path in stored.items() if path is not None and not is_there(str(path))]
         if not gone:
