@@ -141,6 +141,17 @@ def test_npz_that_makes_no_sense(tmp_path: Path) -> None:
         ({"x": GRAY, "y": np.arange(29)}, "labels have the shape (29,), but there are 30 items"),
         ({"x": GRAY, "y": np.full(30, 0.5)}, "labels are float64"),
         ({"x_test": GRAY}, "no training images; it has x_test"),
+        ({"x_train": GRAY, "x_test": np.zeros((5, 16))}, "an array of shape (5, 16); images have"),
+        (
+            {"x_train": np.zeros((5, 2)), "x_test": GRAY},
+            "points must be floats of shape (N, D), not uint8 of shape (30,",
+        ),
+        ({"x_train": np.zeros((5, 2)), "x_test": np.zeros((5, 3))}, "its arrays hold points of 2 and of 3 coordinates"),
+        ({"x_train": np.zeros((0, 2)), "x_test": np.zeros(5)}, "points must be floats of shape (N, D), not float64 of"),
+        (
+            {"x_train": GRAY[:0], "x_test": GRAY},
+            "no item for training can be used: the 30 that can are of other splits",
+        ),
     ):
         np.savez(tmp_path / "a.npz", **arrays)
         assert says in refusal(tmp_path / "a.npz")

@@ -1,6 +1,7 @@
 """Folders and archives: what is found in them, what is passed over, and what is refused."""
 
 import io
+import json
 import os
 import tarfile
 import zipfile
@@ -13,7 +14,9 @@ from PIL import Image
 
 from ganvas.data import containers, decode, image_files
 from ganvas.data.dataset import Data, describe
+from ganvas.data.layout import layout
 from ganvas.data.opening import open_data
+from ganvas.data.rows import split_of
 from ganvas.errors import DataError, GanvasError, UsageError
 
 Files = dict[str, bytes]
@@ -122,8 +125,8 @@ def test_a_path_may_go_on_into_an_archive(tmp_path: Path) -> None:
 
 def test_what_folders_mean() -> None:
     def read(text: str) -> tuple[dict[str, str], dict[str, str]]:
-        labels, splits, _ = image_files.places(text.split())
-        return labels, splits
+        found = layout(text.split())
+        return found.kinds, found.splits
 
     assert read("a.png b.png") == ({}, {})
     assert read("all/a.png all/b.png") == ({}, {})
@@ -134,7 +137,79 @@ def test_what_folders_mean() -> None:
     assert read("train/a.png valid/b.png")[1] == {"train/a.png": "train", "valid/b.png": "validation"}
     assert read("test/a.png val/b.png") == ({"test/a.png": "test", "val/b.png": "val"}, {})  # nothing to train on
     assert read("train/a.png mine/b.png")[0] == {"train/a.png": "train", "mine/b.png": "mine"}
-    assert image_files.places(["cat/a.png", "b.png"]) == ({}, {}, ["no labels: 1 image beside the folders has none"])
+    labels, splits = read("Training/0/a.png Training/1/b.png DEV/0/c.png testing/1/d.png")
+    assert list(labels.values()) == ["0", "1", "0", "1"]
+    assert list(splits.values()) == ["train", "train", "validation", "test"]
+    assert read("training/a.png test/a.png other/a.png")[1] == {}
+    assert layout(["cat/a.png", "b.png"]).kind_notes == ["no labels: 1 image beside the folders has none"]
+
+
+def test_two_domains_are_told_by_the_names_of_folders() -> None:
+    for text in ("trainA trainB testA testB", "TRAINa TrainB Testa TESTB", "train_a train_b test_a test_b"):
+        names = [f"{folder}/1.png" for folder in text.split()]
+        found = layout(names)
+        assert list(found.kinds.values()) == ["A", "B", "A", "B"]
+        assert list(found.splits.values()) == ["train", "train", "test", "test"]
+        assert list(found.rests.values()) == ["train/1.png", "train/1.png", "test/1.png", "test/1.png"]
+        assert "domains A, B" in found.kind_notes[0] and f"such as {names[0][:-6]}," in found.kind_notes[0]
+    alone = layout(["trainA/1.png", "testA/1.png"])
+    assert alone.kinds == {} and list(alone.splits.values()) == ["train", "test"]
+    for text in ("trainA trainB testA testB results", "testA testB", "trainA cats"):
+        names = [f"{folder}/1.png" for folder in text.split()]
+        assert list(layout(names).kinds.values()) == text.split() and not layout(names).splits
+
+
+def test_numbered_folders_are_labels_unless_they_are_drawers_of_their_files_numbers() -> None:
+    def read(text: str) -> list[str]:
+        return list(layout(text.split()).kinds.values())
+
+    assert read("0/1.png 1/2.png 9/3.png") == ["0", "1", "9"]  # digits
+    assert read("00000/00000_00001.ppm 00042/00000_00001.ppm") == ["00000", "00042"]  # traffic signs
+    assert read("00000/00000.png 01000/00001.png") == ["00000", "01000"]
+    assert read("00000/00000.png 00000/00999.png 01000/01000.png 69000/69999.png") == []  # FFHQ
+    assert layout(["00000/00000.png", "01000/01000.png"]).kind_notes == [
+        "no labels: the folders 00000, 01000 are drawers of a thousand numbers each"
+    ]
+
+
+def test_labels_by_dataset_json(tmp_path: Path) -> None:
+    names = [f"{number // 10:05}/img{number:08}.png" for number in range(30)]
+    files = images(" ".join(names))
+    labels = [[name.replace("/", "\\") if place == 0 else name, place % 3 + 8] for place, name in enumerate(names)]
+    files["dataset.json"] = json.dumps({"labels": [*labels, ["00009/gone.png", 8]]}).encode()
+    folder = opened(as_folder(tmp_path / "a", files))
+    assert folder.label_counts == {"8": 10, "9": 10, "10": 10}
+    train = folder.split("train")
+    assert train.labels is not None
+    assert [folder.labels[number] for number in train.labels] == [str(int(name[-8:-4]) % 3 + 8) for name in train.names]
+    assert "labels by dataset.json, not by folders" in folder.notes
+    assert "1 label in dataset.json of images that are not there" in folder.notes
+    assert not any("passed over" in note for note in folder.notes)
+    within = {f"set/{name}": content for name, content in files.items()}  # below a folder that all share
+    assert opened(as_zip(tmp_path / "a.zip", within)).label_counts == folder.label_counts
+    assert opened(as_tar(tmp_path / "a.tar.gz", files, "w:gz")).fingerprint == folder.fingerprint
+
+
+def test_dataset_json_changes_what_folders_say(tmp_path: Path) -> None:
+    files = images("00000/a.png 00000/b.png 00001/c.png 00001/d.png")
+
+    def read(content: object) -> Data:
+        path = tmp_path / "a" / "dataset.json"
+        path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+        return opened(tmp_path / "a")
+
+    assert opened(as_folder(tmp_path / "a", files)).labels == ("00000", "00001")
+    none = read({"labels": None})
+    assert none.labels == () and "no labels: dataset.json says that there are none" in none.notes[-1]
+    vectors = read({"labels": [[name, [0.5, 1.5]] for name in files]})
+    assert vectors.labels == () and "no list of [name, class]" in vectors.notes[-1]
+    some = read({"labels": [["00000/a.png", 0], ["00001/c.png", 1]]})
+    assert some.labels == () and "no labels: 2 items of 4 have none" in some.notes
+    other = read({"name": "another tool's"})
+    assert other.labels == ("00000", "00001") and "dataset.json passed over: it says nothing of labels" in other.notes
+    for damaged in (b"{", b"[" * 100_000, b"\xff\xfe"):
+        (tmp_path / "a" / "dataset.json").write_bytes(damaged)
+        assert refusal(tmp_path / "a").endswith("dataset.json in a is no JSON: repair it, or take it away")
 
 
 def test_labels_are_in_natural_order(tmp_path: Path) -> None:
@@ -148,6 +223,16 @@ def test_splits_of_the_data_are_respected(tmp_path: Path) -> None:
     assert found["test"] == [f"test/{number}.png" for number in range(200)]
     assert 0 < len(found["validation"]) < 25 and len(found["train"]) + len(found["validation"]) == 200
     assert "splits: train and test as the data has them, validation cut from train" in data.notes
+
+
+def test_test_pictures_are_never_trained_on(tmp_path: Path) -> None:
+    files = {f"testing/{number}.png": png(number) for number in range(20)}
+    hashed = next(f"training/{n}.png" for n in range(100) if split_of(f"training/{n}.png") == "validation")
+    data = opened(as_folder(tmp_path / "a", files | {hashed: png(99)}))
+    assert data.counts == {"train": 1, "validation": 0, "test": 20}
+    assert "folders taken as splits: testing (test), training (train)" in data.notes
+    (tmp_path / "a" / hashed).write_bytes(b"")
+    assert "no item for training can be used: the 20 that can are of other splits" in refusal(tmp_path / "a")
 
 
 def test_what_is_no_image_is_passed_over(tmp_path: Path) -> None:
@@ -228,6 +313,46 @@ def test_links_in_a_zip_are_passed_over(tmp_path: Path) -> None:
     assert all_names(opened(path)) == ["a.png", "b.png"]
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_names_that_are_there_twice_are_told(tmp_path: Path) -> None:
+    for path, add in ((tmp_path / "a.zip", as_zip), (tmp_path / "a.tar", as_tar)):
+        add(path, images("a.png b.png c.png d.png"))
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(path, "a") as archive:
+                for level, name in enumerate(("a.png", "a.png", "b.png")):
+                    archive.writestr(name, png(200 + level))
+        else:
+            with tarfile.open(path, "a") as archive:
+                for level, name in enumerate(("a.png", "a.png", "b.png")):
+                    member = tarfile.TarInfo(name)
+                    member.size = len(png(200 + level))
+                    archive.addfile(member, io.BytesIO(png(200 + level)))
+        data = opened(path)
+        told = "3 files passed over, because a later one in the archive has the same name (a.png, b.png)"
+        assert told in data.notes and len(data) == 4
+        levels = {
+            name: int((value.flatten()[0] + 1) * 127.5 + 0.5)
+            for split in ("train", "validation", "test")
+            for name, value in zip(
+                data.split(split).names, data.split(split).gather(np.arange(data.counts[split])).value, strict=True
+            )
+        }
+        assert (levels["a.png"], levels["b.png"]) == (201, 202)
+
+
+def test_members_without_a_name_are_passed_over(tmp_path: Path) -> None:
+    path = as_zip(tmp_path / "a.zip", images("a.png b.png") | {"x": png(3)})
+    content = bytearray(path.read_bytes())
+    entry = content.rindex(b"PK\x01\x02")
+    content[entry + 28 : entry + 30] = b"\0\0"  # the length of the name, in the directory
+    del content[entry + 46]
+    end = content.rindex(b"PK\x05\x06")
+    content[end + 12 : end + 16] = (int.from_bytes(content[end + 12 : end + 16], "little") - 1).to_bytes(4, "little")
+    path.write_bytes(content)
+    data = opened(path)
+    assert all_names(data) == ["a.png", "b.png"] and "1 entry passed over, links or special files" in data.notes
+
+
 def test_an_encrypted_zip(tmp_path: Path) -> None:
     path = as_zip(tmp_path / "a.zip", images("a.png b.png"))
     content = bytearray(path.read_bytes())
@@ -302,6 +427,7 @@ def test_near_misses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert "did you mean 'photos'?" in refusal("photo")
     assert "no data is named" in refusal("")
+    assert "there is no data '~nobody-of-that-name/x'" in refusal("~nobody-of-that-name/x")
 
 
 def test_an_archive_that_was_cut_short(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from ganvas.metrics.memorisation import memorisation
 from ganvas.metrics.modes import modes, stacked_modes
 from ganvas.metrics.native import Native
 from ganvas.metrics.reference import reference
-from ganvas.metrics.samples import count_of, of_data, of_model
+from ganvas.metrics.samples import count_of, in_order, of_data, of_model
 from ganvas.model.trained import Model
 from ganvas.recipe import Recipe
 from ganvas.spaces import ImageSpace
@@ -85,6 +86,12 @@ def written(folder: Path, pictures: np.ndarray, first: int = 0) -> Path:
     return folder
 
 
+def read_by_hand(folder: Path) -> Tensor:
+    """All pictures of a folder, (N, 1, H, W) uint8, read without Ganvas."""
+    files = sorted(folder.rglob("*.png"))
+    return torch.from_numpy(np.stack([np.asarray(Image.open(file)) for file in files]))[:, None]
+
+
 def pictures(n: int, seed: int = 0, low: int = 0, high: int = 256, side: int = 8) -> np.ndarray:
     return np.random.default_rng(seed).integers(low, high, (n, side, side), dtype=np.uint8)
 
@@ -111,12 +118,11 @@ def test_scores_are_those_of_the_functions_on_the_same_features(data, tmp_path):
     fake = written(tmp_path / "fake", pictures(300, 3, 0, 200))
     eye = Pixels()
     report = ganvas.evaluate(fake, data, extractor=eye, progress=False)
-    real = eye(of_data(open_data(data, progress=False), "train")[0].values).features
-    mine = eye(of_data(open_data(fake, progress=False), "train+validation+test")[0].values).features
+    real, mine = (eye(read_by_hand(folder)).features for folder in (data, fake))
     expected = d.frechet_distance(d.Moments.of(real), d.Moments.of(mine))
     score = report.scores["FID[pixels]"]
     assert score.value == pytest.approx(expected, rel=1e-9)
-    assert (score.samples, score.references) == (300, len(real))
+    assert (score.samples, score.references) == (300, 400)
     # Worked out by hand: means of pixels are 127.5 and 99.5, so |m1 - m2|^2 is about 4 * 28^2, and little is added.
     assert 4 * 24**2 < score.value < 4 * 32**2
     assert score.interval is not None and score.interval.low < score.value < score.interval.high
@@ -318,8 +324,58 @@ def test_splits_join(data):
     assert count_of(opened, "validation+test") == opened.counts["validation"] + opened.counts["test"]
     everything, places = of_data(opened, "train+validation+test")
     assert len(everything) == len(opened) == 400 and places.tolist() == list(range(400))
+    assert count_of(opened, "all") == 400
+    assert [in_order(split) for split in ("test+validation", "test+train+validation", "all", "test")] == [
+        "validation+test", "all", "all", "test",
+    ]  # fmt: skip
     with pytest.raises(UsageError, match="did you mean 'test'"):
         count_of(opened, "tests")
+
+
+def test_of_two_folders_all_items_are_compared(data, tmp_path):
+    """As other tools do: a folder of data has no test split that nobody asked for."""
+    fake = written(tmp_path / "fake", pictures(120, 3, 0, 200))
+    a, b = (Pixels()(read_by_hand(folder)).features.double().numpy() for folder in (data, fake))
+    covariances = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    mixed = np.sqrt(np.linalg.eigvals(covariances[0] @ covariances[1]).real.clip(0)).sum()
+    by_hand = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(covariances[0] + covariances[1]) - 2 * mixed
+
+    def fid(**options: Any) -> tuple[float, dict[str, Any]]:
+        report = ganvas.evaluate(fake, data, extractor=Pixels(), metrics=["fid"], progress=False, **options)
+        return report.scores["FID[pixels]"].value, report.passport["data"]
+
+    value, about = fid()
+    assert value == pytest.approx(by_hand, rel=1e-6)
+    assert (about["split"], about["references"], about["drawn_by_seed"]) == ("all", 400, None)
+    assert fid(split="test+validation+train")[1] == about
+    other, about = fid(split="train")
+    assert about["split"] == "train" and about["references"] < 400 and abs(other - value) > 1
+    assert ganvas.evaluate(data, data, extractor=Pixels(), metrics=["fid"], progress=False).scores[
+        "FID[pixels]"
+    ].value == pytest.approx(0, abs=1e-3)
+
+
+def test_splits_that_the_data_brings_count_where_they_are_asked_for(tmp_path):
+    for split, count in (("training", 60), ("testing", 70)):
+        written(tmp_path / "real" / split, pictures(count, count))
+    fake = written(tmp_path / "fake", pictures(60, 3))
+
+    def about(**options: Any) -> tuple[str, int]:
+        judged = ganvas.evaluate(
+            fake, tmp_path / "real", extractor=Pixels(), metrics=["diversity"], progress=False, **options
+        )
+        return judged.passport["data"]["split"], judged.passport["data"]["references"]
+
+    assert about() == ("all", 130) and about(split="test") == ("test", 70)
+
+
+def test_a_draw_of_two_folders_is_told(data, monkeypatch):
+    monkeypatch.setattr("ganvas.metrics.evaluate.COUNT", 150)
+    drawn = ganvas.evaluate(data, data, extractor=Pixels(), metrics=["fid"], progress=False)
+    assert (drawn.scores["FID[pixels]"].samples, drawn.scores["FID[pixels]"].references) == (150, 150)
+    told = "of 400 samples and 400 items of the data 150 each are drawn at most: -n 400 takes all"
+    assert told in drawn.notes
+    assert told not in ganvas.evaluate(data, data, extractor=Pixels(), metrics=["fid"], n=400, progress=False).notes
 
 
 # -- warnings ---------------------------------------------------------------------------------------------------
@@ -381,6 +437,24 @@ def test_a_run_is_judged_by_what_it_was_trained_on(run, eye, tmp_path, capsys):
     other.write_text('{"mine": 1}')
     assert "add --overwrite" in refused(capsys, "evaluate", run, "--json", other)
     assert other.read_text() == '{"mine": 1}'
+
+
+def test_a_run_is_judged_by_a_split_of_what_it_was_trained_on_and_by_all_of_other_data(run, data, tmp_path):
+    counts = open_data(data, progress=False).counts
+    other = written(tmp_path / "other", pictures(90, 8))
+
+    def about(*source: Path, **options: Any) -> tuple[str, int]:
+        judged = ganvas.evaluate(
+            run, *source, extractor=Pixels(), metrics=["diversity"], n=400, progress=False, **options
+        )
+        return judged.passport["data"]["split"], judged.passport["data"]["references"]
+
+    assert about() == about(data) == ("train", counts["train"])
+    moved = Path(shutil.copytree(data, tmp_path / "moved"))
+    assert about(moved) == ("train", counts["train"])  # the same data, wherever it lies
+    assert about(other) == ("all", 90)
+    assert about(split="all") == ("all", 400)
+    assert about(other, split="train") == ("train", open_data(other, progress=False).counts["train"])
 
 
 def test_data_that_changed_since_is_noticed(tmp_path, capsys):

@@ -234,7 +234,7 @@ def test_a_configuration_is_checked_at_the_door(run: Path, keys: tuple[Any, ...]
         (("arguments", "shape"), [3], r"contradicts itself: its data has shape \(2,\), not \(3,\)"),
         (("arguments", "latent"), 10**9, "--latent must be 1 to 65536"),
         (("arguments", "latent"), 4000, r"generator\S* has shape \(8, 4\), and is of shape \(8, 4000\)"),
-        (("arguments", "layers"), 3, "lacks|is absent"),
+        (("arguments", "layers"), 3, "lacks|is absent|has shape"),
         (("arguments", "nonsense"), 1, "no option 'nonsense'"),
         (("data", "space"), {"kind": "points", "dimensions": 10**12}, "no space that is known here"),
         (("data", "space"), {"kind": "images", "channels": 1, "height": 2, "width": 1}, "contradicts itself"),

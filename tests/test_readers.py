@@ -10,8 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
+from ganvas.api import train
 from ganvas.data.arrays import Arrays, Part
-from ganvas.data.batches import BUILT_IN, Images, Photos, Points, reading_options
+from ganvas.data.batches import BUILT_IN, Images, Photos, Points, Unpaired, reading_options
 from ganvas.data.cache import Writer, open_entry
 from ganvas.data.columns import Labels
 from ganvas.data.dataset import Data, describe
@@ -22,6 +23,7 @@ from ganvas.data.readers import SourceName
 from ganvas.data.stream import Stream
 from ganvas.data.waves import WaveReader, Waves
 from ganvas.errors import DataError, RunError, UsageError
+from ganvas.metrics.evaluate import evaluate
 from ganvas.spaces import ImageSpace, WaveSpace
 from test_cli import TINY, ganvas, refused
 from voxels import VoxelReader, Voxels, VoxelSpace
@@ -140,8 +142,80 @@ def test_data_that_moved_is_reopened_where_it_is_the_same(solids, tmp_path):
     with pytest.raises(DataError, match=r"other.npy does not hold what runs/a was trained on; stop"):
         reopen(about(thin), accepts=(Voxels,), source=other, run="runs/a", otherwise="stop", progress=False)
     np.savez(tmp_path / "solids.npz", data=1 - SOLIDS)
-    with pytest.raises(DataError, match=r"solids.npz is not what it was when .*\(it has changed since\); stop"):
+    with pytest.raises(DataError, match=r"solids.npz is not what it was when .*\(it has changed since, or .*\); stop"):
         reopen(about(thin), accepts=(Voxels,), otherwise="stop", progress=False)
+
+
+def picture_folder(path: Path, seed: int = 0, count: int = 12) -> Path:
+    """Two labels of pictures of 16 x 16."""
+    for number in range(count):
+        (path / f"{number % 2}").mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(seed + number).integers(0, 256, (16, 16, 3), np.uint8)
+        Image.fromarray(pixels).save(path / f"{number % 2}" / f"{number}.png")
+    return path
+
+
+def zipped(folder: Path, path: Path) -> Path:
+    return Path(shutil.make_archive(str(path.with_suffix("")), "zip", folder)).rename(path)
+
+
+def test_folders_and_archives_that_moved_are_the_same_data(tmp_path):
+    """Under another name, on another machine (nothing is left at the old path), in an archive, in one's folder."""
+    then = open_data(picture_folder(tmp_path / "here" / "pets"), Images, progress=False)
+    moved = Path(shutil.move(tmp_path / "here", tmp_path / "there")) / "pets"
+    archive = zipped(moved, tmp_path / "a.zip")
+    parent = zipped(tmp_path / "there", tmp_path / "deep.zip")
+    with pytest.raises(DataError, match=r"no data .*pets'.*; if it lies elsewhere now, say where with --data"):
+        reopen(about(then), accepts=(Images,), progress=False)
+    renamed = Path(shutil.copy(archive, tmp_path / "renamed.zip"))
+    for source in (moved, archive, renamed, f"{parent}/pets"):
+        again = reopen(about(then), accepts=(Images,), source=source, progress=False)
+        assert again.fingerprint == then.fingerprint and again.source == str(source), source
+        assert list(again.split("train").names) == list(then.split("train").names)
+    of_archive = open_data(f"{parent}/pets", Images, progress=False)
+    lost = about(of_archive, source=f"{tmp_path}/gone/deep.zip/pets")
+    assert reopen(lost, accepts=(Images,), source=archive, progress=False).fingerprint == then.fingerprint
+    (moved / "0" / "0.png").unlink()
+    for other in (moved, parent, picture_folder(tmp_path / "others", seed=50)):
+        with pytest.raises(DataError, match=r"does not hold what the run was trained on; give --data") as caught:
+            reopen(about(then), accepts=(Images,), source=other, progress=False)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_second_source_that_moved_is_named_too(tmp_path):
+    for name, seed in (("horses", 0), ("zebras", 100)):
+        picture_folder(tmp_path / "here" / name, seed)
+    then = open_data(tmp_path / "here" / "horses", Unpaired, other=tmp_path / "here" / "zebras", progress=False)
+    there = Path(shutil.move(tmp_path / "here", tmp_path / "there"))
+    told = {"accepts": (Unpaired,), "progress": False}
+    with pytest.raises(DataError, match="say where with --data and --other"):
+        reopen(about(then), **told)
+    with pytest.raises(DataError, match="say where with --other"):
+        reopen(about(then), source=there / "horses", **told)
+    with pytest.raises(DataError, match=r"no data .*nowhere") as caught:
+        reopen(about(then), source=there / "horses", seconds={"other": there / "nowhere"}, **told)
+    assert "say where with" not in str(caught.value)
+    again = reopen(about(then), source=there / "horses", seconds={"other": there / "zebras", "low": None}, **told)
+    assert again.fingerprint == then.fingerprint and again.options()["other"] == str(there / "zebras")
+    with pytest.raises(DataError, match="does not hold what the run was trained on"):
+        reopen(about(then), source=there / "horses", seconds={"other": there / "horses"}, **told)
+    with pytest.raises(UsageError, match="--low is for photos"):
+        reopen(about(then), source=there / "horses", seconds={"low": there / "horses"}, **told)
+
+
+def test_a_data_root_that_moved_is_asked_for(tmp_path):
+    ring = open_data("ring", progress=False)
+    lost = about(ring, source="mnist", options={"data_root": str(tmp_path / "gone")})
+    with pytest.raises(DataError, match=r"gone is not a folder; if it lies elsewhere now, say where with --data-root$"):
+        reopen(lost, accepts=(Images,), progress=False)
+
+
+@pytest.mark.parametrize("source", ["x" * 5000, "x\0y", "~nobody-of-that-name/x"])
+def test_an_old_path_of_any_text_is_told_in_one_line(source):
+    ring = open_data("ring", progress=False)
+    with pytest.raises(DataError) as caught:
+        reopen(about(ring, source=source), accepts=(Points,), progress=False)
+    assert "\n" not in str(caught.value) and "say where with --data" in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [None, {}, [], {"source": "ring"}, {"source": "ring", "options": 3}])
@@ -286,6 +360,29 @@ def test_paths_among_options_lead_there_from_everywhere(tmp_path, monkeypatch):
         opened(SOLIDS, beside=3)
 
 
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (None, "no data is named: give a folder"),
+        (3, "cannot be given as int: give"),
+        ([1, 2], "cannot be given as list"),
+    ],
+)
+def test_what_is_no_source_is_told(source, says):
+    for opening in (lambda: open_data(source, size=28), lambda: train("dcgan", data=source, steps=1)):
+        with pytest.raises(UsageError) as caught:
+            opening()
+        assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_source_that_is_forgotten_is_asked_for():
+    for forgetful in (lambda: open_data(size=28), lambda: train("dcgan", minutes=1)):
+        with pytest.raises(UsageError, match="no data is named: give a folder or a zip or tar archive of images"):
+            forgetful()
+    with pytest.raises(UsageError, match="say what to judge: a run, or a folder"):
+        evaluate(data="digits")
+
+
 # -- from the command line --
 
 
@@ -306,6 +403,32 @@ def test_a_run_whose_data_moved_goes_on_from_its_new_place(tmp_path, capsys):
     assert ganvas("train", "--resume", run, "--data", moved, "--steps", "6", "--quiet") == 0
     assert json.loads((run / "config.json").read_text())["data"] == told | {"source": str(moved), "name": "b"}
     assert ganvas("train", "--resume", run, "--steps", "8", "--quiet") == 0  # it is remembered
+
+
+def test_a_translation_whose_two_folders_moved_goes_on(tmp_path, capsys):
+    for name, seed in (("horses", 0), ("zebras", 100)):
+        picture_folder(tmp_path / name, seed)
+    run = tmp_path / "run"
+    words = [
+        "--data",
+        tmp_path / "horses",
+        "--other",
+        tmp_path / "zebras",
+        "--width",
+        "8",
+        "--d-width",
+        "4",
+        "--out",
+        run,
+    ]
+    assert ganvas("train", "cyclegan", *words, "--steps", "1", "--batch-size", "2", "--no-looks", "--quiet") == 0
+    for name in ("horses", "zebras"):
+        (tmp_path / name).rename(tmp_path / f"my-{name}")
+    resume = ["train", "--resume", run, "--data", tmp_path / "my-horses", "--steps", "2", "--quiet"]
+    assert "--other" in refused(capsys, *resume)
+    assert ganvas(*resume, "--other", tmp_path / "my-zebras") == 0
+    told = json.loads((run / "config.json").read_text())["data"]
+    assert told["source"] == str(tmp_path / "my-horses") and told["options"]["other"] == str(tmp_path / "my-zebras")
 
 
 def test_a_run_from_before_there_were_kinds_goes_on_and_is_judged(tmp_path, capsys):

@@ -17,7 +17,7 @@ from ganvas.data.dataset import Data
 from ganvas.data.opening import Given, open_data, reopen
 from ganvas.doctor import Healer, Looks
 from ganvas.errors import RunError, UsageError, near_miss
-from ganvas.files import write_json
+from ganvas.files import at_home, write_json
 from ganvas.inputs import check_names, inputs_to_json, with_names
 from ganvas.metrics.reconstruction import Reconstruction
 from ganvas.metrics.scorer import Scorer
@@ -52,7 +52,7 @@ class Job:
 def train(
     recipe: str | type[Recipe] | None = None,
     *,
-    data: Given,
+    data: Given | None = None,
     out: str | Path | None = None,
     data_root: str | Path | None = None,
     start: str | Path | None = None,
@@ -84,7 +84,7 @@ def train(
 
 def open_for(
     recipe: type[Recipe],
-    data: Given,
+    data: Given | None,
     options: Mapping[str, Any],
     *,
     preset: str | None = None,
@@ -143,13 +143,14 @@ def prepare_resume(
     changes: Mapping[str, Any] | None = None,
     data: Given | None = None,
     data_root: str | Path | None = None,
+    seconds: Mapping[str, Any] | None = None,
     quiet: bool = False,
 ) -> Job:
     """The training of a run, at its newest good checkpoint, or at its start where it has none yet.
 
     recipe: must name the file and class again where the run was trained with a user's own recipe.
-    changes: a new total `steps`, `epochs` or `minutes`. data, data_root: where the data lies now, if not where it lay
-    when the run began.
+    changes: a new total `steps`, `epochs` or `minutes`. data, data_root, seconds: where the data lies now, if not where
+    it lay when the run began; second sources by the names of their options.
     """
     config = read_config(run)
     name, chosen = recipe_of(run, config, recipe)
@@ -163,6 +164,7 @@ def prepare_resume(
         data_root=data_root,
         progress=not quiet,
         source=data,
+        seconds=seconds,
         run=run,
         otherwise="give the same data, or train into a new --out",
     )
@@ -356,7 +358,7 @@ def _start(start: str) -> str:
 
 def _absolute(source: str) -> str:
     """A path that still leads there when the run is resumed from another folder; names stay names."""
-    path = Path(source).expanduser()
+    path = at_home(source)
     inside = any(parent.is_file() for parent in path.parents)  # of an archive
     return str(path.resolve()) if known_as(source) is None and (path.exists() or inside) else source
 

@@ -84,6 +84,11 @@ def _refused(number: int, why: str, path: Path) -> OSError:
     return OSError(number, why, str(path))
 
 
+def at_home(path: str | Path) -> Path:
+    """The path, with a home folder for its ~, where there is one; `Path.expanduser` fails where there is none."""
+    return Path(os.path.expanduser(path))
+
+
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Writes under a temporary name in the same folder, flushes to the disk, renames. Makes parent folders.
 

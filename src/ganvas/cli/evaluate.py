@@ -36,7 +36,12 @@ FLAGS = (
     ),
     ("--weights", "PATH", "Inception's weights, where torch-fidelity's cache has none"),
     ("-n", "N", "samples, and items of the data at most (default: 2000)"),
-    ("--split", "S", "train, validation or test, or several such as validation+test (default: train)"),
+    (
+        "--split",
+        "S",
+        "train, validation or test, several such as validation+test, or all (default: train of what a run was trained "
+        "on, all of other data)",
+    ),
     ("--seed", "S", "of the samples and of every draw (default: 0)"),
     ("--truncation", "T", "0 to 1: nearer to the average sample, with less variety (1: as drawn)"),
     ("--border", "N", "with --pairs, or of photos that a model enlarges: pixels left out on each side"),
@@ -92,7 +97,7 @@ def _judged(parsed: argparse.Namespace) -> Report:
         extractor=parsed.extractor,
         weights=parsed.weights,
         n=None if parsed.n is None else number_of("-n", parsed.n, int),
-        split=parsed.split or "train",
+        split=parsed.split,
         seed=number_of("--seed", parsed.seed or "0", int),
         truncation=None if parsed.truncation is None else number_of("--truncation", parsed.truncation, float),
         data_root=parsed.data_root,

@@ -34,7 +34,8 @@ def run(words: list[str]) -> int:
     recipe = None if resuming or (helping and named is None) else recipes.find(named or recipes.DEFAULT)
     options = [] if recipe is None else own_options(recipe)
     reading = [] if recipe is None else _reading(recipe)
-    parser = _train_parser(named, options, reading)
+    seconds = _second_sources(named) if resuming else []
+    parser = _train_parser(named, options, reading or seconds)
     if recipe is not None:
         parser.elsewhere = _flags_of_other_kinds(reading)
     try:
@@ -42,8 +43,8 @@ def run(words: list[str]) -> int:
     except UsageError as error:
         if resuming and "has no flag" in str(error):
             raise UsageError(
-                "--resume takes a new --steps, --epochs or --minutes, the --data where it lies elsewhere now, and no "
-                "other flag; the run keeps what it was begun with"
+                "--resume takes a new --steps, --epochs or --minutes, the --data (and second sources) where it lies "
+                "elsewhere now, and no other flag; the run keeps what it was begun with"
             ) from None
         raise
     chosen = {
@@ -67,6 +68,7 @@ def run(words: list[str]) -> int:
             changes=durations,
             data=parsed["data"],
             data_root=parsed["data_root"],
+            seconds={option.name: parsed[option.name] for option in seconds},
             quiet=quiet,
         )
         out = None
@@ -120,6 +122,15 @@ def _reading(recipe: type[Recipe]) -> list[Option]:
     from ganvas.data.batches import BUILT_IN, reading_options
 
     return reading_options(recipe.accepts or BUILT_IN)
+
+
+def _second_sources(named: str | None) -> list[Option]:
+    """Of all kinds that a run may have been trained on, since which it was is known when it is read."""
+    from ganvas.data.batches import BUILT_IN
+    from ganvas.data.opening import second_sources
+
+    own = recipes.find(named).accepts if named is not None and recipes.is_path(named) else ()
+    return second_sources([*own, *BUILT_IN])
 
 
 def _flags_of_other_kinds(reading: list[Option]) -> dict[str, str]:

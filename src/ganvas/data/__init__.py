@@ -3,6 +3,8 @@
 sources         what a SOURCE is: a built-in name, a folder, an archive, an array file, an array
 containers      folders and archives of files, read where they are
 decode          image files as pixels, however hostile
+layout          what folders mean: labels, splits, domains, drawers
+dataset_json    labels in a file beside images, as StyleGAN's tools write it
 readers         how a source becomes named columns: the base of all kinds, and their options
 images, points, photos, pairs, unpaired, waves
                 the kinds: each a batch type with its reader. A new kind is one more such file

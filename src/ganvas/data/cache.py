@@ -35,7 +35,8 @@ from ganvas.files import flush_folder
 from ganvas.locks import holding
 from ganvas.text import shown
 
-FORMAT = 2
+FORMAT = 3
+"""Counts changes of how data are prepared: of what is read of a source, and of the files here."""
 _COLUMNS = "columns"
 _CHUNK = 4096  # rows that are broadcast at a time
 _STALE = 24 * 3600.0  # seconds after which a temporary folder belongs to nobody any more

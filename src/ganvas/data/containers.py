@@ -12,7 +12,7 @@ import tarfile
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Self
@@ -32,6 +32,8 @@ _ABOUT_OTHERS = frozenset(
     {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
 )
 _MOST_ABOUT = 1 << 20  # bytes of such a header
+BESIDE = "dataset.json"
+"""What describes the files beside it; see `dataset_json.py`."""
 _SYSTEM = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 
 Opener = Callable[[], IO[bytes]]
@@ -46,6 +48,7 @@ class Container:
         self.endings = endings  # of the names of the files that are meant
         self._other: Counter[str] = Counter()
         self._links = 0
+        self._twice: list[str] = []
         self._names: list[str] | None = None
         self._siblings: dict[frozenset[str], Self] = {}
 
@@ -56,9 +59,16 @@ class Container:
 
     def names(self) -> list[str]:
         """Of the files that are meant. Raises DataError where the container cannot be read or is hostile."""
+        return [name for name in self._listed() if not _is_beside(name)]
+
+    def beside(self) -> list[str]:
+        """The names of the files that describe others. Raises DataError as `names` does."""
+        return [name for name in self._listed() if _is_beside(name)]
+
+    def _listed(self) -> list[str]:
         if self._names is None:
             self._names = self._list()
-        return list(self._names)
+        return self._names
 
     def _list(self) -> list[str]:
         raise NotImplementedError
@@ -68,7 +78,7 @@ class Container:
         return bool(self.names())
 
     def files(self, wanted: set[str]) -> Iterator[tuple[str, Opener]]:
-        """Each wanted image with what opens it; to be opened before the next is asked for."""
+        """Each wanted file with what opens it; to be opened before the next is asked for."""
         raise NotImplementedError
 
     def reading(self, endings: frozenset[str]) -> Self:
@@ -91,11 +101,17 @@ class Container:
             notes.append(
                 f"{counted(self._links, 'entry')} passed over, links or special files".replace("entrys", "entries")
             )
+        if self._twice:
+            names = counted(len(self._twice), "file")
+            first = listed(map(shown, dict.fromkeys(self._twice)))
+            notes.append(f"{names} passed over, because a later one in the archive has the same name ({first})")
         return notes
 
     def _is_meant(self, name: str) -> bool:
         """Whether a file is; one of another kind is counted."""
         ending = _ending(name)
+        if ending is not None and _is_beside(name):
+            return True
         if ending is not None and ending not in self.endings:
             self._other[ending] += 1
         return ending in self.endings
@@ -104,6 +120,10 @@ class Container:
         """The name below `inside`, or None where it lies elsewhere."""
         prefix = f"{self.inside}/" if self.inside else ""
         return name.removeprefix(prefix) if name.startswith(prefix) else None
+
+    def _count_twice(self, name: str, members: Mapping[str, object]) -> None:
+        if name in members:
+            self._twice.append(name)
 
     def _check_inside(self, folders: set[str]) -> None:
         if self.inside and not any(f"{folder}/".startswith(f"{self.inside}/") for folder in folders):
@@ -168,21 +188,18 @@ class Zip(Container):
     def _list(self) -> list[str]:
         with _archive_errors(self.path):
             self._archive = zipfile.ZipFile(self.path)
-            self._members = {}
+            self._members: dict[str, zipfile.ZipInfo] = {}
             folders = set()
             for member in self._archive.infolist():
                 _refuse_escape(self.path, member.filename)
-                if not member.filename:
-                    self._links += 1
-                    continue
-                if member.is_dir():
+                if member.filename.endswith("/"):  # `is_dir` fails where there is no name
                     continue
                 plain = PurePosixPath(member.filename.replace("\\", "/"))  # as some Windows programs write
                 folders.add(str(plain.parent))
                 name = self._within(str(plain))
                 if name is None:
                     continue
-                if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
+                if not plain.parts or stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
                     self._links += 1
                 elif self._is_meant(name):
                     if member.flag_bits & 1:
@@ -190,6 +207,7 @@ class Zip(Container):
                             f"{shown(str(self.path))} is encrypted (such as {shown(name)}): "
                             "unpack it with its password and give the folder"
                         )
+                    self._count_twice(name, self._members)
                     self._members[name] = member
             self._check_inside(folders)
         return sorted(self._members)
@@ -219,7 +237,7 @@ class Tar(Container):
     def _list(self) -> list[str]:
         with _archive_errors(self.path):
             self._archive = tarfile.open(self.path, tarinfo=_Member)  # noqa: SIM115 (close)
-            self._members = {}
+            self._members: dict[str, tarfile.TarInfo] = {}
             folders = set()
             for member in self._archive:
                 _refuse_escape(self.path, member.name)
@@ -233,6 +251,7 @@ class Tar(Container):
                 if not member.isreg():
                     self._links += 1
                 elif self._is_meant(name):
+                    self._count_twice(name, self._members)
                     self._members[name] = member
             self._check_inside(folders)
         return sorted(self._members)
@@ -291,6 +310,10 @@ def _ending(name: str) -> str | None:
     path = PurePosixPath(name)
     hidden = any(part.startswith(".") or part in _SYSTEM for part in path.parts)
     return None if hidden or not path.parts else path.suffix.lower()
+
+
+def _is_beside(name: str) -> bool:
+    return name == BESIDE or name.endswith(f"/{BESIDE}")
 
 
 def _refuse_escape(path: Path, name: str) -> None:

@@ -9,26 +9,20 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import PurePosixPath
 
 import numpy as np
 from PIL import Image
 
 from ganvas.data.columns import Column, Labels
 from ganvas.data.containers import Container, Opener
+from ganvas.data.dataset_json import described
 from ganvas.data.decode import MAX_BYTES, Damaged, Picture, decoding, fit, header, reason
+from ganvas.data.layout import layout
 from ganvas.data.rows import Row, RowStream, too_few
 from ganvas.errors import DataError
 from ganvas.spaces import ImageSpace
 from ganvas.text import counted, shown, sized
 
-SPLIT_FOLDERS = {
-    "train": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-}
 _LOOKED_AT = 2000  # headers read to decide on a size
 _WORTH_A_THREAD = 16 * 1024  # bytes of a file
 _NO_IMAGE = Image.new("L", (1, 1))  # lets go of the large one while a row waits
@@ -92,13 +86,15 @@ class FileRows:
     def __init__(self, files: Files, size: tuple[int, int] | None, channels: int | None) -> None:
         names = files.names()
         self._files, self._channels = files, channels
-        self._labels, splits, self._placing = places(names)
-        self._splits = splits
+        found = layout(names)
+        labels, told = described(files.contents(files.container.beside()), names, files.name)
+        self._labels, about_labels = (found.kinds, found.kind_notes) if labels is None else (labels, [])
+        self._splits, self._placing = found.splits, [*found.notes, *told, *about_labels]
         self._size = size or files.suggested_size(names)
         self._sizes: Counter[tuple[int, int]] = Counter()
         self._transparent = self._animated = 0
         columns: dict[str, Column] = {"image": ImageSpace(channels or 1, *self._size), "label": Labels()}
-        self.stream = RowStream(columns, len(names), self._rows(names), frozenset(splits.values()), self._notes)
+        self.stream = RowStream(columns, len(names), self._rows(names), frozenset(found.splits.values()), self._notes)
 
     def _rows(self, names: list[str]) -> Iterator[Row]:
         for name, prepare in _side_by_side(self._files.contents(names), self._prepare):
@@ -141,39 +137,6 @@ class FileRows:
         if self._animated:
             notes.append(f"only the first frame taken of {counted(self._animated, 'image')} with several")
         return notes + self._files.container.notes()
-
-
-def places(names: list[str]) -> tuple[dict[str, str], dict[str, str], list[str]]:
-    """What the folders mean: (label by name, split by name, notes).
-
-    Folders that all images share say nothing. Then top folders that are all among train, val, valid, validation and
-    test (train being one of them) are splits; the next folders are the labels, unless some images lie beside them.
-    """
-    folders = _below_shared({name: PurePosixPath(name).parts[:-1] for name in names})
-    tops = {parts[0].lower() if parts else "" for parts in folders.values()}
-    splits: dict[str, str] = {}
-    if "train" in tops and tops <= SPLIT_FOLDERS.keys():
-        splits = {name: SPLIT_FOLDERS[parts[0].lower()] for name, parts in folders.items()}
-        folders = {name: parts[1:] for name, parts in folders.items()}
-    kinds = {parts[0] if parts else "" for parts in folders.values()}
-    if len(kinds) < 2:
-        return {}, splits, []
-    if "" in kinds:
-        beside = sum(not parts for parts in folders.values())
-        return (
-            {},
-            splits,
-            [f"no labels: {counted(beside, 'image')} beside the folders {'has' if beside == 1 else 'have'} none"],
-        )
-    return {name: parts[0] for name, parts in folders.items()}, splits, []
-
-
-def _below_shared(folders: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    first = next(iter(folders.values()))
-    shared = 0
-    while shared < len(first) and all(parts[: shared + 1] == first[: shared + 1] for parts in folders.values()):
-        shared += 1
-    return {name: parts[shared:] for name, parts in folders.items()}
 
 
 def choose_size(sizes: list[tuple[int, int]]) -> tuple[int, int]:

@@ -91,7 +91,8 @@ def _fingerprint(
 
 
 def _splits(rows: Sequence[Row], given: frozenset[str]) -> tuple[list[str], list[str]]:
-    """The split of each row, and notes. Splits that the data does not bring are cut from its training items."""
+    """The split of each row, and notes. Splits that the data does not bring are cut from its training items, where that
+    leaves any."""
     splits = []
     for row in rows:
         split = row.split or "train"
@@ -104,9 +105,13 @@ def _splits(rows: Sequence[Row], given: frozenset[str]) -> tuple[list[str], list
     if given and missing:
         own = " and ".join(split for split in SPLITS if split in given)
         notes.append(f"splits: {own} as the data has them, {' and '.join(missing)} cut from train")
+    if "train" in splits:
+        return splits, notes
+    splits = [row.split or "train" for row in rows]
     if "train" not in splits:
-        return ["train"] * len(rows), ["too few items to split: all of them are for training"]
-    return splits, notes
+        raise DataError(f"no item for training can be used: the {len(rows):,} that can are of other splits")
+    rest = "training" if len(set(splits)) == 1 else "training, but for those that the data keeps from it"
+    return splits, [f"too few items to split: all of them are for {rest}"]
 
 
 def nothing_left(name: str, count: int, damaged: dict[str, str]) -> GanvasError:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ganvas.data.batches import BUILT_IN, Batch
+from ganvas.data.batches import BUILT_IN, Batch, reading_options
 from ganvas.data.builtin import known_as
 from ganvas.data.dataset import Data
 from ganvas.data.decode import quiet
-from ganvas.data.readers import Reader
+from ganvas.data.readers import Reader, SourceName, is_there
 from ganvas.data.rows import Source
 from ganvas.data.sources import find
 from ganvas.errors import DataError, RunError, UsageError, near_miss
-from ganvas.options import checked, flag_of
+from ganvas.files import at_home
+from ganvas.options import Option, checked, flag_of
 from ganvas.spaces import Space
 from ganvas.text import shown
 
@@ -28,7 +29,7 @@ Kinds = type[Batch] | Sequence[type[Batch]] | None
 
 
 def open_data(
-    source: Given,
+    source: Given | None = None,
     as_: Kinds = None,
     *,
     data_root: str | Path | None = None,
@@ -43,7 +44,7 @@ def open_data(
     options: fields of the kind's reader, such as `size=64` of `ImageReader`; None leaves one out.
 
     Raises DataError for a source that is missing, unreadable, hostile, of another kind, or holds fewer than 2 items;
-    UsageError for an option that there is not, or that cannot be.
+    UsageError where no source is named, and for an option that there is not, or that cannot be.
     """
     return _opened(source, as_, lambda reader: options, data_root, progress)
 
@@ -70,13 +71,15 @@ def reopen(
     data_root: str | Path | None = None,
     progress: bool = True,
     source: Given | None = None,
+    seconds: Mapping[str, Any] | None = None,
     run: str | Path = "the run",
     otherwise: str = "give --data",
 ) -> Data:
     """What a run was trained on, by what `config.json` holds under `data`, read as it was then.
 
     accepts: what the run's recipe can be trained on, for runs that do not say the kind of their data.
-    data_root, source: where the data lies now, if not where it lay then.
+    data_root, source, seconds: where the data lies now, if not where it lay then; seconds by the names of the options
+    that name second sources, such as `low`.
     run: what errors call it; otherwise: what they advise where the data has changed.
 
     Raises RunError where it is not told what the run was trained on, DataError where that has changed since.
@@ -86,30 +89,43 @@ def reopen(
         stored_root, kind = options.pop("data_root", None), about.get("kind")
     except (KeyError, TypeError, ValueError):
         raise RunError(f"{run}/config.json does not say what the run was trained on: {otherwise}") from None
-    same = [batch for batch in accepts or BUILT_IN if batch.kind == kind]
+    same = [batch for batch in accepts or BUILT_IN if batch.kind == kind] or accepts
+    moved = {name: value for name, value in (seconds or {}).items() if value is not None}
     try:
         data = open_data(
             then if source is None else source,
-            same or accepts,
+            same,
             data_root=stored_root if data_root is None else data_root,
             progress=progress,
-            **options,
+            **options | moved,
         )
     except DataError as error:
-        if source is not None or known_as(then) is not None or Path(then).exists():
+        stored = {
+            "--data": then if source is None and known_as(then) is None else None,
+            "--data-root": stored_root if data_root is None else None,
+        }
+        stored |= {each.flag: options.get(each.name) for each in second_sources(same) if each.name not in moved}
+        gone = [flag for flag, path in stored.items() if path is not None and not is_there(str(path))]
+        if not gone:
             raise
-        raise DataError(f"{error}; if it lies elsewhere now, say where with --data") from error
+        raise DataError(f"{error}; if it lies elsewhere now, say where with {' and '.join(gone)}") from error
     if data.fingerprint == fingerprint:
         return data
     if source is None:
         raise DataError(
-            f"{shown(then)} is not what it was when {run} was trained on it (it has changed since); {otherwise}"
+            f"{shown(then)} is not what it was when {run} was trained on it (it has changed since, or this Ganvas "
+            f"reads it otherwise); {otherwise}"
         )
     raise DataError(f"{shown(data.source)} does not hold what {run} was trained on; {otherwise}")
 
 
+def second_sources(kinds: Iterable[type[Batch]]) -> list[Option]:
+    """The options of these kinds that name other sources."""
+    return [option for option in reading_options(kinds or BUILT_IN) if option.kind is SourceName]
+
+
 def _opened(
-    source: Given,
+    source: Given | None,
     as_: Kinds,
     options_of: Callable[[type[Reader]], Mapping[str, Any]],
     data_root: str | Path | None,
@@ -127,7 +143,7 @@ def _opened(
         found.close()
     if isinstance(source, Path) and known_as(text) is not None:
         text = f"./{text}"  # a path is never a built-in name, and must not become one when it is read again
-    root = None if data_root is None else str(Path(data_root).expanduser().absolute())
+    root = None if data_root is None else str(at_home(data_root).absolute())
     return Data(text, found.name, batch, reader, entry, root)
 
 

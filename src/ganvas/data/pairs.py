@@ -6,9 +6,9 @@ They lie as the two halves of one picture, or as files of the same name in two f
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -17,7 +17,8 @@ from PIL import Image
 from ganvas.data.batch import Batch
 from ganvas.data.columns import Column
 from ganvas.data.decode import Damaged, decode, fit
-from ganvas.data.image_files import Files, places
+from ganvas.data.image_files import Files
+from ganvas.data.layout import Layout, layout
 from ganvas.data.readers import Reader
 from ganvas.data.rows import Row, RowStream, Source, stem_of
 from ganvas.errors import DataError, UsageError, near_miss
@@ -62,24 +63,24 @@ class PairReader(Reader):
     def read(self, source: Source) -> RowStream:
         assert isinstance(source, Files)
         names = source.names()
-        folders, splits, _ = places(names)
-        kinds = sorted(set(folders.values()))
+        found = layout(names)
+        kinds = sorted(set(found.kinds.values()))
         if len(kinds) == 2:
-            return self._of_folders(source, folders, splits, kinds)
+            return self._of_folders(source, found, kinds)
         if kinds:
             raise DataError(
                 f"{shown(source.name)} has the folders {listed(map(shown, kinds), 8)}: pairs are two folders with the "
                 "same names in them, or pictures of two halves"
             )
-        return self._of_halves(source, names, splits)
+        return self._of_halves(source, names, found)
 
     def facts(self, columns: dict[str, Column]) -> dict[str, Any]:
         return super().facts(columns) | {"source_channels": self.channels}
 
     # -- halves ---------------------------------------------------------------------------------------------------
 
-    def _of_halves(self, source: Files, names: list[str], splits: dict[str, str]) -> RowStream:
-        given = self.given or "right"
+    def _of_halves(self, source: Files, names: list[str], found: Layout) -> RowStream:
+        splits, given = found.splits, self.given or "right"
         if given not in HALVES:
             raise UsageError(
                 f"--given is left or right for pictures of two halves, not {given!r}{near_miss(given, HALVES)}"
@@ -102,7 +103,8 @@ class PairReader(Reader):
                 pair = {"image": left, "source": right} if given == "right" else {"image": right, "source": left}
                 yield Row(name, pair, hashlib.sha256(content).digest(), splits.get(name))  # type: ignore[arg-type]
 
-        return self._stream(size, len(names), rows(), splits, [f"given: the {given} half of each picture"], source)
+        notes = [*found.notes, f"given: the {given} half of each picture"]
+        return self._stream(size, len(names), rows(), splits, notes, source)
 
     def _halves(self, content: bytes | Damaged, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         if isinstance(content, Damaged):
@@ -116,14 +118,15 @@ class PairReader(Reader):
 
     # -- folders --------------------------------------------------------------------------------------------------
 
-    def _of_folders(
-        self, source: Files, folders: dict[str, str], splits: dict[str, str], kinds: list[str]
-    ) -> RowStream:
+    def _of_folders(self, source: Files, placed: Layout, kinds: list[str]) -> RowStream:
+        splits = placed.splits
         given = self.given or kinds[0]
         if given not in kinds:
             raise UsageError(f"--given names a folder of {shown(source.name)}, not {given!r}{near_miss(given, kinds)}")
         made = next(kind for kind in kinds if kind != given)
-        found = {kind: {_key(name, kind): name for name, folder in folders.items() if folder == kind} for kind in kinds}
+        found = _by_key(placed, kinds, _key)
+        if not found[given].keys() & found[made].keys():
+            found = _by_key(placed, kinds, _key_without_kind)
         both = [key for key in found[given] if key in found[made]]
         alone = len(found[given]) + len(found[made]) - 2 * len(both)
         if not both:
@@ -143,7 +146,7 @@ class PairReader(Reader):
                 if len(held) == 2:
                     yield self._row(found[made][key], waiting.pop(key), given, made, size, splits)
 
-        notes = [f"given: {shown(given)}, to be made: {shown(made)}"]
+        notes = [*placed.notes, f"given: {shown(given)}, to be made: {shown(made)}"]
         if alone:
             notes.append(f"{counted(alone, 'picture')} without a partner left out")
         return self._stream(size, len(both), rows(), splits, notes, source)
@@ -197,8 +200,17 @@ class Pairs(Batch):
         return {"source": self.source}
 
 
-def _key(name: str, folder: str) -> str:
-    """What two files of a pair have in common: their path without the folder and the ending."""
-    parts = list(PurePosixPath(stem_of(name)).parts)
-    parts.remove(folder)
-    return "/".join(parts)
+def _by_key(found: Layout, kinds: list[str], key: Callable[[str, str], str]) -> dict[str, dict[str, str]]:
+    """By folder, the names of its files by what the two of a pair have in common."""
+    return {
+        kind: {key(found.rests[name], kind): name for name, own in found.kinds.items() if own == kind} for kind in kinds
+    }
+
+
+def _key(rest: str, kind: str) -> str:
+    return stem_of(rest)
+
+
+def _key_without_kind(rest: str, kind: str) -> str:
+    """`1_A` and `1_B` are a pair, as in `trainA/1_A.jpg`."""
+    return stem_of(rest).removesuffix(f"_{kind}")

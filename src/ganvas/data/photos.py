@@ -24,7 +24,8 @@ from ganvas.data.bicubic import shrunk
 from ganvas.data.cache import Entry, Writer
 from ganvas.data.columns import Column
 from ganvas.data.decode import Damaged, Picture, decode, fit
-from ganvas.data.image_files import Files, places
+from ganvas.data.image_files import Files
+from ganvas.data.layout import layout
 from ganvas.data.manifest import contents, nothing_left
 from ganvas.data.readers import Items, Reader, SourceName
 from ganvas.data.rows import Row, RowStream, Source, stem_of
@@ -83,7 +84,8 @@ class PhotoReader(Reader):
     def write(self, source: Source, progress: bool) -> Path:
         assert isinstance(source, Files)
         names, folder = source.names(), self.folder(source)
-        splits = places(names)[1]
+        found = layout(names)
+        splits = found.splits
         kept: list[Row] = []
         shapes: list[tuple[int, int, int]] = []
         damaged: dict[str, str] = {}
@@ -106,7 +108,13 @@ class PhotoReader(Reader):
                 raise nothing_left(source.name, len(kept), damaged)
             space = ImageSpace(self.channels, _LEAST * self.scale, _LEAST * self.scale)
             splits_there = frozenset(splits.values())
-            stream = RowStream({"image": space}, len(names), iter(()), splits_there, source.container.notes)
+            stream = RowStream(
+                {"image": space},
+                len(names),
+                iter(()),
+                splits_there,
+                lambda: [*found.notes, *source.container.notes()],
+            )
             made = contents(kept, damaged, stream)
             fingerprint = [made.manifest["fingerprint"], _KIND, self.scale, others is not None]
             made.manifest["fingerprint"] = hashlib.sha256(json.dumps(fingerprint).encode()).hexdigest()

@@ -39,14 +39,16 @@ class PointReader(Reader):
     def read(self, source: Source) -> RowStream:
         assert isinstance(source, Arrays)
         parts, where = source.parts(), source.where
-        dimensions = parts[0].values.shape[-1]
         for part in parts:
-            if part.values.ndim != 2 or part.values.dtype.kind != "f" or part.values.shape[1] != dimensions:
+            if part.values.ndim != 2 or part.values.dtype.kind != "f":
                 raise DataError(
                     f"{where}: points must be floats of shape (N, D), not {part.values.dtype} of shape "
                     f"{part.values.shape}; images have the shape (N, H, W) or (N, H, W, C)"
                 )
             value_range(part.values, where)
+        dimensions, *others = dict.fromkeys(part.values.shape[1] for part in parts)
+        if others:
+            raise DataError(f"{where}: its arrays hold points of {dimensions} and of {others[0]} coordinates")
         notes = [f"points with {dimensions} coordinates: flattened images should be reshaped to (N, H, W)"]
         return RowStream(
             {"point": PointSpace(dimensions), "label": Labels()},

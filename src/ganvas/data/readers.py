@@ -33,6 +33,7 @@ from ganvas.data.columns import Column, Labels, arrays_of, column_from_config, v
 from ganvas.data.manifest import contents, nothing_left
 from ganvas.data.rows import Row, RowStream, Source
 from ganvas.errors import DataError, UsageError
+from ganvas.files import at_home
 from ganvas.options import Option, Parsed, read_options
 from ganvas.progress_bar import steps
 from ganvas.spaces import Space
@@ -48,9 +49,17 @@ class SourceName(Parsed, str):
     def __new__(cls, value: Any) -> Self:
         if not isinstance(value, (str, Path)) or not str(value):
             raise ValueError(value)
-        path = Path(value).expanduser()
-        there = path.exists() or any(parent.is_file() for parent in path.parents)  # in an archive
-        return super().__new__(cls, path.absolute() if there else value)
+        path = at_home(value)
+        return super().__new__(cls, path.absolute() if is_there(str(path)) else value)
+
+
+def is_there(source: str) -> bool:
+    """Whether a source leads to a file or a folder, or into an archive, whatever text it is."""
+    path = at_home(source)
+    try:
+        return path.exists() or any(parent.is_file() for parent in path.parents)
+    except (OSError, ValueError):
+        return False
 
 
 @dataclass(frozen=True)

@@ -14,30 +14,35 @@ from ganvas.data.containers import Container, Folder, is_archive
 from ganvas.data.decode import Damaged, header, quiet
 from ganvas.data.image_files import Files
 from ganvas.data.rows import Source
-from ganvas.errors import DataError, near_miss
+from ganvas.errors import DataError, UsageError, near_miss
+from ganvas.files import at_home
 from ganvas.text import shown
 
 _KINDS = "a folder or a zip or tar archive of images, or a .npy or .npz file"
 
 
-def find(source: str | Path | np.ndarray, data_root: str | Path | None = None) -> Source:
-    """What is to be read. Raises DataError, with the nearest name, where there is no such thing.
+def find(source: str | Path | np.ndarray | None, data_root: str | Path | None = None) -> Source:
+    """What is to be read. Raises DataError, with the nearest name, where there is no such thing, and UsageError for
+    None and whatever else is neither a name nor an array.
 
     A built-in name wins over a folder of that name, which `./name` reaches. A path may go on into an archive:
     `photos.zip/train`.
     """
     if isinstance(source, np.ndarray):
         return from_memory(source)
+    if not isinstance(source, (str, os.PathLike)):
+        what = "no data is named" if source is None else f"data cannot be given as {type(source).__name__}"
+        raise UsageError(f"{what}: give {_KINDS}, an array, or one of {', '.join(NAMES)}")
     text = os.fspath(source)
     if not text:
         raise DataError(f"no data is named: give {_KINDS}, or one of {', '.join(NAMES)}")
     builtin = known_as(text) if isinstance(source, str) else None
     if builtin is not None:
-        root = Path(data_root).expanduser() if data_root is not None else cache_folder() / "downloads"
+        root = at_home(data_root) if data_root is not None else cache_folder() / "downloads"
         if data_root is not None and builtin not in MADE and not root.is_dir():
             raise DataError(f"the data root {shown(str(root))} is not a folder")
         return open_builtin(builtin, root)
-    path = Path(text).expanduser()
+    path = at_home(text)
     try:
         if path.is_dir():
             return Files(Folder(path), path.resolve().name or "data")

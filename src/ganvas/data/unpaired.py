@@ -1,9 +1,8 @@
-"""Two domains of pictures without pairs: folders of two names, `trainA`, `trainB` and the like, or two sources."""
+"""Two domains of pictures without pairs: two folders, `trainA`, `trainB` and the like, or two sources."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ from ganvas.data.batch import Batch
 from ganvas.data.cache import Entry
 from ganvas.data.columns import Column, Labels
 from ganvas.data.decode import Damaged, decode, fit
-from ganvas.data.image_files import SPLIT_FOLDERS, Files, places
+from ganvas.data.image_files import Files
+from ganvas.data.layout import Layout, layout
 from ganvas.data.readers import Items, Reader, SourceName
 from ganvas.data.rows import Row, RowStream, Source
 from ganvas.data.sources import find_files
@@ -29,8 +29,6 @@ from ganvas.text import listed, natural, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-_SPLIT_AND_DOMAIN = re.compile(r"(train|val|valid|validation|test)[_-]?([A-Za-z])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +68,8 @@ class UnpairedReader(Reader):
         assert isinstance(source, Files)
         with ExitStack() as opened:
             sources = [source, *self._others(opened)]
-            found, domains = self._found(sources)
+            layouts = [layout(each.names()) for each in sources]
+            found, domains = self._found(sources, layouts)
             size = self.size or source.suggested_size(source.names())
             stack = opened.pop_all()  # the second source stays open for the rows
         first, second = domains
@@ -86,13 +85,20 @@ class UnpairedReader(Reader):
                         whole = f"{place}/{name}" if self.other is not None else name
                         yield self._row(whole, content, roles[domain], split, size)
 
-        notes = [f"given: {shown(first)}, to be made: {shown(second)}, without pairs"]
+        told = [note for each in layouts for note in each.notes]
+        notes = [*told, f"given: {shown(first)}, to be made: {shown(second)}, without pairs"]
         columns: dict[str, Column] = {"image": ImageSpace(self.channels, *size), "domain": Labels()}
         return RowStream(columns, sum(map(len, found)), rows(), splits, lambda: [*notes, *source.container.notes()])
 
-    def _found(self, sources: Sequence[Files]) -> tuple[list[list[tuple[str, str, str | None]]], tuple[str, str]]:
+    def _found(
+        self, sources: Sequence[Files], layouts: Sequence[Layout]
+    ) -> tuple[list[list[tuple[str, str, str | None]]], tuple[str, str]]:
         """(name, domain, split) of each source's pictures, and the domains: what is given, what is to be made."""
-        found = [_domains(each) if self.other is None else _whole(each, place) for place, each in enumerate(sources)]
+        whole = self.other is not None
+        found = [
+            _whole(files, place, each) if whole else _domains(files, each)
+            for place, (files, each) in enumerate(zip(sources, layouts, strict=True))
+        ]
         domains = sorted({domain for names in found for _, domain, _ in names}, key=natural)
         if len(domains) != 2:
             raise DataError(
@@ -186,21 +192,14 @@ class TwoDomains(Items):
         return np.flatnonzero(self._domains != self.made)
 
 
-def _domains(files: Files) -> list[tuple[str, str, str | None]]:
-    """(name, domain, split) of each picture, by its folders: `trainA` and the like say both."""
-    names = files.names()
-    folders, splits, _ = places(names)
-    told = {folder: _SPLIT_AND_DOMAIN.fullmatch(folder) for folder in set(folders.values())}
-    if told and all(told.values()):
-        parts = {folder: (match[1].lower(), match[2].upper()) for folder, match in told.items() if match}
-        return [(name, parts[folder][1], SPLIT_FOLDERS[parts[folder][0]]) for name, folder in folders.items()]
-    if not folders:
+def _domains(files: Files, found: Layout) -> list[tuple[str, str, str | None]]:
+    """(name, domain, split) of each picture, by its folders."""
+    if not found.kinds:
         raise DataError(f"{shown(files.name)} has no folders of two domains: give {UnpairedReader.wants}")
-    return [(name, folder, splits.get(name)) for name, folder in folders.items()]
+    return [(name, domain, found.splits.get(name)) for name, domain in found.kinds.items()]
 
 
-def _whole(files: Files, place: int) -> list[tuple[str, str, str | None]]:
+def _whole(files: Files, place: int, found: Layout) -> list[tuple[str, str, str | None]]:
     """All pictures of one of two sources as a domain of its own, named by the source."""
-    names = files.names()
-    splits = places(names)[1]
-    return [(name, f"{place + 1}: {PurePosixPath(files.name).name}", splits.get(name)) for name in names]
+    domain = f"{place + 1}: {PurePosixPath(files.name).name}"
+    return [(name, domain, found.splits.get(name)) for name in files.names()]

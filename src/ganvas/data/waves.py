@@ -16,7 +16,8 @@ import numpy as np
 from ganvas.data.batch import Batch
 from ganvas.data.columns import Column, Labels
 from ganvas.data.decode import Damaged
-from ganvas.data.image_files import Files, places
+from ganvas.data.image_files import Files
+from ganvas.data.layout import layout
 from ganvas.data.readers import Reader
 from ganvas.data.rows import Row, RowStream, Source, too_few
 from ganvas.errors import DataError
@@ -83,10 +84,12 @@ class WaveReader(Reader):
             raise too_few(str(files.container.path), len(names), "sound")
         rate, samples = self._form(files, names)
         space = WaveSpace(rate, samples)
-        folders, splits, notes = places(names)
-        labels = (
-            folders if self.labels == "folders" else {name: PurePosixPath(name).stem.split("_")[0] for name in names}
-        )
+        found = layout(names)
+        splits = found.splits
+        if self.labels == "folders":
+            labels, notes = found.kinds, [*found.notes, *found.kind_notes]
+        else:
+            labels, notes = {name: PurePosixPath(name).stem.split("_")[0] for name in names}, found.notes
         cut = Counter[str]()
 
         def rows() -> Iterator[Row]:

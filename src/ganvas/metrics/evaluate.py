@@ -20,7 +20,7 @@ from ganvas.metrics.judgement import Report
 from ganvas.metrics.leakage import trained_on
 from ganvas.metrics.native import native
 from ganvas.metrics.passport import Score, about_extractor, passport
-from ganvas.metrics.samples import check_same_space, count_of, of_data, of_model, of_source
+from ganvas.metrics.samples import ALL, check_same_space, count_of, in_order, of_data, of_model, of_source
 from ganvas.metrics.scores import ALIASES, DIGIT_READER, METRICS, Case
 from ganvas.model import ENLARGING, Model, load, zoo
 from ganvas.options import flag_of
@@ -36,14 +36,14 @@ SHOWN = 10
 
 
 def evaluate(
-    source: Model | str | Path | np.ndarray,
+    source: Model | str | Path | np.ndarray | None = None,
     data: str | Path | np.ndarray | Data | None = None,
     *,
     metrics: Sequence[str] | None = None,
     extractor: str | Extractor | None = None,
     weights: str | Path | None = None,
     n: int | None = None,
-    split: str = "train",
+    split: str | None = None,
     seed: int = 0,
     truncation: float | None = None,
     data_root: str | Path | None = None,
@@ -60,15 +60,18 @@ def evaluate(
     metrics: names of `METRICS`; by default all that the samples and the data allow. extractor: `inception`, `lite0`,
     `lite2`, `native`, `coordinates`, `path/to/file.py:Class`, or an Extractor; by default Inception where its weights
     are at hand, else lite0, and the coordinates of points. Whatever reads labels is `native`.
-    n: how many samples, and at most how many items of the data, by default 2,000. split: of the data. seed: of the
-    samples, of the items drawn and of the intervals. recipe: the file and class of a run's own recipe, which is
-    executed. options: how the data are read, such as `size=64`; by default in the form of what the
-    model makes.
+    n: how many samples, and at most how many items of the data, by default 2,000. split: of the data, or several such
+    as `validation+test`; by default the training split where the model was trained on just this data, else all of it.
+    seed: of the samples, of the items drawn and of the intervals. recipe: the file and class of a run's own recipe,
+    which is executed. options: how the data are read, such as `size=64`; by default in the form of what the model
+    makes.
     Of a model that enlarges photos (a run of srgan or esrgan, or `zoo:photo-x4`), `data` are photos to shrink, enlarge
     again and compare with: see `enlarged.evaluate_enlarging`, which `low`, `style` and `border` are for.
 
     Raises UsageError, DataError or RunError, each of one line.
     """
+    if source is None:
+        raise UsageError("say what to judge: a run, or a folder, an archive or an array file of samples")
     options = {name: value for name, value in options.items() if value is not None}
     opened = _opened(source, recipe)
     given = opened[0]
@@ -84,6 +87,9 @@ def evaluate(
         raise UsageError(f"-n must be 2 or more, not {n}")
     model, name, run = opened
     real = _data(data, run, model, options, data_root, progress)
+    if split is None:
+        split = "train" if model is not None and model.trained_on == real.fingerprint else ALL
+    split = in_order(split)
     total = count_of(real, split)
     if total == 0:
         raise DataError(f"{shown(real.source)} has nothing in its split {split}: choose another --split")
@@ -98,6 +104,12 @@ def evaluate(
             raise UsageError("--truncation is for models; samples that exist already are judged as they are")
         judged = _samples(source, real, progress)
         notes += [f"samples: {note}" for note in judged.notes]
+        most = max(len(judged), total)
+        if n is None and most > COUNT:
+            notes.append(
+                f"of {len(judged):,} samples and {total:,} items of the data {COUNT:,} each are drawn at most: "
+                f"-n {most} takes all"
+            )
         samples = of_source(judged, n or COUNT, labels=real.labels, seed=seed)
     case = Case(samples, real, split, n or COUNT, seed, judge, progress, notes)
     scores = _scores(case, wanted, named=metrics is not None)

@@ -17,6 +17,7 @@ from ganvas.data.containers import Container, Folder, is_archive
 from ganvas.data.decode import Damaged, decode, quiet
 from ganvas.errors import DataError, UsageError, near_miss
 from ganvas.features import Extractor, ImageExtractor, default_extractor, extractor
+from ganvas.files import at_home
 from ganvas.metrics import pairs
 from ganvas.metrics.bootstrap import mean_interval
 from ganvas.metrics.judgement import Report
@@ -128,7 +129,7 @@ def _judge(name: str | None, weights: str | Path | None) -> ImageExtractor:
 
 
 def _container(source: str | Path) -> Container:
-    path = Path(source).expanduser()
+    path = at_home(source)
     if path.is_dir():
         return Folder(path)
     kind = is_archive(path) if path.is_file() else None

@@ -22,7 +22,8 @@ from ganvas.progress_bar import steps
 from ganvas.text import shown
 
 HELD_OUT = "validation+test"
-ALL = "+".join(SPLITS)
+ALL = "all"
+"""All splits together, in the place of one."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,8 @@ def of_model(
 
 
 def of_data(data: Data, split: str, n: int | None = None, seed: int = 0) -> tuple[Samples, np.ndarray]:
-    """Items of a split, or of several such as `validation+test`, with their places in it: all of them, or `n` that are
-    drawn by `seed`."""
+    """Items of a split, of several such as `validation+test`, or of `all`, with their places in it: all of them, or `n`
+    that are drawn by `seed`."""
     items = _split(data, split)
     places = np.arange(len(items))
     if n is not None and n < len(items):
@@ -117,6 +118,12 @@ def count_of(data: Data, split: str) -> int:
     return sum(data.counts[part] for part in _parts(split))
 
 
+def in_order(split: str) -> str:
+    """A split, or several, as passports have it: `validation+test`, and `all` where none is left out."""
+    parts = _parts(split)
+    return ALL if len(parts) == len(SPLITS) else "+".join(parts)
+
+
 def check_same_space(judged: Data, data: Data) -> None:
     """Raises DataError, with what to do, unless both hold the same kind of items."""
     if judged.space == data.space:
@@ -136,9 +143,11 @@ def _split(data: Data, split: str) -> Split:
 
 
 def _parts(split: str) -> list[str]:
+    if split == ALL:
+        return list(SPLITS)
     parts = sorted(set(split.split("+")), key=lambda part: (SPLITS.index(part) if part in SPLITS else -1, part))
     if parts[0] not in SPLITS:
-        raise UsageError(f"there is no split {parts[0]!r}{near_miss(parts[0], SPLITS)}; join several with +")
+        raise UsageError(f"there is no split {parts[0]!r}{near_miss(parts[0], (*SPLITS, ALL))}; join several with +")
     return parts
 
 

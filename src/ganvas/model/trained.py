@@ -43,7 +43,8 @@ class Model:
     space: of what it makes. inputs: what `generate` takes, by name, with the names of classes that the data gave.
     step: of its weights. name: as it was opened, a run's folder or `zoo:NAME`. weights: named sets of weights of the
     first network in `recipe.averaged`, {} where there is one set only; style: which of them it has, by its name, or as
-    a number between the first (0) and the second (1).
+    a number between the first (0) and the second (1). trained_on: the fingerprint of its training data, "" where that
+    is not known.
     """
 
     recipe: Recipe
@@ -54,6 +55,7 @@ class Model:
     weights: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
     style: str | float | None = None
     notes: tuple[str, ...] = ()
+    trained_on: str = ""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -310,6 +312,7 @@ def load(run: str | Path, *, recipe: str | type[Recipe] | None = None, device: s
         weights=styles,
         style=next(reversed(styles), None),
         notes=notes,
+        trained_on=str(config["data"].get("fingerprint", "")),
     )
 
 
