@@ -40,6 +40,7 @@ class Container:
         self.inside = inside  # only what lies in this folder of an archive
         self.endings = endings  # of the names of the files that are meant
         self._other: Counter[str] = Counter()
+        self.others: list[str] = []  # names of the files that were counted so
         self._links = 0
         self._names: list[str] | None = None
         self._siblings: dict[frozenset[str], Self] = {}
@@ -93,6 +94,7 @@ class Container:
         ending = _ending(name)
         if ending is not None and ending not in self.endings:
             self._other[ending] += 1
+            self.others.append(name)
         return ending in self.endings
 
     def _within(self, name: str) -> str | None:
