@@ -33,7 +33,7 @@ def trained(run: Path, recipe: str, data: str, options: Mapping[str, Any]) -> Pa
 def kept(path: Path, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What the file holds, or what is computed now and written there."""
     if path.exists():
-        found: dict[str, Any] = json.loads(path.read_text())
+        found: dict[str, Any] = json.loads(path.read_bytes())
         return found
     result = compute()
     write_json(path, result)

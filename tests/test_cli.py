@@ -12,6 +12,12 @@ import pytest
 from PIL import Image
 
 from ganvas import cli, recipes
+from ganvas.cli.hints import how_to_resume
+from ganvas.data.opening import open_data
+from ganvas.errors import lacks_memory
+from ganvas.metrics.samples import of_source
+from ganvas.model import folders_of
+from ganvas.text import command
 from processes import another_process
 
 TINY = ["--steps", "4", "--batch-size", "8", "--precision", "float32", "--quiet"]
@@ -350,6 +356,160 @@ class Mine(Recipe):
 """
 
 
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory):
+    """A function that runs one line in a shell and returns its exit code; `ganvas` is the one that is tested."""
+    programs = tmp_path_factory.mktemp("programs")
+    script = f'#!/bin/sh\nexec {command(sys.executable)} -c "from ganvas.cli import main; main()" "$@"\n'
+    (programs / "ganvas").write_text(script)
+    (programs / "ganvas").chmod(0o755)
+
+    def run(line, **options):
+        environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+        return subprocess.run(["bash", "-c", line], env=environment, check=False, **options).returncode
+
+    return run
+
+
+def test_the_command_that_is_printed_runs_as_it_stands(tmp_path, capsys, shell):
+    """For paths of any signs, and for a recipe of one's own."""
+    folder = tmp_path / "Fotos größe [neu] 100% $HOME 'x'"
+    folder.mkdir()
+    (folder / "my gan.py").write_text(OWN)
+    name, out = f"{folder / 'my gan.py'}:Mine", folder / "a run & more"
+    assert ganvas("train", name, "--data", "ring", "--out", out, *TINY) == 0
+    printed = capsys.readouterr().out.strip().splitlines()[-1]
+    assert printed.startswith("use it with: ganvas sample ") and "--recipe" in printed
+    assert shell(printed.removeprefix("use it with: "), cwd=tmp_path) == 0
+    assert (tmp_path / "grid.png").is_file()
+    resume = how_to_resume(out, name)
+    assert shell(resume + " --steps 5 --quiet", cwd=tmp_path) == 0
+    told = refused(capsys, "sample", out)
+    again, _, sample = told.partition("as in: ")[2].partition(", or: ")
+    assert again == resume and shell(sample + " --out again.png", cwd=tmp_path) == 0
+    assert (tmp_path / "again.png").is_file()
+    assert f"go on with it by {command('--resume', out)}, or" in refused(
+        capsys, "train", name, "--data", "ring", "--out", out
+    )
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["two words", "it's", '$HOME `x` "y" \\', "größe 日本 100%", "", "*", "caf\udce9's", "a\nb\tc", "~", "#1", "!1"],
+)
+def test_words_of_commands_reach_a_program_as_they_are(word, tmp_path):
+    line = command(sys.executable, "-c", "import os, sys; os.write(1, os.fsencode(sys.argv[1]))", word)
+    assert subprocess.run(["bash", "-c", line], capture_output=True, check=True).stdout == os.fsencode(word)
+
+
+def test_after_a_training_the_right_command_is_named(tmp_path, capsys):
+    for number in range(4):
+        Image.fromarray(np.full((16, 32, 3), 50 * number, np.uint8)).save(tmp_path / f"{number}.png")
+    photos = ["--scale", "2", "--size", "8", "--content", "none", "--discriminator-width", "4", "--blocks", "1"]
+    for recipe, words, hint in (
+        ("srgan", photos, "ganvas upscale FILE --out large.png --model {}"),
+        ("pix2pix", ["--size", "8"], "ganvas sample {} --source FILE --out grid.png"),
+    ):
+        out = tmp_path / "runs" / recipe
+        given = ["--data", tmp_path, "--out", out, "--width", "8", "--steps", "1", "--batch-size", "2", "--quiet"]
+        assert ganvas("train", recipe, *given, "--precision", "float32", *words) == 0
+        line = hint.format(out)
+        assert capsys.readouterr().out.strip().splitlines()[-1] == f"use it with: {line}"
+        made = line.replace("FILE", str(tmp_path / "1.png")).replace("large.png", f"{tmp_path / recipe}.png")
+        assert ganvas(*made.replace("grid.png", f"{tmp_path / recipe}.png").split()[1:]) == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--quiet", "vanilla", "--data", "ring"],
+        ["--data", "ring", "--dry-run", "vanilla"],
+        ["--steps", "3", "--no-looks", "vanilla", "--data=ring"],
+        ["--data", "digits", "--conditional", "dcgan"],
+        ["--out", "vanilla", "--data", "ring", "vanilla"],
+    ],
+)
+def test_flags_may_come_before_the_recipe(words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    more = [] if "--dry-run" in words else ["--dry-run"]
+    assert ganvas("train", *words, *more) == 0
+    recipe = "dcgan" if "dcgan" in words else "vanilla"
+    plan = capsys.readouterr().out
+    assert plan == "" if "--quiet" in words else f"recipe: {recipe}" in plan
+    wrong = [word + "x" if word == recipe and words[at - 1] != "--out" else word for at, word in enumerate(words)]
+    if "--conditional" not in words:  # which only a recipe that is found can tell to be a switch
+        assert f"there is no recipe '{recipe}x'; did you mean" in refused(capsys, "train", *wrong, *more)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii:strict"])
+def test_what_the_output_cannot_hold_is_escaped(encoding, tmp_path):
+    data = tmp_path / "Fotos größe [neu] 100%"
+    for label in ("日本語", "Zoë & cats"):
+        (data / label).mkdir(parents=True)
+        for number in range(8):
+            Image.new("L", (8, 8), 9 * number).save(data / label / f"{number}.png")
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    name = encoding.partition(":")[0]
+    escaped = "日本語".encode(name, "backslashreplace").decode(name)
+
+    def done(*words):
+        words = [sys.executable, "-m", "ganvas", *words]
+        return subprocess.run(words, capture_output=True, env=environment, cwd=tmp_path, check=False)
+
+    told = done("data", data)
+    assert told.returncode == 0 and told.stderr == b"" and escaped in told.stdout.decode(name)
+    refusal = done("data", "ないもの")
+    assert refusal.returncode == 2 and len(refusal.stderr.splitlines()) == 1
+    assert "ないもの".encode(name, "backslashreplace") in refusal.stderr
+    if name == "ascii":
+        return
+    trained = done("train", "dcgan", "--conditional", "--data", data, "--width", "8", "--out", "日本語", *TINY[:-1])
+    assert trained.returncode == 0, trained.stderr
+    assert escaped in trained.stdout.decode(name) and b"finished after 4 steps" in trained.stderr.lower()
+
+
+def test_an_error_is_one_line_whatever_name_it_tells(capsys, tmp_path):
+    assert "a\\nb\\x1b[31m is not a run" in refused(capsys, "sample", tmp_path / "a\nb\x1b[31m")
+    assert "\\udce9 is not a run" in refused(capsys, "doctor", tmp_path / "\udce9")
+
+
+@pytest.mark.parametrize(
+    ("error", "short"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("could not create a primitive"), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (OSError(12, "Cannot allocate memory"), True),
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("out of memory"), False),
+        (OSError(2, "No such file or directory"), False),
+    ],
+)
+def test_memory_that_ran_out_is_told_from_defects(error, short):
+    assert lacks_memory(error) == short
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
+def test_too_little_memory_is_one_line_with_advice(tmp_path):
+    code = (
+        "import resource, sys\n"
+        "from ganvas import api, cli, recipes\n"
+        "recipes.find('dcgan')\n"
+        "pages = int(open('/proc/self/statm').read().split()[0])\n"
+        "limit = pages * resource.getpagesize() + 300 * 2**20\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
+        "cli.main(sys.argv[1:])\n"
+    )
+    words = ["train", "dcgan", "--data", "digits", "--out", tmp_path / "run", "--batch-size", "4000", "--steps", "2"]
+    more = ["--width", "128", "--device", "cpu", "--precision", "float32", "--quiet"]
+    done = subprocess.run([sys.executable, "-c", code, *words, *more], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("ganvas: too little memory (") and "a smaller --batch-size, or --accumulate" in line
+
+
 def test_a_recipe_of_ones_own_trains_but_never_runs_unasked(tmp_path, capsys):
     file, out = tmp_path / "my_gan.py", tmp_path / "run"
     file.write_text(OWN)
@@ -383,6 +543,50 @@ def test_a_hostile_config_is_refused(run, tmp_path, capsys):
         (tmp_path / "run" / "config.json").write_text(content)
         refused(capsys, "sample", tmp_path / "run")
         refused(capsys, "train", "--resume", tmp_path / "run")
+
+
+SIGNS = ["a&b", "a_b", "A_B"]
+
+
+def test_each_label_has_a_folder_also_where_case_does_not_count(tmp_path, capsys):
+    for label in SIGNS:
+        (tmp_path / "signs" / label).mkdir(parents=True)
+        for number in range(4):
+            Image.new("L", (8, 8), 40 * number).save(tmp_path / "signs" / label / f"{number}.png")
+    words = ["--data", tmp_path / "signs", "--out", tmp_path / "run", "--width", "8", *TINY]
+    assert ganvas("train", "dcgan", "--conditional", *words) == 0
+    assert ganvas("sample", tmp_path / "run", "--balanced", "3", "--seed", "1", "--out", tmp_path / "made") == 0
+    assert "labels under other names: 'a_b' in a_b-2, 3 of each" in capsys.readouterr().out
+    told = json.loads((tmp_path / "made.json").read_text(encoding="utf-8"))["labels"]
+    folders = {label: about["folder"] for label, about in told.items()}
+    assert folders == {"A_B": "A_B", "a&b": "a&b", "a_b": "a_b-2"}
+    assert {folder.name: len(list(folder.iterdir())) for folder in (tmp_path / "made").iterdir()} == dict.fromkeys(
+        folders.values(), 3
+    )
+    made, data = (open_data(tmp_path / each, progress=False) for each in ("made", "signs"))
+    told = [data.labels[number] for number in of_source(made, None, labels=data.labels).labels]
+    assert sorted(told) == [label for label in data.labels for _ in range(3)] and made.labels != data.labels
+    assert ganvas("sample", tmp_path / "run", "-n", "3", "--seed", "1", "--out", tmp_path / "few") == 0
+    first = json.loads((tmp_path / "run" / "config.json").read_text(encoding="utf-8"))["data"]["labels"]
+    for number, label in enumerate(first):
+        few, made = (tmp_path / each / folders[label] / f"{number:05d}.png" for each in ("few", "made"))
+        assert few.read_bytes() == made.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("labels", "folders"),
+    [
+        (["cats", "dogs", "Zoë & cats", "日本語", "हिन्दी", "a.b", "1"],) * 2,
+        (["a/b", "a_b", "a:b"], ["a_b-2", "a_b", "a_b-3"]),
+        (["x", "X", "x-2"], ["x", "X-2", "x-2-2"]),
+        (["é", "e\u0301"], ["é", "e\u0301-2"]),
+        (["..", "", ".hidden", "end.", "end "], ["label-__", "label-", "_hidden", "end_", "end_-2"]),
+        (["con", "Nul.txt", "com", "\x00", "\udce9"], ["label-con", "label-Nul.txt", "com", "label-_", "label-_-2"]),
+        (["l" * 300, "l" * 301], ["l" * 60, "l" * 60 + "-2"]),
+    ],
+)
+def test_folders_of_labels_are_safe_and_all_different(labels, folders):
+    assert folders_of(labels) == folders
 
 
 def test_labels_never_lead_out_of_the_sample_folder(run, tmp_path):

@@ -176,7 +176,7 @@ def exported(folder: Path, config: Any, rows: list[Any]) -> str:
 def before_after(folder: Path, config: Any, rows: list[Any]) -> str:
     picture = np.zeros((8, 8, 3), np.uint8)
     folder.mkdir()
-    comparisons = [Comparison(str(config["recipe"]), 2, 2, picture, picture)]
+    comparisons = [Comparison(str(config["recipe"]), (2, 2), (8, 8), picture, picture)]
     write_comparison(folder / "page.html", comparisons, str(config["recipe"]))
     return (folder / "page.html").read_text(encoding="utf-8")
 
@@ -198,7 +198,7 @@ def test_hostile_words_are_words_on_every_page(tmp_path: Path, page: Any, text: 
     harmless = page(tmp_path / "harmless", config_of("word"), rows_of("word"))
     hostile = page(tmp_path / "hostile", config_of(text), rows_of(text))
     assert Tags(hostile).tags == Tags(harmless).tags
-    wanted = text[:299].encode("utf-8", "replace").decode()
+    wanted = text[:299].encode("utf-8", "backslashreplace").decode()
     assert Tags(hostile).words.count(wanted) >= Tags(harmless).words.count("word") / 2 >= 1
 
 

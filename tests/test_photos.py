@@ -12,6 +12,7 @@ from ganvas.data.batches import Photos
 from ganvas.data.bicubic import resized, shrunk, taps
 from ganvas.data.degrade import blurred, compressed, degraded
 from ganvas.data.opening import open_data
+from ganvas.data.partners import matched
 from ganvas.data.photos import turned
 from ganvas.data.rows import SPLITS
 from ganvas.data.stream import Stream
@@ -132,6 +133,43 @@ def test_a_given_folder_of_low_resolution_is_taken_as_it_is(folder, tmp_path_fac
     (low / "photo-3.bmp").unlink()
     with pytest.raises(DataError, match=r"no low-resolution version of photo-3.png"):
         open_data(folder, Photos, scale=4, low=low, size=(16, 16), progress=False)
+
+
+def test_low_resolution_is_found_by_the_names_of_data_sets(folder, tmp_path_factory):
+    """As DIV2K has them, in one folder for several scales."""
+    low = tmp_path_factory.mktemp("low")
+    (folder / "photo-2.png").unlink()  # whose sides are no multiples
+    for number, (height, width) in {0: (48, 40), 1: (40, 64), 3: (40, 40), 4: (64, 64)}.items():
+        for scale in (2, 4):
+            Image.fromarray(noise(height // scale, width // scale, scale)).save(low / f"photo-{number}x{scale}.png")
+    for scale in (2, 4):
+        data = open_data(folder, Photos, scale=scale, low=low, size=(16, 16), progress=False)
+        split, first = whereabouts(data, "photo-4.png")
+        levels = ((split.gather(np.array([first])).low[0] + 1) * 127.5).round().permute(1, 2, 0).numpy()
+        assert np.array_equal(levels, noise(64 // scale, 64 // scale, scale)[: 16 // scale, : 16 // scale])
+    with pytest.raises(DataError, match=r"no low-resolution version of photo-0.png"):
+        open_data(folder, Photos, scale=3, low=low, size=(12, 12), progress=False)
+
+
+@pytest.mark.parametrize(
+    ("names", "others", "scale", "found"),
+    [
+        (["a.png", "b.png"], ["b.jpg", "a.bmp"], None, {"a.png": "a.bmp", "b.png": "b.jpg"}),
+        (["0001.png"], ["0001x4.png"], 4, {"0001.png": "0001x4.png"}),
+        (["0001.png"], ["0001x2.png", "0001x3.png"], 3, {"0001.png": "0001x3.png"}),
+        (["0001.png"], ["0001x2.png", "0001x3.png"], 4, {}),
+        (["i_HR.png"], ["i_LR.png"], None, {"i_HR.png": "i_LR.png"}),
+        (["0001x4_SR.png"], ["0001.png"], None, {"0001x4_SR.png": "0001.png"}),
+        (["i.png"], ["i_LRx4.png"], None, {"i.png": "i_LRx4.png"}),
+        (["i.png"], ["i_LR_x4.png"], None, {"i.png": "i_LR_x4.png"}),
+        (["box4.png", "bo.png"], ["bo.png"], None, {"bo.png": "bo.png"}),
+        (["a.png", "a_SR.png"], ["a.png"], None, {"a.png": "a.png"}),
+        (["x4.png"], ["x2.png"], None, {}),
+        (["a/1.png", "b/1.png"], ["b/1x4.png", "a/1x4.png"], 4, {"a/1.png": "a/1x4.png", "b/1.png": "b/1x4.png"}),
+    ],
+)
+def test_names_that_go_together(names, others, scale, found):
+    assert matched(names, others, scale) == found
 
 
 def test_pieces_are_48_low_pixels_a_side_or_as_many_as_most_photos_have(folder):

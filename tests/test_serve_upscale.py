@@ -104,6 +104,15 @@ def test_every_format_goes_in_and_comes_out(client, kind):
     assert made.format == kind.upper() and made.size == (120, 80) and made.getexif()[0x010E] == "a lake"
 
 
+def test_more_metadata_than_the_format_holds_becomes_less(client):
+    exif = Image.Exif()
+    exif[0x010E], exif[0x010F] = "d" * 70_000, "A camera"
+    answer = sent(client, file_of(smooth(20, 30), exif=exif.tobytes()), format="jpeg")
+    assert answer.status_code == 200
+    with Image.open(io.BytesIO(answer.content)) as made:
+        assert made.size == (120, 80) and made.getexif()[0x010F] == "A camera" and 0x010E not in made.getexif()
+
+
 def test_a_phones_photo_with_a_preview_behind_it_is_one_picture(client):
     first, second = (Image.fromarray(smooth(16, 20, seed=seed)) for seed in (1, 2))
     buffer = io.BytesIO()

@@ -2,12 +2,14 @@
 
 import io
 import json
+import os
 import re
 import resource
 import struct
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,8 +28,10 @@ from ganvas.networks.srresnet import SRResNet
 from ganvas.networks.upscaling import Bicubic, CompactUpscaler
 from ganvas.recipe import Recipe
 from ganvas.spaces import FREE, ImageSpace
-from ganvas.upscaling.photo_files import PNG, Photo, Writer, enlarged_exif, read_photo
-from ganvas.upscaling.upscaler import Upscaler, upscale
+from ganvas.upscaling.files import jobs, upscale_files
+from ganvas.upscaling.film import film_of
+from ganvas.upscaling.photo_files import PNG, Photo, Writer, enlarged_exif, read_photo, shortened_exif
+from ganvas.upscaling.upscaler import Upscaler, upscale, varied
 from test_cli import ganvas as command
 from test_cli import refused
 
@@ -169,6 +173,34 @@ def test_styles_between_the_two_have_weights_between_theirs():
         Upscaler(model_of(compact()), style=0.5)
 
 
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+@pytest.mark.parametrize("style", ["faithful", "perceptual"])
+def test_plain_areas_stay_plain(style, precision):
+    """Also at the picture's border, beside an edge, in gray, and at a smaller scale."""
+    model = ganvas.load("zoo:photo-x4")
+    upscaler = Upscaler(model, style=style, precision=precision, tile=16)
+    for colour in ((200, 30, 30), (255, 0, 0), (0, 0, 0), (10, 10, 240)):
+        made = upscaler.enlarge(np.full((32, 20, 3), colour, np.uint8))
+        assert np.abs(made.astype(int) - colour).max() <= 1
+    halves = np.full((16, 40, 3), (200, 30, 30), np.uint8)
+    halves[:, 20:] = (30, 60, 200)
+    made = upscaler.enlarge(halves).astype(int)
+    assert np.abs(made[:, : 4 * 17] - (200, 30, 30)).max() <= 1 and np.abs(made[:, 4 * 23 :] - (30, 60, 200)).max() <= 1
+    assert np.abs(made[:, 4 * 18 : 4 * 22] - np.repeat(np.repeat(halves, 4, 0), 4, 1)[:, 72:88]).max() > 1
+    nearly = np.random.default_rng(0).integers(90, 92, (24, 24, 1), dtype=np.uint8)
+    made = Upscaler(model, style=style, precision=precision, scale=2).enlarge(nearly)
+    assert made.min() >= 89 and made.max() <= 92
+
+
+def test_where_a_picture_is_plain():
+    levels = torch.zeros(2, 7, 9)
+    levels[1, 3, 4] = 2
+    assert varied(levels)[3].tolist() == [0, 0, 0.5, 0.5, 0.5, 0.5, 0.5, 0, 0]
+    assert varied(levels)[:, 4].tolist() == [0, 0.5, 0.5, 0.5, 0.5, 0.5, 0]
+    levels[0, 0, 0] = -9
+    assert varied(levels)[0].tolist() == [1, 1, 1, 0, 0, 0, 0, 0, 0]
+
+
 # -- files --
 
 
@@ -203,6 +235,133 @@ def test_exif_and_profile_are_kept_with_the_new_size(tmp_path, photos):
             assert found.get_ifd(0x8769)[0x9003] == "2024:05:06 07:08:09"
             assert picture.info["icc_profile"] == profile
     assert enlarged_exif(b"nonsense", (4, 4)) == b""
+
+
+def long_exif(length=70_000):
+    """A description of so many letters, a camera's note of more than half as many, and what else a photo has."""
+    exif = Image.Exif()
+    exif[0x010E], exif[0x010F], exif[0x0112] = "d" * length, "A camera", 6
+    exif.get_ifd(0x8769)[0x9286] = b"n" * (length // 2 + 1)
+    return exif
+
+
+def test_more_metadata_than_jpeg_holds_becomes_less(tmp_path, capsys):
+    Image.fromarray(smooth(12, 16)).save(tmp_path / "in.png", exif=long_exif().tobytes())
+    assert command("upscale", tmp_path / "in.png", "--out", tmp_path / "out.jpg") == 0
+    told = "note: its EXIF is longer than JPEG holds: the longest entries were left out"
+    assert capsys.readouterr().out.strip().endswith(told)
+    with Image.open(tmp_path / "out.jpg") as picture:
+        found = picture.getexif()
+        assert picture.size == (64, 48) and 0x010E not in found
+        assert found[0x010F] == "A camera" and found[0x0112] == 6
+        assert found.get_ifd(0x8769)[0x9286] == b"n" * 35_001  # which fits, since the longest went first
+    assert command("upscale", tmp_path / "in.png", "--out", tmp_path / "out.webp") == 0
+    assert "note" not in capsys.readouterr().out
+    with Image.open(tmp_path / "out.webp") as picture:
+        assert picture.getexif()[0x010E] == "d" * 70_000
+    assert len(shortened_exif(long_exif(200_000).tobytes(), 65_533)) < 200
+    assert shortened_exif(b"Exif\0\0nonsense" * 9_000, 65_533) == b""
+
+
+def test_a_profile_that_jpeg_cannot_hold_is_left_out(tmp_path):
+    target = tmp_path / "out.jpg"
+    with Writer(target, (8, 8, 3), Photo(smooth(2, 2), profile=bytes(255 * 65_519 + 1))) as writer:
+        writer.add(smooth(8, 8))
+    assert writer.notes == ["its colour profile is longer than JPEG holds, and was left out"]
+    with Image.open(target) as picture:
+        assert "icc_profile" not in picture.info
+
+
+def film(path, frames, **options):
+    first, *rest = (Image.fromarray(frame) for frame in frames)
+    first.save(path, save_all=True, append_images=rest, **options)
+
+
+@pytest.mark.parametrize(
+    ("source", "loop", "plays"), [("film.gif", 0, 0), ("film.gif", 2, 3), ("film.png", 2, 2), ("film.webp", 0, 0)]
+)
+def test_all_frames_are_enlarged_where_the_result_can_move(source, loop, plays, tmp_path, capsys):
+    frames = [np.repeat(np.repeat(smooth(3, 4, seed=k) // 64 * 64, 4, 0), 4, 1) for k in range(3)]
+    exact = {"lossless": True} if source.endswith("webp") else {}
+    film(tmp_path / source, frames, duration=[100, 250, 40], loop=loop, **exact)
+    assert film_of(tmp_path / source).plays == plays
+    with Image.open(tmp_path / source) as picture:
+        seen = []
+        for number in range(3):
+            picture.seek(number)
+            seen.append(np.asarray(picture.convert("RGB")))
+    for target in ("out.png", "out.webp"):
+        assert command("upscale", tmp_path / source, "--out", tmp_path / target) == 0
+        assert "note" not in capsys.readouterr().out
+        with Image.open(tmp_path / target) as picture:
+            assert picture.n_frames == 3 and picture.size == (64, 48) and picture.info["loop"] == plays
+            for number, (frame, duration) in enumerate(zip(seen, (100, 250, 40), strict=True)):
+                picture.seek(number)
+                picture.load()
+                assert picture.info["duration"] == duration
+                apart = np.abs(np.asarray(picture.convert("RGB")).astype(int) - upscale(frame))
+                assert apart.max() == 0 if target == "out.png" else apart.mean() < 6
+    if source.endswith("gif"):
+        assert command("upscale", tmp_path / source, "--out", tmp_path / "out.jpg") == 0
+        assert "note: only the first of its frames or pages" in capsys.readouterr().out
+
+
+def test_frames_keep_their_transparency(tmp_path):
+    clear = smooth(8, 8, 4)
+    clear[:, :4, 3] = 0
+    film(tmp_path / "in.png", [smooth(8, 8, 4), clear], duration=100)
+    assert command("upscale", tmp_path / "in.png", "--out", tmp_path / "out.png", "--quiet") == 0
+    with Image.open(tmp_path / "out.png") as picture:
+        assert picture.mode == "RGBA"
+        picture.seek(1)
+        assert not np.asarray(picture)[:, :12, 3].any()
+
+
+def test_of_pages_and_of_broken_films_the_first_is_enlarged(tmp_path, capsys):
+    film(tmp_path / "pages.tif", [smooth(8, 8), smooth(9, 7)])
+    film(tmp_path / "whole.gif", [smooth(24, 24, seed=k) for k in range(4)])
+    content = (tmp_path / "whole.gif").read_bytes()
+    (tmp_path / "cut.gif").write_bytes(content[: len(content) * 5 // 8])
+    for name in ("pages.tif", "cut.gif"):
+        assert command("upscale", tmp_path / name, "--out", tmp_path / "out.png", "--overwrite") == 0
+        told = capsys.readouterr().out
+        with Image.open(tmp_path / "out.png") as picture:
+            assert "n_frames" not in vars(picture) or picture.n_frames == 1
+        assert told.strip().endswith("note: only the first of its frames or pages"), told
+
+
+def test_what_is_no_picture_by_its_name_is_counted_and_named(tmp_path, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    Image.fromarray(smooth(8, 8)).save(folder / "a.png")
+    for name in ("README", "b.txt", "c.docx", "d.zip"):
+        (folder / name).write_text("words")
+    assert command("upscale", folder, "--out", tmp_path / "out", "--json") == 0
+    captured = capsys.readouterr()
+    told = "4 files passed over, no pictures by their names: README, b.txt, c.docx and 1 more"
+    assert captured.err == f"note: {told}\n" and len(json.loads(captured.out)) == 1
+    (folder / "a.png").unlink()
+    assert told in refused(capsys, "upscale", folder, "--out", tmp_path / "out")
+
+
+def test_names_that_are_not_utf8_are_escaped_and_everything_is_made(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    Image.fromarray(smooth(8, 8)).save(folder / "a.png")
+    for name in (b"caf\xe9.png", b"z\n[red].png"):
+        (folder / os.fsdecode(name)).write_bytes((folder / "a.png").read_bytes())
+    out = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
+    words = ["upscale", str(folder), "--out", out, "--report", f"{out}.html"]
+    done = subprocess.run(
+        [sys.executable, "-m", "ganvas", *words],
+        capture_output=True, env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0 and done.stderr == b"", done.stderr
+    assert {os.fsencode(path.name) for path in Path(out).iterdir()} == {b"a.png", b"caf\xe9.png", b"z\n[red].png"}
+    lines = done.stdout.decode().splitlines()
+    assert len(lines) == 4 and lines[1].startswith(f"{tmp_path}/\\udcff/caf\\udce9.png: 32 x 32")
+    assert lines[2].startswith(f"{tmp_path}/\\udcff/z\\n[red].png: ")
+    assert "caf\\udce9.png" in Path(f"{out}.html").read_text(encoding="utf-8")
 
 
 def test_the_png_writer_agrees_with_pillow(tmp_path):
@@ -245,7 +404,15 @@ def test_the_page_holds_both_pictures_and_needs_nothing_else(photos, tmp_path):
     text = page.read_text()
     assert text.count("data:image/webp;base64,") == 6 and text.count('type="range"') == 3
     assert not re.search(r"(src|href)=\"(?!data:)", text) and 'http-equiv="Content-Security-Policy"' in text
-    assert "colour.png" in text and "30 x 20 pixels to 120 x 80" in text
+    assert "colour.png" in text and "30 x 20 pixels to 120 x 80, shown 2 times as large" in text
+
+
+def test_the_page_tells_the_size_of_the_photo_and_not_of_its_piece(tmp_path):
+    upscaler = Upscaler(model_of(compact(scale=2, blocks=1)), precision="float32")
+    Image.fromarray(smooth(20, 500)).save(tmp_path / "wide.png")
+    list(upscale_files(jobs([tmp_path / "wide.png"], tmp_path / "out").jobs, upscaler, report=tmp_path / "page.html"))
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "500 x 20 pixels to 1000 x 40, of which the middle 768 x 40 is shown" in text
 
 
 def test_the_page_names_each_half_above_the_picture_and_its_slider_moves_the_line(photos, tmp_path):
@@ -258,8 +425,7 @@ def test_the_page_names_each_half_above_the_picture_and_its_slider_moves_the_lin
                 figure.locator(inside).first.bounding_box() for inside in ("figcaption", ".ends", ".both img")
             )
             assert name["y"] + name["height"] <= ends["y"] and ends["y"] + ends["height"] <= picture["y"]
-            # They are as wide as the picture, or as their two words where the picture is narrower.
-            assert ends["x"] == picture["x"] and picture["width"] <= ends["width"] <= max(picture["width"], 160)
+            assert ends["x"] == picture["x"] and ends["width"] == picture["width"] >= 192
         both = seen.page.locator(".both").first
         both.locator("input").fill("20")
         assert both.evaluate("element => getComputedStyle(element).getPropertyValue('--at')") == "20%"

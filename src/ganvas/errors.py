@@ -9,6 +9,7 @@
 Anything else that escapes is a defect of Ganvas and keeps its traceback.
 """
 
+import errno
 import importlib
 import importlib.util
 from collections.abc import Iterable
@@ -46,6 +47,20 @@ def near_miss(name: str, known: Iterable[str]) -> str:
     if known and len(known) <= 20:
         return f"; known: {', '.join(known)}"
     return ""
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether memory ran out, of the machine or of an accelerator: libraries say so in errors of their own."""
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+        return True
+    return isinstance(error, (RuntimeError, ImportError)) and any(sign in str(error).lower() for sign in _NO_MEMORY)
+
+
+_NO_MEMORY = (
+    *("out of memory", "not enough memory", "allocate memory", "unable to allocate", "bad_alloc"),
+    *("could not create a primitive", "could not create a memory", "failed to map segment"),
+)
+"""As PyTorch, CUDA, NumPy, oneDNN and the system's loader put it, in small letters."""
 
 
 def installed(package: str) -> bool:

@@ -90,11 +90,12 @@ def at_home(path: str | Path) -> Path:
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Writes under a temporary name in the same folder, flushes to the disk, renames. Makes parent folders.
+    """Writes under a temporary name in the same folder, flushes to the disk, renames. Makes parent folders. Text is
+    written as UTF-8, and what that cannot hold (halves of letters, as in names of files) is escaped.
 
     Raises TrainingError when the disk is full; whatever `path` held before is then still there.
     """
-    data = content.encode() if isinstance(content, str) else content
+    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)

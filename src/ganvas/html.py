@@ -32,7 +32,7 @@ def render(name: str, **values: Any) -> str:
     not there.
     """
     text = _environment().get_template(name).render(values)
-    return text.encode("utf-8", "replace").decode("utf-8")  # JSON and file names can hold halves of letters
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")  # JSON and file names can hold halves of letters
 
 
 def part(name: str, **values: Any) -> Markup:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from ganvas.text import shown
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -20,7 +22,7 @@ def steps(items: Iterable[_T], total: int, title: str, wanted: bool, *, line: bo
             say(title, wanted and line)
             yield from items
         else:
-            yield from progress.track(items, total, description=title)
+            yield from progress.track(items, total, description=_plain(title))
 
 
 @contextmanager
@@ -31,7 +33,16 @@ def bar(wanted: bool) -> Iterator[Callable[[str, int, int], None]]:
             yield lambda title, done, total: None
         else:
             task = progress.add_task("")
-            yield lambda title, done, total: progress.update(task, description=title, completed=done, total=total)
+            yield lambda title, done, total: progress.update(
+                task, description=_plain(title), completed=done, total=total
+            )
+
+
+def _plain(title: str) -> str:
+    """A title in which names of files mean no markup of Rich's."""
+    from rich.markup import escape
+
+    return escape(shown(title))
 
 
 def say(line: str, wanted: bool) -> None:

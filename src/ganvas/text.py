@@ -1,8 +1,12 @@
-"""Words and numbers for people: names fit for one line, lists that are not too long, counts, sizes, JSON in words."""
+"""Words and numbers for people: names fit for one line, commands that can be pasted, lists that are not too long,
+counts, sizes, JSON in words."""
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import subprocess
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +20,24 @@ def natural(text: str) -> tuple[object, ...]:
 def shown(name: str) -> str:
     """A name fit for one line of text, whatever bytes it came from."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)
+
+
+def command(*words: object) -> str:
+    """A command line that does what it says when it is pasted into a shell, whatever signs its words hold."""
+    if os.name == "nt":
+        return subprocess.list2cmdline(map(str, words))
+    return " ".join(map(_quoted, map(str, words)))
+
+
+def _quoted(word: str) -> str:
+    if word.isprintable():
+        return shlex.quote(word)
+    # What cannot be shown, such as a byte that is no letter in a file's name: by its number, as bash and zsh read it.
+    try:
+        content = os.fsencode(word)
+    except UnicodeEncodeError:  # half a letter, which no file's name holds
+        content = word.encode("utf-8", "surrogatepass")
+    return "$'" + "".join(chr(b) if 32 <= b < 127 and b not in b"\\'" else f"\\x{b:02x}" for b in content) + "'"
 
 
 def listed(words: Iterable[str], few: int = 3) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
 from ganvas.cli.parsing import Parser
-from ganvas.errors import GanvasError, UsageError, near_miss
+from ganvas.errors import GanvasError, UsageError, lacks_memory, near_miss
+from ganvas.text import shown
 from ganvas.version import __version__
 
 COMMANDS = {
@@ -30,12 +32,26 @@ EXAMPLES = """examples:
   ganvas sample runs/r3gan-digits -n 64 --out grid.png"""
 
 
+SAVING = {
+    "train": "a smaller --batch-size, or --accumulate 2 or more, which splits it; then a smaller --width or --size",
+    "evaluate": "a smaller -n",
+    "sample": "a smaller -n",
+    "upscale": "a smaller --tile, or --out PICTURE.png, which is written piece by piece",
+}
+"""What a command takes less memory with."""
+
+
 def main(words: Sequence[str] | None = None) -> None:
     """The `ganvas` command. Exits 0 on success, 2 on a user's error (one line on stderr), 130 after Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        # Names and labels may hold what a redirected stream's encoding does not: it is escaped, not a reason to stop.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    words = list(sys.argv[1:] if words is None else words)
     try:
-        sys.exit(_run(list(sys.argv[1:] if words is None else words)))
+        sys.exit(_run(words))
     except GanvasError as error:
-        print(f"ganvas: {error}", file=sys.stderr)
+        print(f"ganvas: {shown(str(error))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("ganvas: interrupted", file=sys.stderr)
@@ -43,6 +59,13 @@ def main(words: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()  # a reader such as `head` has seen enough; nothing is wrong
         sys.exit(0)
+    except Exception as error:
+        if not lacks_memory(error):
+            raise
+        what = next(iter(str(error).splitlines()), "")[:100] or type(error).__name__
+        advice = SAVING.get(words[0], "other programs closed, or a machine with more of it")
+        print(f"ganvas: too little memory ({shown(what)}); what helps: {advice}", file=sys.stderr)
+        sys.exit(2)
 
 
 def _run(words: list[str]) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any, NoReturn
 
 from ganvas.errors import UsageError, near_miss
@@ -43,6 +45,20 @@ class Parser(argparse.ArgumentParser):
             hint = close if close.startswith("; did") else f"; see {self.prog} --help"
             raise UsageError(f"{self.prog} has no flag {word}{hint}")
         return parsed
+
+
+def is_flag(word: str) -> bool:
+    return re.match(r"-[^0-9.]", word) is not None
+
+
+def first_plain(words: Sequence[str], alone: Callable[[str, str], bool]) -> int | None:
+    """The place of the first word that is neither a flag nor the value of the one before it, before anything is
+    parsed; None where there is none. alone: whether a flag takes no value, given the word behind it."""
+    for place, (before, word) in enumerate(pairwise(["", *words])):
+        valued = is_flag(before) and "=" not in before and not alone(before, word)
+        if not is_flag(word) and not valued:
+            return place
+    return None
 
 
 def own_options(recipe: Any) -> list[Option]:

@@ -5,14 +5,14 @@ What can be given is told by the inputs that the run declares: `--label 7`, `--c
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ganvas.cli.parsing import Parser, number_of
+from ganvas.cli.hints import how_to_use
+from ganvas.cli.parsing import Parser, first_plain, is_flag, number_of
 from ganvas.errors import GanvasError, UsageError
 from ganvas.files import read_regular
 from ganvas.inputs import Input, given_of, inputs_from_json
@@ -48,7 +48,7 @@ def run(words: list[str]) -> int:
         for name, each in inputs.items()
         if (value := getattr(parsed, _GIVEN + name, None)) is not None
     }
-    _check_given(parsed.run, inputs, given)
+    _check_given(parsed.run, inputs, given, parsed.recipe)
     more: dict[str, Any] = {"seed": seed, "truncation": truncation, "recipe": parsed.recipe, "given": given}
     more["tell"] = lambda note: print(f"note: {note}", file=sys.stderr)
     from ganvas.model import files
@@ -102,9 +102,10 @@ def _parser(inputs: Mapping[str, Input]) -> Parser:
 def _inputs(words: Sequence[str]) -> dict[str, Input]:
     """What the run that the words name declares; of one from before runs said so, by loading it. {} where they name
     none."""
-    named = next((word for before, word in pairwise(["", *words]) if _is_plain(before, word)), None)
-    if named is None:
+    place = first_plain(words, lambda flag, word: flag in ("--overwrite", "-h", "--help"))
+    if place is None:
         return {}
+    named = words[place]
     from ganvas.model import zoo
     from ganvas.run import read_config
 
@@ -118,21 +119,11 @@ def _inputs(words: Sequence[str]) -> dict[str, Input]:
     return dict(load(named, recipe=recipe).inputs)
 
 
-def _is_plain(before: str, word: str) -> bool:
-    """Whether a word is neither a flag nor the value of the one before it."""
-    takes_one = _is_flag(before) and "=" not in before and before not in ("--overwrite", "-h", "--help")
-    return not _is_flag(word) and not takes_one
-
-
-def _is_flag(word: str) -> bool:
-    return re.match(r"-[^0-9.]", word) is not None
-
-
 def _joined(words: Sequence[str], inputs: Mapping[str, Input]) -> list[str]:
     """The words, in which what is given stands with its flag, since -0.5,1 would be taken for a flag itself."""
     flags, joined = set(map(flag_of, inputs)), list[str]()
     for word in words:
-        if joined and joined[-1] in flags and not _is_flag(word):
+        if joined and joined[-1] in flags and not is_flag(word):
             joined[-1] += f"={word}"
         else:
             joined.append(word)
@@ -146,13 +137,13 @@ def _content(name: str, path: str) -> bytes:
         raise UsageError(f"{flag_of(name)} {path} cannot be read: {error.strerror or error}") from None
 
 
-def _check_given(run: str, inputs: Mapping[str, Input], given: Mapping[str, Any]) -> None:
+def _check_given(run: str, inputs: Mapping[str, Input], given: Mapping[str, Any], recipe: str | None) -> None:
     """Raises UsageError, with what to do, where something must be given and is not."""
     wanted = given_of(inputs)
     lacking = [name for name in wanted if name not in given]
     if not lacking:
         return
     flags = " ".join(f"{flag_of(name)} FILE" for name in lacking)
-    more = f", or for photos: ganvas upscale IN... --out PATH --model {run}"
-    hint = more if any(each.scale > 1 for each in wanted.values()) else ""
+    enlarges = any(each.scale > 1 for each in wanted.values())
+    hint = f", or for photos: {how_to_use(run, wanted, recipe)}" if enlarges else ""
     raise UsageError(f"{run} makes something of what it is given, so give {listed(lacking)}: {flags}{hint}")

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganvas import recipes
-from ganvas.cli.parsing import Parser, add_options, own_options
+from ganvas.cli.hints import how_to_resume, how_to_use
+from ganvas.cli.parsing import Parser, add_options, first_plain, own_options
 from ganvas.errors import UsageError, near_miss
 from ganvas.options import Option, flag_of, read_options
-from ganvas.settings import Settings
+from ganvas.settings import GENERAL, Settings
+from ganvas.text import command
 
 if TYPE_CHECKING:
     from ganvas.recipe import Recipe
+    from ganvas.training import Training
 
 EXAMPLES = """examples:
   ganvas train --data digits
@@ -25,7 +28,8 @@ EXAMPLES = """examples:
 
 
 def run(words: list[str]) -> int:
-    named = words[0] if words and not words[0].startswith("-") else None
+    place = first_plain(words, _alone)
+    named = None if place is None else words[place]
     resuming = any(word == "--resume" or word.startswith("--resume=") for word in words)
     if named is not None and not recipes.is_path(named) and named not in recipes.names():
         raise UsageError(f"there is no recipe {named!r}{near_miss(named, recipes.names())}")
@@ -39,7 +43,7 @@ def run(words: list[str]) -> int:
     if recipe is not None:
         parser.elsewhere = _flags_of_other_kinds(reading)
     try:
-        parsed = vars(parser.parse_strictly(words[1:] if named else words))
+        parsed = vars(parser.parse_strictly([word for at, word in enumerate(words) if at != place]))
     except UsageError as error:
         if resuming and "has no flag" in str(error):
             raise UsageError(
@@ -98,24 +102,38 @@ def run(words: list[str]) -> int:
     run = api.play(job, out=out, quiet=quiet)
     if first:
         told = not quiet  # how it ended, by the display
-        _say_how_it_ended(run, training.outcome, training.steps_done, training.steps_done == before, named, told)
+        _say_how_it_ended(run, training, training.steps_done == before, named, told)
     return 130 if training.outcome == "interrupted" else 0
 
 
-def _say_how_it_ended(run: Path, outcome: str, steps: int, nothing_done: bool, named: str | None, told: bool) -> None:
+def _say_how_it_ended(run: Path, training: Training, nothing_done: bool, named: str | None, told: bool) -> None:
+    outcome, steps, inputs = training.outcome, training.steps_done, training.recipe.inputs()
     if outcome == "interrupted":
-        own = f"{named} " if named and recipes.is_path(named) else ""
-        print(f"interrupted after {steps:,} steps, and saved; go on with: ganvas train {own}--resume {run}")
+        print(f"interrupted after {steps:,} steps, and saved; go on with: {how_to_resume(run, named)}")
     elif nothing_done:
         print(f"{run} is finished already, after {steps:,} steps; give a larger --steps to train on")
     else:
-        print(f"{'' if told else f'{outcome} after {steps:,} steps: '}open {run / 'report.html'}")
+        print(f"{'' if told else f'{outcome} after {steps:,} steps: '}{command('open', run / 'report.html')}")
         from ganvas.metrics.scorer import best_of
 
         best = best_of(run)
         if best is not None:
             print(f"best: step {best.step:,}, with {best.key} {best.value:.4g}; its weights are those that are used")
-        print(f"make pictures with: ganvas sample {run} -n 64 --out grid.png")
+        print(f"use it with: {how_to_use(run, inputs, named)}")
+
+
+def _alone(flag: str, word: str) -> bool:
+    """Whether a flag before the recipe takes no value: `word`, which follows it, may then be the recipe."""
+    from ganvas.data.batches import BUILT_IN, reading_options
+
+    if flag in ("-h", "--help", "--quiet", "--dry-run"):
+        return True
+    options = [*read_options(Settings), *reading_options(BUILT_IN)]
+    shared = {*map(flag_of, GENERAL), *(option.flag for option in options)}
+    if flag not in shared and (word in recipes.names() or recipes.is_path(word)):
+        options += own_options(recipes.find(word))
+    switches = {option.flag for option in options if option.kind is bool}
+    return flag in switches or flag.replace("--no-", "--", 1) in switches
 
 
 def _reading(recipe: type[Recipe]) -> list[Option]:

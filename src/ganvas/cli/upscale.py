@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ganvas.cli.parsing import Parser, number_of
 from ganvas.errors import UsageError
+from ganvas.text import shown
 
 EXAMPLES = """examples:
   ganvas upscale photo.jpg --out large.png
@@ -31,28 +32,31 @@ def run(words: list[str]) -> int:
     if report is not None and report.exists() and not parsed.overwrite:
         raise UsageError(f"{report} exists; add --overwrite to replace it, or choose another --report")
     from ganvas.model import TILE, load
-    from ganvas.upscaling import DEFAULT, Upscaler, jobs, upscale_files
+    from ganvas.upscaling import DEFAULT, Upscaler, jobs, others_in_words, upscale_files
 
     found = jobs(parsed.sources, parsed.out, overwrite=parsed.overwrite)
+    if found.passed_over and not parsed.quiet:
+        print(f"note: {others_in_words(found.passed_over)}", file=sys.stderr)
     model = load(parsed.model or DEFAULT, recipe=parsed.recipe)
     upscaler = Upscaler(
         model, scale=scale, style=parsed.style, tile=tile or TILE, precision=parsed.precision, device=parsed.device
     )
     outcomes = []
-    for outcome in upscale_files(found, upscaler, report=report, progress=not parsed.quiet):
+    for outcome in upscale_files(found.jobs, upscaler, report=report, progress=not parsed.quiet):
         outcomes.append(outcome)
         if outcome.error:
-            print(f"ganvas: {outcome.error}", file=sys.stderr)
+            print(f"ganvas: {shown(outcome.error)}", file=sys.stderr)
         elif not parsed.json and not parsed.quiet:
             speed = outcome.to_json()["megapixels_per_second"]
-            print(f"{outcome.target}: {outcome.width} x {outcome.height} ({speed:.2f} megapixels/s)")
+            told = f"; note: {outcome.note}" if outcome.note else ""
+            print(f"{shown(outcome.target)}: {outcome.width} x {outcome.height} ({speed:.2f} megapixels/s){told}")
     if parsed.json:
         print(json.dumps([outcome.to_json() for outcome in outcomes], indent=2))
     failed = sum(bool(outcome.error) for outcome in outcomes)
     if failed:
         print(f"ganvas: {failed} of {len(outcomes)} pictures could not be enlarged", file=sys.stderr)
     if report is not None and failed < len(outcomes) and not parsed.json and not parsed.quiet:
-        print(f"compare: {report}")
+        print(f"compare: {shown(str(report))}")
     return 2 if failed else 0
 
 

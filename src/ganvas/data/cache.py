@@ -65,14 +65,14 @@ class Entry:
 
     @cached_property
     def names(self) -> list[str]:
-        names: list[str] = json.loads((self.folder / "items.json").read_text())["names"]
+        names: list[str] = json.loads((self.folder / "items.json").read_bytes())["names"]
         return names
 
 
 def open_entry(folder: Path) -> Entry | None:
     """The entry, or None where there is none or it is damaged."""
     try:
-        wrapped = json.loads((folder / "manifest.json").read_text())
+        wrapped = json.loads((folder / "manifest.json").read_bytes())
         manifest = wrapped["manifest"]
         if wrapped["sha256"] != _hash_of(manifest) or manifest["format"] != FORMAT:
             return None

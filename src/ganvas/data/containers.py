@@ -47,6 +47,7 @@ class Container:
         self.inside = inside  # only what lies in this folder of an archive
         self.endings = endings  # of the names of the files that are meant
         self._other: Counter[str] = Counter()
+        self.others: list[str] = []  # names of the files that were counted so
         self._links = 0
         self._twice: list[str] = []
         self._names: list[str] | None = None
@@ -114,6 +115,7 @@ class Container:
             return True
         if ending is not None and ending not in self.endings:
             self._other[ending] += 1
+            self.others.append(name)
         return ending in self.endings
 
     def _within(self, name: str) -> str | None:

@@ -172,12 +172,11 @@ _PIXELS = _Pixels(MAX_PIXELS)
 
 def keeping_alpha(content: bytes, formats: tuple[str, ...] | None = None) -> tuple[Image.Image, bool]:
     """The first frame in mode L, LA, RGB or RGBA, 8 bits, not turned, its metadata in `info`; and whether there are
-    more frames. formats: Pillow's names of those that may be read. Raises Damaged."""
+    more frames or pages. formats: Pillow's names of those that may be read. Raises Damaged."""
     if not content:
         raise Damaged("empty")
     try:
         image = _opened(io.BytesIO(content), formats)
-        animated = bool(getattr(image, "is_animated", False)) and image.format != "MPO"
         image.load()
         info = image.info
         if image.mode in ("RGBa", "La"):
@@ -187,9 +186,18 @@ def keeping_alpha(content: bytes, formats: tuple[str, ...] | None = None) -> tup
         elif image.mode not in ("L", "LA", "RGB", "RGBA"):
             image, _ = _eight_bit(image)
         image.info = info
-        return image, animated
+        return image, _is_first_of_several(content, formats)
     except Exception as error:
         raise Damaged(reason(error)) from error
+
+
+def _is_first_of_several(content: bytes, formats: tuple[str, ...] | None) -> bool:
+    image = _opened(io.BytesIO(content), formats)
+    try:
+        # A JPEG with a preview behind it, as many phones write them, is one picture all the same.
+        return image.format != "MPO" and getattr(image, "n_frames", 1) > 1
+    except Exception:  # something follows the first, and is broken
+        return True
 
 
 def fit(image: Image.Image, size: tuple[int, int], channels: int) -> np.ndarray:

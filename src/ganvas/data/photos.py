@@ -27,8 +27,9 @@ from ganvas.data.decode import Damaged, Picture, decode, fit
 from ganvas.data.image_files import Files
 from ganvas.data.layout import layout
 from ganvas.data.manifest import contents, nothing_left
+from ganvas.data.partners import matched
 from ganvas.data.readers import Items, Reader, SourceName
-from ganvas.data.rows import Row, RowStream, Source, stem_of
+from ganvas.data.rows import Row, RowStream, Source
 from ganvas.data.sources import find_files
 from ganvas.errors import DataError, UsageError
 from ganvas.options import Range, Size2D
@@ -51,7 +52,7 @@ class PhotoReader(Reader):
 
     size: (height, width) of the pieces, multiples of the scale; by default 48 low-resolution pixels a side, or fewer
     where more than one photo in ten is smaller. low: a folder or an archive with the low-resolution versions, each with
-    the name of its photo (its ending aside) and 1/scale of its size.
+    the name of its photo (see `partners.py`) and 1/scale of its size.
     """
 
     wants = "a folder or an archive of image files"
@@ -91,7 +92,7 @@ class PhotoReader(Reader):
         damaged: dict[str, str] = {}
         start = 0
         with Writer(folder, {"pixels": (np.dtype(np.uint8), ())}) as writer, self._partners() as partners:
-            others = None if partners is None else _Partners(partners, names)
+            others = None if partners is None else _Partners(partners, names, self.scale)
             read = steps(source.contents(names), len(names), f"preparing {source.name}", progress, line=False)
             for name, content in read:
                 try:
@@ -298,19 +299,19 @@ def _pixels(picture: Picture, channels: int) -> np.ndarray:
 class _Partners:
     """The low-resolution files that belong to photos, by their names. Raises DataError where one has none."""
 
-    def __init__(self, files: Files, names: Sequence[str]) -> None:
+    def __init__(self, files: Files, names: Sequence[str], scale: int) -> None:
         self.files = files
-        self.by_stem = {stem_of(name): name for name in files.container.names()}
-        alone = [name for name in names if stem_of(name) not in self.by_stem]
+        self.of = matched(names, files.container.names(), scale)
+        alone = [name for name in names if name not in self.of]
         if alone:
             raise DataError(
                 f"{shown(files.name)} has no low-resolution version of {shown(alone[0])}: files go together by their "
-                "names, endings aside"
+                f"names, endings aside, or with what tells the resolution behind them, such as x{scale} or _LR"
             )
 
     def partner(self, name: str, shape: tuple[int, ...], scale: int, channels: int) -> tuple[np.ndarray, bytes]:
         """Its pixels, and the hash of its file. Raises Damaged, or DataError where it has not 1/scale of the size."""
-        _, content = next(iter(self.files.contents([self.by_stem[stem_of(name)]])))
+        _, content = next(iter(self.files.contents([self.of[name]])))
         if isinstance(content, Damaged):
             raise content
         low = _pixels(decode(content), channels)

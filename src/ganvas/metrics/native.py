@@ -195,7 +195,7 @@ def _items(split: Split, most: int) -> tuple[Tensor, Tensor]:
 def _kept(path: Path, data: Data) -> Native | None:
     """What the cache has, or None where that is nothing, damaged or another's."""
     try:
-        about = json.loads(path.with_suffix(".json").read_text())
+        about = json.loads(path.with_suffix(".json").read_bytes())
         weights = read_weights(path)
         found = Native(data.space.shape[0], len(data.labels))
         check_shapes(weights, {name: tuple(tensor.shape) for name, tensor in found.state_dict().items()}, "native")

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ganvas.data.containers import Container, Folder, is_archive
 from ganvas.data.decode import Damaged, decode, quiet
+from ganvas.data.partners import matched
 from ganvas.errors import DataError, UsageError, near_miss
 from ganvas.features import Extractor, ImageExtractor, default_extractor, extractor
 from ganvas.files import at_home
@@ -143,18 +144,20 @@ def _name(container: Container) -> str:
 
 
 def _matched(first: Container, second: Container) -> dict[str, tuple[str, str]]:
-    """Names in both by stem. Raises DataError where they are not the same."""
+    """The names of each pair, by the first's stem. Raises DataError where one has no partner."""
     mine, other = _stems(first), _stems(second)
     if not mine or not other:
         raise DataError(f"{shown(str((second if mine else first).path))} holds no images")
-    alone = [(first, stem) for stem in mine if stem not in other] + [
-        (second, stem) for stem in other if stem not in mine
+    found = matched(mine.values(), other.values())
+    taken = set(found.values())
+    alone = [(first, stem) for stem, name in mine.items() if name not in found] + [
+        (second, stem) for stem, name in other.items() if name not in taken
     ]
     if alone:
         counts = f"{_name(first)} holds {counted(len(mine), 'image')} and {_name(second)} {len(other):,}"
         named = listed(f"{shown(stem)} (only in {_name(where)})" for where, stem in alone)
         raise DataError(f"pictures go together by their names; {counts}, and these are alone: {named}")
-    return {stem: (mine[stem], other[stem]) for stem in sorted(mine, key=natural)}
+    return {stem: (mine[stem], found[mine[stem]]) for stem in sorted(mine, key=natural)}
 
 
 def _stems(container: Container) -> dict[str, str]:

@@ -17,7 +17,7 @@ from ganvas.data.dataset import Data, Split
 from ganvas.data.rows import SPLITS
 from ganvas.errors import DataError, RunError, UsageError, near_miss
 from ganvas.features.weights import weights_hash
-from ganvas.model import BLOCK, Model
+from ganvas.model import BLOCK, Model, folders_of
 from ganvas.progress_bar import steps
 from ganvas.text import shown
 
@@ -110,7 +110,9 @@ def of_source(judged: Data, n: int | None, *, labels: Sequence[str] = (), seed: 
         "seed": seed,
         "count": len(samples),
     }
-    return Samples(samples.values, _renumbered(samples.labels, judged.labels, labels), about)
+    # Names as labels have them, or as `ganvas sample` calls their folders.
+    names = labels if set(judged.labels) <= set(labels) else folders_of(labels)
+    return Samples(samples.values, _renumbered(samples.labels, judged.labels, names), about)
 
 
 def count_of(data: Data, split: str) -> int:

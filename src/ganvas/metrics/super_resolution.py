@@ -17,6 +17,7 @@ from torch import Tensor
 from ganvas.data.bicubic import resized, shrunk
 from ganvas.data.decode import Damaged, decode, fit, quiet
 from ganvas.data.image_files import Files
+from ganvas.data.partners import matched
 from ganvas.data.photos import PhotoReader
 from ganvas.data.rows import stem_of
 from ganvas.data.sources import find_files
@@ -132,10 +133,9 @@ def partners(files: Files) -> dict[str, tuple[str, str | None]]:
     if not names:
         raise DataError(f"{shown(files.name)} holds no photos")
     stems = {stem_of(name): name for name in names}
+    highs, lows = ([name for stem, name in stems.items() if stem.endswith(end)] for end in ("_HR", "_LR"))
     pairs: dict[str, tuple[str, str | None]] = {
-        stem.removesuffix("_HR"): (name, stems[stem.removesuffix("_HR") + "_LR"])
-        for stem, name in stems.items()
-        if stem.endswith("_HR") and stem.removesuffix("_HR") + "_LR" in stems
+        stem_of(high).removesuffix("_HR"): (high, low) for high, low in matched(highs, lows).items()
     }
     found = pairs or {stem: (name, None) for stem, name in stems.items()}
     return {name: found[name] for name in sorted(found, key=natural)}
@@ -145,14 +145,15 @@ def pairs_of(
     files: Files, names: dict[str, tuple[str, str | None]], low: str | Path | None, scale: int, digest: Any
 ) -> Iterator[Pair]:
     others = None if low is None else find_files(low, "photos", PhotoReader.wants)
-    stems = {} if others is None else {stem_of(name): name for name in others.container.names()}
+    known = () if others is None else others.container.names()
+    lows = matched([high for high, _ in names.values()], known, scale)
     try:
         for name, (high_name, low_name) in names.items():
             high = _read(files, high_name, digest)
             if others is not None:
-                if name not in stems:
+                if high_name not in lows:
                     raise DataError(f"{shown(others.name)} has no low-resolution version of {shown(name)}")
-                small = _read(others, stems[name], digest)
+                small = _read(others, lows[high_name], digest)
             elif low_name is not None:
                 small = _read(files, low_name, digest)
             else:

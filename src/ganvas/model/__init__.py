@@ -16,7 +16,7 @@ from ganvas.lazy import lazily
 
 if TYPE_CHECKING:
     from ganvas.model.about import shared_config
-    from ganvas.model.files import folder_of
+    from ganvas.model.files import folders_of
     from ganvas.model.latent import (
         Directions,
         closed_form_directions,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,13 +15,21 @@ import torch
 from ganvas.errors import UsageError
 from ganvas.files import write_atomically, write_json
 from ganvas.model.about import shared_config
-from ganvas.model.trained import Model, load
+from ganvas.model.trained import load
 from ganvas.spaces import save_picture
-from ganvas.text import counted
+from ganvas.text import counted, listed, shown
 from ganvas.version import __version__
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 MOST_IN_A_GRID = 10_000
+LONGEST = 60
+"""Letters of a label in its folder's name, so that no system finds it too long."""
+
+_SIGNS = frozenset('<>:"/\\|?*')
+"""What no name of a file holds on Windows."""
+
+_DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{kind}{n}" for kind in ("com", "lpt") for n in range(1, 10))})
+"""Names that Windows has for devices."""
 
 
 def sample_to(
@@ -64,12 +74,20 @@ def sample_to(
         samples = model.sample(n, seed=seed, truncation=truncation, **values)
         save_picture(model.space.show(samples, columns=model.columns(values)), out)
         return f"{counted(n, 'sample')} in {out} (step {model.step:,}{drawn})"
-    done = 0
+    done, folders = 0, folders_of(model.labels)
     labels = model.classes(n, values).get("label")
     for block in model.blocks(n, seed=seed, truncation=truncation, **values):
-        _write_block(model, out, block, done, None if labels is None else labels[done : done + len(block)])
+        for number, sample in enumerate(block.split(1), done):
+            folder = out if labels is None else out / folders[int(labels[number])]
+            write_atomically(folder / f"{number:05d}{model.space.suffix}", model.space.file(sample))
         done += len(block)
-    return f"{counted(n, 'sample')} in the folder {out} (step {model.step:,}{drawn})"
+    called = [
+        f"{shown(label)!r} in {folder}"
+        for number, (label, folder) in enumerate(zip(model.labels, folders, strict=True))
+        if labels is not None and label != folder and bool((labels == number).any())
+    ]
+    renamed = f"; labels under other names: {listed(called, 8)}" if called else ""
+    return f"{counted(n, 'sample')} in the folder {out} (step {model.step:,}{drawn}){renamed}"
 
 
 def balanced_to(
@@ -109,7 +127,10 @@ def balanced_to(
         {
             "ganvas synthetic": 1,
             "folder": out.name,
-            "labels": {label: {"folder": folder_of(label), "samples": each} for label in labels},
+            "labels": {
+                label: {"folder": folder, "samples": each}
+                for label, folder in zip(labels, folders_of(labels), strict=True)
+            },
             "seed": seed,
             "truncation": truncation,
             "run": Path(run).resolve().name,
@@ -124,13 +145,25 @@ def balanced_to(
     return f"{said}, {each:,} of each of {len(labels)} labels; what they are: {passport}"
 
 
-def _write_block(model: Model, out: Path, block: torch.Tensor, first: int, numbers: torch.Tensor | None) -> None:
-    for index, sample in enumerate(block.split(1)):
-        folder = out if numbers is None else out / folder_of(model.labels[int(numbers[index])])
-        write_atomically(folder / f"{first + index:05d}{model.space.suffix}", model.space.file(sample))
+def folders_of(labels: Sequence[str]) -> list[str]:
+    """The name of each label's folder: the label itself, or what is nearest to it of what every system takes. No two
+    are the same, also where case does not count; the later one then has a number behind it.
+
+    A run may come from anywhere, and its labels must not lead out of the folder, nor into a hidden one.
+    """
+    names = [_safe(label) for label in labels]
+    folders, taken = [""] * len(labels), set[str]()
+    for place in sorted(range(len(labels)), key=lambda place: names[place] != labels[place]):  # their own names first
+        folder, number = names[place], 1
+        while (key := unicodedata.normalize("NFC", folder).casefold()) in taken:
+            number += 1
+            folder = f"{names[place]}-{number}"
+        taken.add(key)
+        folders[place] = folder
+    return folders
 
 
-def folder_of(label: str) -> str:
-    """A label as a folder's name: a run may come from anywhere, and its labels must not lead out of the folder."""
-    name = "".join(letter if letter.isalnum() or letter in "-_. " else "_" for letter in label)
-    return name if name.strip(". ") else f"label-{name.replace('.', '_')}"
+def _safe(label: str) -> str:
+    name = "".join(letter if letter.isprintable() and letter not in _SIGNS else "_" for letter in label)[:LONGEST]
+    name = re.sub(r"^\.|[. ]$", "_", name)
+    return f"label-{name}" if not name.strip("_ ") or name.partition(".")[0].lower() in _DEVICES else name

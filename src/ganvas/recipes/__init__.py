@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ganvas.errors import GanvasError, RunError, UsageError, near_miss
-from ganvas.text import shown
+from ganvas.text import command, shown
 from ganvas.user_file import module_from
 
 if TYPE_CHECKING:
@@ -75,9 +75,12 @@ def recipe_of(run: Path, config: Mapping[str, Any], given: str | type[Recipe] | 
     if name in names():
         return name, find(name)
     if given is None:
+        file = name if is_path(name) else f"FILE.py:{name.rpartition(':')[2]}"
+        resume = command("ganvas", "train", file, "--resume", run)
+        sample = command("ganvas", "sample", run, "--recipe", file)
         raise RunError(
             f"{run} was trained with a recipe of your own, {name}; using the run executes that file, so name it "
-            f"again, as in: ganvas train {name} --resume {run}, or: ganvas sample {run} --recipe {name}"
+            f"again, as in: {resume}, or: {sample}"
         )
     return name, find(given)
 

@@ -11,7 +11,7 @@ from ganvas.errors import RunError, near_miss
 from ganvas.files import read_json
 from ganvas.locks import PATIENCE, holding, locked
 from ganvas.schema import check, perhaps, record, several, table, text, whole
-from ganvas.text import shown
+from ganvas.text import command, shown
 
 FORMAT = 1
 LOCK = ".lock"
@@ -98,7 +98,9 @@ def check_out(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise RunError(f"{out} is a file, not a folder for a run; choose another --out")
     if (out / "config.json").is_file():
-        raise RunError(f"{out} holds a run already; go on with it by --resume {out}, or choose another --out")
+        raise RunError(
+            f"{out} holds a run already; go on with it by {command('--resume', out)}, or choose another --out"
+        )
     if out.is_dir() and any(not path.name.startswith((LOCK, ".config.json.")) for path in out.iterdir()):
         raise RunError(f"{out} holds other files; choose another --out, so that nothing of yours is overwritten")
 

@@ -22,10 +22,12 @@ import torch
 
 from ganvas.errors import TrainingError, installed
 from ganvas.files import write_atomically
+from ganvas.progress_bar import say
 from ganvas.recipe import Results
 from ganvas.run import timeline
 from ganvas.schema import record, whole
 from ganvas.spaces import save_picture
+from ganvas.text import shown
 from ganvas.training import Game, Verdict, Watcher, fraction_here, seed_from
 
 if TYPE_CHECKING:
@@ -150,6 +152,11 @@ class Recorder(Watcher):
         from torch.utils.tensorboard import SummaryWriter  # here, as only a training needs it
 
         folder = self.run / "tensorboard"
+        try:
+            str(folder).encode()
+        except UnicodeEncodeError:
+            say(f"note: no TensorBoard events, whose package takes no path like {shown(str(self.run))}", True)
+            return
         # TensorBoard then hides what earlier files have of this step and later ones.
         purge = (step + 1 if step else 0) if folder.exists() else None
         with _disk(folder):

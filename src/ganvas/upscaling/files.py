@@ -15,9 +15,10 @@ from ganvas.data.bicubic import resized
 from ganvas.data.containers import Folder
 from ganvas.errors import DataError, GanvasError, UsageError, near_miss
 from ganvas.progress_bar import bar
-from ganvas.text import natural, shown
+from ganvas.text import counted, listed, natural, shown
 from ganvas.upscaling.before_after import Comparison, write_comparison
-from ganvas.upscaling.photo_files import ENDINGS, Photo, Writer, read_photo
+from ganvas.upscaling.film import Film, film_of
+from ganvas.upscaling.photo_files import ENDINGS, LARGEST_WHOLE, MOVING, Photo, Writer, read_photo
 from ganvas.upscaling.upscaler import Upscaler, check_size
 
 SHOWN = 768
@@ -34,7 +35,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a picture: the size of the result and the seconds that enlarging took, or the error."""
+    """What became of a picture: the size of the result and the seconds that enlarging took, or the error. note: what of
+    the original is not in the result."""
 
     source: str
     target: str
@@ -42,13 +44,22 @@ class Outcome:
     height: int = 0
     seconds: float = 0.0
     error: str = ""
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         speed = self.width * self.height / 1e6 / self.seconds if self.seconds else 0.0
         return asdict(self) | {"megapixels_per_second": round(speed, 3)}
 
 
-def jobs(sources: Sequence[str | Path], out: str | Path, *, overwrite: bool = False) -> list[Job]:
+@dataclass(frozen=True)
+class Found:
+    """What there is to enlarge, and the names of the files in folders that are no pictures by their endings."""
+
+    jobs: list[Job]
+    passed_over: list[str]
+
+
+def jobs(sources: Sequence[str | Path], out: str | Path, *, overwrite: bool = False) -> Found:
     """What is to be written where: a file to `out` itself where that ends like a picture, all else into the folder
     `out`, by the source's stem and ending (.png where it is no ending that can be written), sub-folders kept.
 
@@ -65,13 +76,14 @@ def jobs(sources: Sequence[str | Path], out: str | Path, *, overwrite: bool = Fa
     if single:
         if out.suffix.lower() not in ENDINGS:
             raise UsageError(f"--out {out}: pictures are written as {', '.join(ENDINGS)}, or into a folder")
-        found = [Job(paths[0], out)]
+        found, passed_over = [Job(paths[0], out)], []
     else:
         if out.is_file() or out.suffix.lower() in ENDINGS:
             raise UsageError(f"--out {out}: several pictures need a folder to be written into")
-        found = [job for path in paths for job in _of(path, out)]
+        passed_over = list[str]()
+        found = [job for path in paths for job in _of(path, out, passed_over)]
     _check(found, overwrite)
-    return found
+    return Found(found, passed_over)
 
 
 def upscale_files(
@@ -108,15 +120,19 @@ def _enlarge(
     except UsageError as error:
         raise DataError(f"{job.source} cannot be enlarged: {error}") from None
     piece = _Piece(photo, scale) if compared else None
-    done, seconds, total = 0, 0.0, upscaler.tiles(pixels)
+    film = _film(job, photo, scale)
+    frames = iter([pixels]) if film is None else film.frames()
+    shape = (height, width, pixels.shape[2] if film is None else 4 if film.alpha else 3)
+    done, seconds = 0, 0.0
+    total = upscaler.tiles(pixels) * (1 if film is None else len(film.milliseconds))
 
     def one_more() -> None:
         nonlocal done
         done += 1
         tick(done, total)
 
-    with Writer(job.target, (height, width, pixels.shape[2]), photo) as writer:
-        strips = upscaler.strips(pixels, one_more)
+    with Writer(job.target, shape, photo, film) as writer:
+        strips = (strip for frame in frames for strip in upscaler.strips(frame, one_more))
         while True:
             began = time.perf_counter()
             strip = next(strips, None)
@@ -126,8 +142,21 @@ def _enlarge(
             writer.add(strip)
             if piece is not None:
                 piece.add(strip)
-    outcome = Outcome(str(job.source), str(job.target), width, height, round(seconds, 4))
+    notes = list(writer.notes)
+    if film is None and photo.several:
+        notes.insert(0, "only the first of its frames or pages")
+    outcome = Outcome(str(job.source), str(job.target), width, height, round(seconds, 4), note="; ".join(notes))
     return outcome, None if piece is None else piece.comparison(job.source.name)
+
+
+def _film(job: Job, photo: Photo, scale: int) -> Film | None:
+    """All frames, where they move and the result can."""
+    kind = ENDINGS[job.target.suffix.lower()]
+    film = film_of(job.source) if photo.several and kind in MOVING else None
+    if film is None or kind == "PNG":
+        return film
+    large = len(film.milliseconds) * photo.pixels.shape[0] * photo.pixels.shape[1] * scale**2
+    return film if large <= LARGEST_WHOLE else None
 
 
 class _Piece:
@@ -152,20 +181,29 @@ class _Piece:
     def comparison(self, name: str) -> Comparison:
         low = self.pixels[self.top : self.top + self.rows, self.left : self.left + self.columns]
         before = resized(low, (self.rows * self.scale, self.columns * self.scale))
-        return Comparison(name, low.shape[1], low.shape[0], before, np.concatenate(self._after))
+        height, width = self.pixels.shape[:2]
+        large = (height * self.scale, width * self.scale)
+        return Comparison(name, (height, width), large, before, np.concatenate(self._after))
 
 
-def _of(path: Path, out: Path) -> Iterator[Job]:
+def _of(path: Path, out: Path, passed_over: list[str]) -> Iterator[Job]:
     if path.is_file():
         yield Job(path, out / _named(path.name))
         return
     container = Folder(path)
     inside = out.resolve()
     names = [name for name in container.names() if not (path / name).resolve().is_relative_to(inside)]
+    others = [name for name in container.others if not (path / name).resolve().is_relative_to(inside)]
     if not names:
-        raise UsageError(f"{shown(str(path))} holds no images to enlarge")
+        told = f"; {others_in_words(others)}" if others else ""
+        raise UsageError(f"{shown(str(path))} holds no images to enlarge{told}")
+    passed_over += others
     for name in sorted(names, key=natural):
         yield Job(path / name, out / _named(name))
+
+
+def others_in_words(names: Sequence[str]) -> str:
+    return f"{counted(len(names), 'file')} passed over, no pictures by their names: {listed(map(shown, names))}"
 
 
 def _named(name: str) -> str:

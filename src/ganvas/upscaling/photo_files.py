@@ -10,7 +10,7 @@ import io
 import struct
 import tempfile
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,26 +20,37 @@ from PIL import Image
 from ganvas.data.decode import MAX_BYTES, Damaged, keeping_alpha, quiet, reason
 from ganvas.errors import DataError, TrainingError, UsageError
 from ganvas.files import read_regular
+from ganvas.upscaling.film import Film
 
 ENDINGS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+MOVING = ("PNG", "WEBP")
+"""Formats of which a file may hold a film."""
+
 LARGEST_SIDE = {"PNG": 2**31 - 1, "JPEG": 65_535, "WEBP": 16_383}
+LONGEST_EXIF = {"PNG": 2**31 - 1, "JPEG": 65_533, "WEBP": 2**32 - 2}
+LONGEST_PROFILE = {"PNG": 2**31 - 1, "JPEG": 255 * 65_519, "WEBP": 2**32 - 2}
+"""Bytes: of a chunk, of a JPEG marker's segment, and of as many segments as it can count."""
+
 LARGEST_WHOLE = 250_000_000
 """Pixels that JPEG and WebP are encoded from at most, since all of them must be in memory."""
 
 QUALITY = 95
 _ROWS = 32  # of a PNG that are filtered at a time
+_TRIES = 8
+_ORIENTATION = 0x0112
 _EXIF_IFD, _EXIF_WIDTH, _EXIF_HEIGHT, _WIDTH, _HEIGHT = 0x8769, 0xA002, 0xA003, 0x0100, 0x0101
 
 
 @dataclass(frozen=True)
 class Photo:
     """pixels: (H, W, C) uint8; C is 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGB and alpha), as the file has it, not
-    turned as its EXIF may ask. exif, profile: as in the file, empty where it has none. animated: one frame of many."""
+    turned as its EXIF may ask. exif, profile: as in the file, empty where it has none. several: whether
+    it is the first of the file's frames or pages."""
 
     pixels: np.ndarray
     exif: bytes = b""
     profile: bytes = b""
-    animated: bool = False
+    several: bool = False
 
     @property
     def alpha(self) -> bool:
@@ -57,25 +68,28 @@ def read_photo(path: Path) -> Photo:
 def photo_of(content: bytes, formats: tuple[str, ...] | None = None) -> Photo:
     """What a file's content holds. formats: Pillow's names of those that may be read. Raises Damaged."""
     with quiet():
-        image, animated = keeping_alpha(content, formats)
+        image, several = keeping_alpha(content, formats)
         exif, profile = image.info.get("exif", b""), image.info.get("icc_profile", b"")
         pixels = np.asarray(image)
     kept = {"exif": exif, "profile": profile}
     as_bytes = {name: value if isinstance(value, bytes) else b"" for name, value in kept.items()}
-    return Photo(pixels.reshape(*pixels.shape[:2], -1), animated=animated, **as_bytes)
+    return Photo(pixels.reshape(*pixels.shape[:2], -1), several=several, **as_bytes)
 
 
 class Writer:
     """A picture (height, width, channels) that arrives in strips and is there, complete, when all have come.
 
-    like: whose metadata it takes over. Leave the `with` block early, and nothing is left behind. Raises UsageError for
-    what the format cannot hold.
+    like: whose metadata it takes over. film: whose timing its frames have, which arrive one after the other. notes:
+    what was left out of the metadata, once it is entered. Leave the `with` block early, and nothing is left behind.
+    Raises UsageError for what the format cannot hold.
     """
 
-    def __init__(self, path: Path, shape: tuple[int, int, int], like: Photo) -> None:
-        self.path, self.shape, self.like = path, shape, like
+    def __init__(self, path: Path, shape: tuple[int, int, int], like: Photo, film: Film | None = None) -> None:
+        self.path, self.shape, self.like, self.film = path, shape, like, film
         self.kind = ENDINGS[path.suffix.lower()]
+        self.notes: list[str] = []
         check_holds(self.kind, shape, path)
+        self._rows = shape[0] * (1 if film is None else len(film.milliseconds))
         self._done = 0
 
     def __enter__(self) -> Writer:
@@ -88,12 +102,18 @@ class Writer:
             raise self._failure(error) from error
         self._file: IO[bytes] = handle
         self._temporary = Path(handle.name)
-        exif = enlarged_exif(self.like.exif, self.shape)
+        exif, profile = enlarged_exif(self.like.exif, self.shape), self.like.profile
+        if len(exif) > LONGEST_EXIF[self.kind]:
+            exif = shortened_exif(exif, LONGEST_EXIF[self.kind])
+            self.notes.append(f"its EXIF is longer than {self.kind} holds: the longest entries were left out")
+        if len(profile) > LONGEST_PROFILE[self.kind]:
+            profile = b""
+            self.notes.append(f"its colour profile is longer than {self.kind} holds, and was left out")
         if self.kind == "PNG":
-            self._png: PNG | None = PNG(self._file, self.shape, exif, self.like.profile)
+            self._png: PNG | None = PNG(self._file, self.shape, exif, profile, self.film)
         else:
-            self._png, self._exif = None, exif
-            self._whole = np.empty(self.shape, np.uint8)
+            self._png, self._exif, self._profile = None, exif, profile
+            self._whole = np.empty((self._rows, *self.shape[1:]), np.uint8)
         return self
 
     def add(self, strip: np.ndarray) -> None:
@@ -110,7 +130,7 @@ class Writer:
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         try:
             if kind is None:
-                assert self._done == self.shape[0], "strips are missing"
+                assert self._done == self._rows, "strips are missing"
                 self._finish()
         finally:
             self._file.close()
@@ -124,21 +144,28 @@ class Writer:
                 options: dict[str, Any] = {"quality": QUALITY}
                 if self._exif:
                     options["exif"] = self._exif
-                if self.like.profile:
-                    options["icc_profile"] = self.like.profile
+                if self._profile:
+                    options["icc_profile"] = self._profile
                 if self.kind == "JPEG":
                     options["subsampling"] = 0
-                picture = Image.fromarray(self._whole[:, :, 0] if self.shape[2] == 1 else self._whole)
-                picture = picture.convert("RGBA") if picture.mode == "LA" else picture
-                picture.save(self._file, self.kind, **options)
+                frames = [_picture(frame) for frame in np.split(self._whole, self._rows // self.shape[0])]
+                if self.film is not None:
+                    options |= {"save_all": True, "append_images": frames[1:], "loop": self.film.plays}
+                    options["duration"] = list(self.film.milliseconds)
+                frames[0].save(self._file, self.kind, **options)
             self._file.flush()
             self._temporary.chmod(0o644)
             self._temporary.replace(self.path)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # Pillow's encoders refuse by both
             raise self._failure(error) from error
 
-    def _failure(self, error: OSError) -> TrainingError:
-        return TrainingError(f"cannot write {self.path}: {error.strerror or error}")
+    def _failure(self, error: Exception) -> TrainingError:
+        return TrainingError(f"cannot write {self.path}: {getattr(error, 'strerror', None) or error}")
+
+
+def _picture(pixels: np.ndarray) -> Image.Image:
+    picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    return picture.convert("RGBA") if picture.mode == "LA" else picture
 
 
 def check_holds(kind: str, shape: tuple[int, int, int], where: object) -> None:
@@ -153,11 +180,15 @@ def check_holds(kind: str, shape: tuple[int, int, int], where: object) -> None:
 
 
 class PNG:
-    """Writes a PNG (ISO/IEC 15948) row by row: 8 bits, filtered by Paeth's predictor (9.4), which suits photos."""
+    """Writes a PNG (third edition, ISO/IEC 15948) row by row: 8 bits, filtered by Paeth's predictor (9.4), which suits
+    photos. Of a film the rows of all frames, one after the other."""
 
-    def __init__(self, file: IO[bytes], shape: tuple[int, int, int], exif: bytes, profile: bytes) -> None:
-        height, width, channels = shape
-        self._file, self._deflate = file, zlib.compressobj(4)
+    def __init__(
+        self, file: IO[bytes], shape: tuple[int, int, int], exif: bytes, profile: bytes, film: Film | None = None
+    ) -> None:
+        height, width, channels = self._shape = shape
+        self._file, self._film = file, film
+        self._done = self._number = 0  # rows, and chunks of the animation
         self._above = np.zeros((width, channels), np.uint8)
         file.write(b"\x89PNG\r\n\x1a\n")
         self._chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0))
@@ -165,8 +196,16 @@ class PNG:
             self._chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(profile))
         if exif:
             self._chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
+        if film is not None:
+            self._chunk(b"acTL", struct.pack(">II", len(film.milliseconds), film.plays))
+        self._begin()
 
     def add(self, strip: np.ndarray) -> None:
+        """The next rows, all of one frame."""
+        if self._done and self._done % self._shape[0] == 0:
+            self._pixels(self._deflate.flush())
+            self._begin()
+        self._done += len(strip)
         for start in range(0, len(strip), _ROWS):
             rows = strip[start : start + _ROWS]
             above = np.concatenate([self._above[None], rows[:-1]])
@@ -174,16 +213,34 @@ class PNG:
             filtered[:, 0] = 4
             filtered[:, 1:] = (rows - _predicted(rows, above)).reshape(len(rows), -1)
             self._above = rows[-1].copy()
-            self._chunk(b"IDAT", self._deflate.compress(filtered.tobytes()))
+            self._pixels(self._deflate.compress(filtered.tobytes()))
 
     def finish(self) -> None:
-        self._chunk(b"IDAT", self._deflate.flush())
+        self._pixels(self._deflate.flush())
         self._chunk(b"IEND", b"")
 
+    def _begin(self) -> None:
+        """A frame, whose pixels are compressed by themselves."""
+        height, width, channels = self._shape
+        self._deflate = zlib.compressobj(4)
+        self._above = np.zeros((width, channels), np.uint8)
+        if self._film is not None:
+            shown = min(self._film.milliseconds[self._done // height], 65_535)
+            self._chunk(b"fcTL", self._numbered() + struct.pack(">IIIIHHBB", width, height, 0, 0, shown, 1000, 0, 0))
+
+    def _pixels(self, content: bytes) -> None:
+        if content and self._done <= self._shape[0]:
+            self._chunk(b"IDAT", content)
+        elif content:
+            self._chunk(b"fdAT", self._numbered() + content)
+
+    def _numbered(self) -> bytes:
+        self._number += 1
+        return struct.pack(">I", self._number - 1)
+
     def _chunk(self, kind: bytes, content: bytes) -> None:
-        if content or kind != b"IDAT":
-            self._file.write(struct.pack(">I", len(content)) + kind + content)
-            self._file.write(struct.pack(">I", zlib.crc32(kind + content)))
+        self._file.write(struct.pack(">I", len(content)) + kind + content)
+        self._file.write(struct.pack(">I", zlib.crc32(kind + content)))
 
 
 def _predicted(rows: np.ndarray, above: np.ndarray) -> np.ndarray:
@@ -216,9 +273,37 @@ def enlarged_exif(exif: bytes, shape: tuple[int, ...]) -> bytes:
         return b""
 
 
-def without_alpha(photo: Photo) -> Photo:
-    """The colours or the gray alone."""
-    return replace(photo, pixels=photo.pixels[:, :, :-1]) if photo.alpha else photo
+def shortened_exif(exif: bytes, most: int) -> bytes:
+    """The same metadata in at most `most` bytes: the longest entries are left out, but never the orientation."""
+    if len(exif) <= most:
+        return exif
+    try:
+        found = Image.Exif()
+        found.load(exif)
+        entries = [
+            (_length(value), holder, tag)
+            for holder in (found, found.get_ifd(_EXIF_IFD))
+            for tag, value in holder.items()
+            if tag not in (_ORIENTATION, _EXIF_IFD)
+        ]
+        entries.sort(key=lambda entry: entry[0])
+        for _ in range(_TRIES):
+            over = len(exif) - most
+            while entries and over > 0:
+                length, holder, tag = entries.pop()
+                del holder[tag]
+                over -= length
+            exif = found.tobytes()
+            if len(exif) <= most:
+                return exif
+    except Exception:  # as above
+        pass
+    return b""
+
+
+def _length(value: Any) -> int:
+    """Of an entry's value in bytes, roughly."""
+    return len(value) * (1 if isinstance(value, (bytes, str)) else 8) if hasattr(value, "__len__") else 8
 
 
 def encoded(pixels: np.ndarray, kind: str = "WEBP", **options: Any) -> bytes:

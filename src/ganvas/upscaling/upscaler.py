@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ganvas.data.bicubic import resized
 from ganvas.data.photos import SCALES
@@ -24,6 +25,9 @@ from ganvas.networks.upscaling import Bicubic
 from ganvas.training import Processes, channels_last, pick_device, pick_precision
 
 DEFAULT = "zoo:photo-x4"
+
+PLAIN = (1.0, 3.0)
+"""Levels by which colours vary where a picture is taken to be plain, and where not any more."""
 
 SMALLEST = 4
 """Pixels that a side must have to be enlarged."""
@@ -138,7 +142,7 @@ class Upscaler:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
                 made = self.model.recipe.generate(**{self.input: seen}).float()
             made = made.transpose(0, 1) if self.given.shape[0] == 1 else made
-            made = made[0].mean(0, keepdim=True) if colours == 1 else made[0]
+            made = self._plain_kept(made[0].mean(0, keepdim=True) if colours == 1 else made[0], planes[:colours])
             if colours != window.shape[2]:
                 made = torch.cat([made, self.alpha(planes[None, colours:])[0]])
             levels = made.clamp_(-1, 1).add_(1).mul_(127.5).round_().to(torch.uint8)
@@ -148,12 +152,34 @@ class Upscaler:
             smaller = resized(large, (window.shape[0] * self.scale, window.shape[1] * self.scale))
             return torch.from_numpy(smaller).permute(2, 0, 1)
 
+    def _plain_kept(self, made: Tensor, planes: Tensor) -> Tensor:
+        """What the network made of the planes (C, h, w), but interpolated where these are plain: there is nothing to
+        find out there, and yet a network that pads with zeros sees an edge all around the picture."""
+        share = varied(planes.mul(127.5))
+        if bool((share == 1).all()):
+            return made
+        repeated = share.repeat_interleave(self.given.scale, 0).repeat_interleave(self.given.scale, 1)
+        return torch.lerp(self.alpha(planes[:, None])[:, 0], made, repeated)
+
     def _seen(self, planes: Tensor) -> Tensor:
         """Colours (C, h, w) as the generator takes them: one of gray sees each plane alone, one of colour sees gray
         thrice."""
         if self.given.shape[0] == 1:
             return planes[:, None]
         return planes[None].expand(-1, 3, -1, -1)
+
+
+def varied(levels: Tensor) -> Tensor:
+    """(h, w) for planes (C, h, w) of levels: 0 where none of them varies by more than `PLAIN[0]` within two pixels on
+    each side, 1 from `PLAIN[1]` on, and in between in proportion."""
+    height, width = levels.shape[1:]
+    most = least = functional.pad(levels[None], (2, 2, 2, 2), mode="replicate")[0]
+    for dimension, size in ((1, height), (2, width)):
+        shifted = [(most.narrow(dimension, k, size), least.narrow(dimension, k, size)) for k in range(5)]
+        most, least = shifted[0]
+        for high, low in shifted[1:]:
+            most, least = torch.maximum(most, high), torch.minimum(least, low)
+    return (most - least).amax(0).sub(PLAIN[0]).div(PLAIN[1] - PLAIN[0]).clamp(0, 1)
 
 
 def check_size(height: int, width: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
-from ganvas.model import Model, folder_of
+from ganvas.model import Model, folders_of
 from ganvas.spaces import encoded
 
 Classes = Mapping[str, Tensor]
@@ -33,10 +33,10 @@ def as_json(model: Model, samples: Tensor, classes: Classes, seed: int) -> bytes
 
 def as_zip(model: Model, samples: Tensor, classes: Classes, seed: int) -> bytes:
     """`00000.png`, ..., in a folder for each label where there are labels, as `ganvas sample` writes them."""
-    buffer, labels = io.BytesIO(), classes.get("label")
+    buffer, labels, folders = io.BytesIO(), classes.get("label"), folders_of(model.labels)
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for index, sample in enumerate(samples.split(1)):
-            folder = "" if labels is None else f"{folder_of(model.labels[int(labels[index])])}/"
+            folder = "" if labels is None else f"{folders[int(labels[index])]}/"
             name = f"{folder}{index:05d}{model.space.suffix}"
             archive.writestr(zipfile.ZipInfo(name), model.space.file(sample))
     return buffer.getvalue()

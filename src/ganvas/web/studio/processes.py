@@ -56,6 +56,7 @@ class Trainings:
                     stdin=subprocess.DEVNULL,
                     stdout=file,
                     stderr=subprocess.STDOUT,
+                    env={**os.environ, "PYTHONIOENCODING": "utf-8"},  # as `last_error` reads it
                     start_new_session=True,  # what ends the studio does not end it
                 )
             write_json(log.with_suffix(".json"), {"pid": child.pid, "words": list(words)})
