@@ -408,13 +408,22 @@ def test_help_and_import_need_no_torch():
         )
 
 
-HELP = ["--help", "train --help", "train dcgan --help", "sample --help", "recipes --help", "data --help", "--version"]
+HELP = ["--help", "--version", *(f"{name} --help" for name in cli.COMMANDS), "recipes", "recipes --json"]
+OF_RECIPES = [words for name in recipes.names() for words in (f"train {name} --help", f"recipes {name}")]
 
 
-@pytest.mark.parametrize("words", [*HELP, "recipes", "recipes vanilla", "recipes --json"])
+@pytest.mark.parametrize("words", [*HELP, *OF_RECIPES])
 def test_help_exists_for_everything(words, capsys):
+    """And is no template any more: a single % stands for itself."""
     assert ganvas(*words.split()) == 0
-    assert capsys.readouterr().out.strip()
+    told = capsys.readouterr().out
+    assert told.strip() and "%%" not in told and "%(" not in told
+
+
+def test_help_of_a_runs_own_flags_is_no_template(run, capsys):
+    assert ganvas("sample", run, "--help") == 0
+    told = capsys.readouterr().out
+    assert "--label" in told and "%%" not in told and "%(" not in told
 
 
 def test_data_tells_what_it_sees(capsys):

@@ -617,6 +617,20 @@ def test_a_training_is_found_as_long_as_it_lives_and_its_error_behind_it(tmp_pat
     assert run.state == "failed" and "no recipe 'nonsense'" in run.message
 
 
+def test_a_run_that_was_killed_is_said_to_have_been(runs, tmp_path):
+    run = shutil.copytree(runs / "marks", tmp_path / "marks")
+    rows = (run / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(rows[-1])["event"] == "finished"
+    (run / "metrics.jsonl").write_text("\n".join(rows[:-1]) + "\n")
+    shelf = Shelf(tmp_path)
+    told = "Killed, or the machine went off, after 60 steps in"
+    with only_trainer(run):
+        assert told not in panel(shelf.run("marks")) + comparison(shelf.run("marks"), shelf.run("marks"))
+    page = panel(shelf.run("marks"))
+    assert "Stopped; it can be resumed" in page and told in page and ": nothing was written at its end" in page
+    assert comparison(shelf.run("marks"), shelf.run("marks")).count(told) == 2
+
+
 def test_no_more_than_some_trainings_run_at_once(tmp_path):
     shelf = Shelf(tmp_path)
     jobs = tmp_path / ".studio" / "jobs"

@@ -33,20 +33,24 @@ MARK = "ganvas passport"
 _MOST_BYTES = 16 * 2**20
 _LONGEST = 60  # letters of a foreign text that are shown
 
+Better = Literal["lower", "higher", "neither"] | float
+"""What is better of a score: lower values, higher ones, or, where it is a number, those nearer to that."""
+
 
 @dataclass(frozen=True)
 class Score:
     """One number: `FID` in the extractor `lite0` is `FID[lite0]`.
 
-    extractor: or the colours, such as `Y`, that a score of pairs looks at. interval: 95%. better: which way it should
-    go. samples, references: how many were looked at on each side. more: what else belongs to it, for people and JSON.
+    extractor: or the colours, such as `Y`, that a score of pairs looks at. interval: 95%. better: what is better, see
+    `Better`. samples, references: how many were looked at on each side. more: what else belongs to it, for people and
+    JSON.
     """
 
     name: str
     extractor: str
     value: float
     interval: Interval | None
-    better: Literal["lower", "higher", "neither"]
+    better: Better
     samples: int
     references: int
     more: dict[str, Any] = field(default_factory=dict)
@@ -65,6 +69,20 @@ class Score:
             "references": self.references,
             **self.more,
         }
+
+
+def shortfall(better: Any, value: float) -> float | None:
+    """How far the value is from the best: less is better. None where neither is, or `better` is none that is known."""
+    if better in ("lower", "higher"):
+        return value if better == "lower" else -value
+    return abs(value - better) if _is_number(better) else None
+
+
+def better_in_words(better: Better) -> str:
+    """Which values of a score are better; "" where none are."""
+    if isinstance(better, str):
+        return "" if better == "neither" else f"{better} is better"
+    return f"nearer to {better:g} is better"
 
 
 def about_extractor(extractor: Extractor) -> dict[str, Any]:
