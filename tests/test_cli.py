@@ -397,6 +397,27 @@ def test_labels_never_lead_out_of_the_sample_folder(run, tmp_path):
     assert len(made) == 2 and not (tmp_path / "evil").exists()
 
 
+LONG = {"letters": "x" * 5000, "words": "ab " * 1700, "figures": "9" * 4000, "escapes": "ab\n\x1b[31m" * 1000}
+
+
+@pytest.mark.parametrize("long", LONG.values(), ids=LONG)
+def test_what_a_user_gave_is_echoed_short_and_on_one_line(long, run, tmp_path, capsys):
+    train, judge, sample = ["train", "vanilla", "--data", "ring", "--dry-run"], ["evaluate", run], ["sample", run]
+    flags = ("--lr", "--objective", "--preset", "--steps", "--start", "--size", "--device", "--out")
+    for words in (
+        [long], ["train", long], ["train", "--data", long], ["train", "--resume", long], [*train, f"--{long}"],
+        [*train, long], *([*train, flag, long] for flag in flags), ["recipes", long], ["doctor", long],
+        ["data", long], ["data", "ring", "--kind", long], ["sample", long], [*sample, "--label", long],
+        [*sample, "-n", long], ["export", run, "--format", long], ["evaluate", long, "--data", "ring"],
+        *([*judge, flag, long] for flag in ("--metrics", "--extractor", "--split", "--json")),
+        ["evaluate", "--compare", long, long], ["upscale", long, "--out", tmp_path / "large.png"],
+    ):  # fmt: skip
+        if words == [*train, "--steps", LONG["figures"]]:
+            continue  # that many steps can be planned
+        line = refused(capsys, *words)
+        assert len(line) < 650 and line.isprintable(), words[:-1]
+
+
 def test_help_and_import_need_no_torch():
     helps = ([], ["train"], ["sample"], ["data"], ["evaluate"], ["export"], ["upscale"], ["doctor"], ["serve"])
     asked = [f"from ganvas import cli\ntry: cli.main({[*words, '--help']})\nexcept SystemExit: pass" for words in helps]

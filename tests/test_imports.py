@@ -14,7 +14,8 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "ganvas"
 
 LAYERS = """
-errors text lazy version locks
+text
+errors lazy version locks
 options files progress_bar user_file html
 settings spaces optimizers penalties augment
 data features inputs

@@ -18,6 +18,17 @@ def shown(name: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)
 
 
+def cut(text: str, most: int = 200) -> str:
+    """The text, or its beginning and its end where it is longer than `most` letters."""
+    half = (most - 1) // 2
+    return text if len(text) <= most else f"{text[: most - 1 - half]}…{text[-half:]}"
+
+
+def quoted(value: Any) -> str:
+    """A value that somebody gave, for a message about it: in quotes where it is text, on one line, not too long."""
+    return repr(cut(value)) if isinstance(value, str) else cut(shown(repr(value)))
+
+
 def listed(words: Iterable[str], few: int = 3) -> str:
     """`a, b, c and 4 more`."""
     words = list(words)

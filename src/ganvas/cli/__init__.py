@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 from collections.abc import Sequence
 
 from ganvas.cli.parsing import Parser
 from ganvas.errors import GanvasError, UsageError, near_miss
+from ganvas.text import quoted
 from ganvas.version import __version__
 
 COMMANDS = {
@@ -43,12 +45,17 @@ def main(words: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()  # a reader such as `head` has seen enough; nothing is wrong
         sys.exit(0)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        print(f"ganvas: the name {quoted(str(error.filename))} is too long for a file", file=sys.stderr)
+        sys.exit(2)
 
 
 def _run(words: list[str]) -> int:
     if words and not words[0].startswith("-"):
         if words[0] not in COMMANDS:
-            raise UsageError(f"there is no command {words[0]!r}{near_miss(words[0], COMMANDS)}")
+            raise UsageError(f"there is no command {quoted(words[0])}{near_miss(words[0], COMMANDS)}")
         code: int = importlib.import_module(f"ganvas.cli.{words[0]}").run(words[1:])
         return code
     parser = Parser(

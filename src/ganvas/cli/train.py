@@ -12,6 +12,7 @@ from ganvas.cli.parsing import Parser, add_options, own_options
 from ganvas.errors import UsageError, near_miss
 from ganvas.options import Option, flag_of, read_options
 from ganvas.settings import Settings
+from ganvas.text import quoted
 
 if TYPE_CHECKING:
     from ganvas.recipe import Recipe
@@ -28,7 +29,7 @@ def run(words: list[str]) -> int:
     named = words[0] if words and not words[0].startswith("-") else None
     resuming = any(word == "--resume" or word.startswith("--resume=") for word in words)
     if named is not None and not recipes.is_path(named) and named not in recipes.names():
-        raise UsageError(f"there is no recipe {named!r}{near_miss(named, recipes.names())}")
+        raise UsageError(f"there is no recipe {quoted(named)}{near_miss(named, recipes.names())}")
     helping = "-h" in words or "--help" in words
     # Help without a recipe shows what all recipes share, and needs no torch.
     recipe = None if resuming or (helping and named is None) else recipes.find(named or recipes.DEFAULT)

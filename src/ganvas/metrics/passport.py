@@ -25,7 +25,7 @@ from ganvas.errors import RunError, UsageError
 from ganvas.features import Extractor
 from ganvas.files import write_json
 from ganvas.metrics.bootstrap import Interval
-from ganvas.text import shown
+from ganvas.text import cut, shown
 from ganvas.version import __version__
 
 FORMAT = 1
@@ -125,34 +125,32 @@ def read_passport(path: Path) -> dict[str, Any]:
     """What `write_passport` wrote. Raises RunError, in one line, for anything else."""
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise RunError(f"{shown(str(path))} is too large for a passport that `ganvas evaluate --json` wrote")
+            raise RunError(f"{_named(path)} is too large for a passport that `ganvas evaluate --json` wrote")
         content = json.loads(path.read_bytes())
     except OSError as error:
-        raise RunError(f"{shown(str(path))} cannot be read: {error.strerror}") from error
+        raise RunError(f"{_named(path)} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError):
-        raise RunError(f"{shown(str(path))} is not JSON, so no passport of scores") from None
+        raise RunError(f"{_named(path)} is not JSON, so no passport of scores") from None
     if not isinstance(content, dict) or MARK not in content:
-        raise RunError(
-            f"{shown(str(path))} is not a passport of scores: write one with ganvas evaluate ... --json PATH"
-        )
+        raise RunError(f"{_named(path)} is not a passport of scores: write one with ganvas evaluate ... --json PATH")
     if content[MARK] != FORMAT:
-        raise RunError(f"{shown(str(path))} is a passport of another format; this Ganvas reads {FORMAT}")
+        raise RunError(f"{_named(path)} is a passport of another format; this Ganvas reads {FORMAT}")
     fault = _fault(content)
     if fault:
-        raise RunError(f"{shown(str(path))} is a damaged passport: {fault}")
+        raise RunError(f"{_named(path)} is a damaged passport: {fault}")
     return content
 
 
 def check_writable(path: Path, overwrite: bool) -> None:
     """Raises UsageError where `path` holds something that is no passport, unless `overwrite`."""
     if path.is_dir():
-        raise UsageError(f"--json {shown(str(path))} is a folder; name a file in it")
+        raise UsageError(f"--json {_named(path)} is a folder; name a file in it")
     if path.exists() and not overwrite:
         try:
             read_passport(path)
         except RunError:
             raise UsageError(
-                f"{shown(str(path))} exists and is no passport of scores; add --overwrite to replace it, or choose "
+                f"{_named(path)} exists and is no passport of scores; add --overwrite to replace it, or choose "
                 "another --json"
             ) from None
 
@@ -180,6 +178,10 @@ def number(value: float | None) -> str:
 def finite(value: float) -> float | None:
     """The value as JSON can hold it."""
     return float(value) if math.isfinite(value) else None
+
+
+def _named(path: Path) -> str:
+    return cut(shown(str(path)))
 
 
 def _fault(content: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from ganvas.errors import RunError, near_miss
 from ganvas.files import sweep
 from ganvas.locks import PATIENCE, holding, locked
+from ganvas.text import quoted
 
 FORMAT = 1
 LOCK = ".lock"
@@ -29,7 +30,7 @@ def read_config(run: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_bytes())
         if config["format"] != FORMAT:
-            raise RunError(f"{path} has format {config['format']!r}; this Ganvas reads {FORMAT}")
+            raise RunError(f"{path} has format {quoted(config['format'])}; this Ganvas reads {FORMAT}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path} cannot be read as a run's configuration ({error})") from error
     return dict(config)
