@@ -63,6 +63,13 @@ def test_how_a_training_ended_is_said_once(tmp_path, capsys):
     assert ganvas("train", "--resume", tmp_path / "run", "--steps", "6", "--quiet") == 0
     told = capsys.readouterr()
     assert told.err == "" and told.out.startswith(f"finished after 6 steps: open {tmp_path / 'run' / 'report.html'}\n")
+    assert ganvas("train", "--resume", tmp_path / "run") == 0
+    told = capsys.readouterr()
+    assert (told.err + told.out).lower().count("finished") == 1 and "is finished already, after 6 steps" in told.out
+    (tmp_path / "run" / "report.html").unlink()  # as where it was killed before it wrote that
+    assert ganvas("train", "--resume", tmp_path / "run") == 0
+    told = capsys.readouterr()
+    assert (told.err + told.out).lower().count("finished") == 1 and (tmp_path / "run" / "report.html").exists()
 
 
 def test_a_run_finds_its_data_again_wherever_it_is_resumed(run, tmp_path, monkeypatch):

@@ -93,19 +93,19 @@ def run(words: list[str]) -> int:
     if parsed["dry_run"]:
         return 0
     sys.stdout.flush()
-    before = training.steps_done
     run = api.play(job, out=out, quiet=quiet)
     if first:
         told = not quiet  # how it ended, by the display
-        _say_how_it_ended(run, training.outcome, training.steps_done, training.steps_done == before, named, told)
+        left_alone = not training.watchers  # a run that was finished already, with its report
+        _say_how_it_ended(run, training.outcome, training.steps_done, left_alone, named, told)
     return 130 if training.outcome == "interrupted" else 0
 
 
-def _say_how_it_ended(run: Path, outcome: str, steps: int, nothing_done: bool, named: str | None, told: bool) -> None:
+def _say_how_it_ended(run: Path, outcome: str, steps: int, left_alone: bool, named: str | None, told: bool) -> None:
     if outcome == "interrupted":
         own = f"{named} " if named and recipes.is_path(named) else ""
         print(f"interrupted after {steps:,} steps, and saved; go on with: ganvas train {own}--resume {run}")
-    elif nothing_done:
+    elif left_alone:
         print(f"{run} is finished already, after {steps:,} steps; give a larger --steps to train on")
     else:
         print(f"{'' if told else f'{outcome} after {steps:,} steps: '}open {run / 'report.html'}")
