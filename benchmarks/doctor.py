@@ -187,11 +187,11 @@ def train(case: Case, seed: int, out: Path) -> None:
     run = out / f".{case.name}-{seed}"
     shutil.rmtree(run, ignore_errors=True)
     data = source(case.data, out.parent / "doctor-data")
-    size = None if case.data in ("ring", "grid") else 16
-    options = {"sample_every": 100_000, "checkpoint_every": 100_000, **case.options, "seed": seed}
+    size: dict[str, Any] = {} if case.data in ("ring", "grid") else {"size": 16}
+    options = {"sample_every": 100_000, "checkpoint_every": 100_000, **case.options, **size, "seed": seed}
     began = time.monotonic()
     try:
-        train_gan(case.recipe, data=data, out=run, size=size, quiet=True, **options)
+        train_gan(case.recipe, data=data, out=run, quiet=True, **options)
     except GanvasError as error:
         print(f"  {error}")
     shutil.rmtree(run / "checkpoints", ignore_errors=True)

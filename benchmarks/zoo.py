@@ -73,7 +73,7 @@ def _packed(folder: Path, run: Path, style: str) -> dict[str, Any]:
 def _scored(name: str, style: str, data: Path) -> dict[str, float]:
     upscaler = Upscaler(load(f"{zoo.PREFIX}{name}"), style=style)
     report = evaluate_enlarging(upscaler, data, metrics=METRICS, progress=False)
-    return {key: round(score.value, 4) for key, score in report.scores.items() if score.name != "speed"}
+    return {key: round(score.value, 4) for key, score in report.scores.items()}
 
 
 if __name__ == "__main__":

@@ -69,6 +69,13 @@ def test_how_a_training_ended_is_said_once(tmp_path, capsys):
     assert ganvas("train", "--resume", tmp_path / "run", "--steps", "6", "--quiet") == 0
     told = capsys.readouterr()
     assert told.err == "" and told.out.startswith(f"finished after 6 steps: open {tmp_path / 'run' / 'report.html'}\n")
+    assert ganvas("train", "--resume", tmp_path / "run") == 0
+    told = capsys.readouterr()
+    assert (told.err + told.out).lower().count("finished") == 1 and "is finished already, after 6 steps" in told.out
+    (tmp_path / "run" / "report.html").unlink()  # as where it was killed before it wrote that
+    assert ganvas("train", "--resume", tmp_path / "run") == 0
+    told = capsys.readouterr()
+    assert (told.err + told.out).lower().count("finished") == 1 and (tmp_path / "run" / "report.html").exists()
 
 
 def test_a_run_finds_its_data_again_wherever_it_is_resumed(run, tmp_path, monkeypatch):
@@ -601,6 +608,27 @@ def test_labels_never_lead_out_of_the_sample_folder(run, tmp_path):
     assert len(made) == 2 and not (tmp_path / "evil").exists()
 
 
+LONG = {"letters": "x" * 5000, "words": "ab " * 1700, "figures": "9" * 4000, "escapes": "ab\n\x1b[31m" * 1000}
+
+
+@pytest.mark.parametrize("long", LONG.values(), ids=LONG)
+def test_what_a_user_gave_is_echoed_short_and_on_one_line(long, run, tmp_path, capsys):
+    train, judge, sample = ["train", "vanilla", "--data", "ring", "--dry-run"], ["evaluate", run], ["sample", run]
+    flags = ("--lr", "--objective", "--preset", "--steps", "--start", "--size", "--device", "--out")
+    for words in (
+        [long], ["train", long], ["train", "--data", long], ["train", "--resume", long], [*train, f"--{long}"],
+        [*train, long], *([*train, flag, long] for flag in flags), ["recipes", long], ["doctor", long],
+        ["data", long], ["data", "ring", "--kind", long], ["sample", long], [*sample, "--label", long],
+        [*sample, "-n", long], ["export", run, "--format", long], ["evaluate", long, "--data", "ring"],
+        *([*judge, flag, long] for flag in ("--metrics", "--extractor", "--split", "--json")),
+        ["evaluate", "--compare", long, long], ["upscale", long, "--out", tmp_path / "large.png"],
+    ):  # fmt: skip
+        if words == [*train, "--steps", LONG["figures"]]:
+            continue  # that many steps can be planned
+        line = refused(capsys, *words)
+        assert len(line) < 650 and line.isprintable(), words[:-1]
+
+
 def test_help_and_import_need_no_torch():
     helps = ([], ["train"], ["sample"], ["data"], ["evaluate"], ["export"], ["upscale"], ["doctor"], ["serve"])
     asked = [f"from ganvas import cli\ntry: cli.main({[*words, '--help']})\nexcept SystemExit: pass" for words in helps]
@@ -612,13 +640,22 @@ def test_help_and_import_need_no_torch():
         )
 
 
-HELP = ["--help", "train --help", "train dcgan --help", "sample --help", "recipes --help", "data --help", "--version"]
+HELP = ["--help", "--version", *(f"{name} --help" for name in cli.COMMANDS), "recipes", "recipes --json"]
+OF_RECIPES = [words for name in recipes.names() for words in (f"train {name} --help", f"recipes {name}")]
 
 
-@pytest.mark.parametrize("words", [*HELP, "recipes", "recipes vanilla", "recipes --json"])
+@pytest.mark.parametrize("words", [*HELP, *OF_RECIPES])
 def test_help_exists_for_everything(words, capsys):
+    """And is no template any more: a single % stands for itself."""
     assert ganvas(*words.split()) == 0
-    assert capsys.readouterr().out.strip()
+    told = capsys.readouterr().out
+    assert told.strip() and "%%" not in told and "%(" not in told
+
+
+def test_help_of_a_runs_own_flags_is_no_template(run, capsys):
+    assert ganvas("sample", run, "--help") == 0
+    told = capsys.readouterr().out
+    assert "--label" in told and "%%" not in told and "%(" not in told
 
 
 def test_data_tells_what_it_sees(capsys):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from PIL import Image
 from rich.console import Console
 
 from ganvas.report import terminal
@@ -88,10 +90,10 @@ def test_a_log_file_gets_a_plain_line_every_ten_seconds(monkeypatch: pytest.Monk
     # 64 images in 0.01 s; 0:02 of 0:10 are over; the loss is the game's, without the penalty: 0.5 + 0.75.
     assert lines[0] == (
         "200 of 1,000 steps, 20%, 6,400 images/s, 0:02 elapsed, 0:08 left; "
-        "discriminator: loss 1.25, right on 71% of real, 66% of generated, mean probability 58% of real, "
-        "43% of generated; generator: loss 0.812; "
-        "doctor: Nothing wrong is seen: the discriminator is right on 71% of real and 66% of generated samples; "
-        "the samples were not looked at"
+        "discriminator: loss 1.25, right on 71% of real, 66% of generated, probability of being real 58% for real, "
+        "43% for generated; generator: loss 0.812; "
+        "doctor: Too early: the discriminator is right on 71% of real and 66% of generated samples; "
+        "the samples have not been looked at yet"
     )
     assert lines[6:] == ["Finished after 1,000 steps."]
 
@@ -148,11 +150,58 @@ def test_the_panel_tells_the_numbers_and_what_they_mean(monkeypatch: pytest.Monk
     for told in (
         "of 1,000 steps · epoch 4 of 10 · 52% · 6,400 images/s · 0:05 elapsed · 0:05 left",
         "right on 71% of real, 66% of generated",
-        "mean probability 58% of real, 43% of generated",
-        "Nothing wrong is seen: the discriminator is right on 71% of real and 66% of generated samples",
+        "probability of being real 58% for real, 43% for generated",
+        "Nothing wrong is seen in the game: the discriminator is right on 71% of real and 66% of generated samples; "
+        "nobody looked at the samples",
         "Last event: [bold]a loss was not finite",  # as it is, not as markup
     ):
         assert told in panel, told
+
+
+def samples_of(run: Path, *grays: int) -> None:
+    """A run's last picture: 8 x 8 samples of 28 x 28 pixels, those of the first row in these grays."""
+    picture = Image.new("L", (8 * 29 - 1, 8 * 29 - 1), "white")
+    for column, gray in enumerate(grays):
+        picture.paste(gray, (29 * column, 0, 29 * column + 28, 28))
+    (run / "samples").mkdir(exist_ok=True)
+    picture.save(run / "samples" / "step-00000050.png")
+
+
+def panel_of(monkeypatch: pytest.MonkeyPatch, run: Path | None, color_system: Any = "truecolor", **more: Any) -> str:
+    monkeypatch.setenv("TERM", "xterm")
+    console = Console(
+        file=Terminal(), force_terminal=True, color_system=color_system, **{"width": 60, "height": 40, **more}
+    )
+    game = Game(monkeypatch, Display(console=console, run=run))
+    game.watcher.started(game)  # type: ignore[arg-type]
+    game.play(60)
+    game.watcher.finished(game)  # type: ignore[arg-type]
+    return console.file.getvalue().rpartition("R3GAN")[2]  # type: ignore[attr-defined, no-any-return]
+
+
+def test_a_terminal_with_colours_shows_the_first_samples_of_the_last_picture(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    samples_of(tmp_path, 10, 20, 30, 40)
+    panel = panel_of(monkeypatch, tmp_path)
+    # Three of 16 pixels, one apart, fit into 60 characters; two pixels of a sample are one above the other.
+    for gray in (10, 20, 30):
+        cell = f"\x1b[38;2;{gray};{gray};{gray};48;2;{gray};{gray};{gray}m▀"
+        assert panel.count(cell) == 16 * 8
+    assert panel.count("▀") == 3 * 16 * 8
+
+
+@pytest.mark.parametrize(
+    "changes", [{"color_system": None}, {"color_system": "standard"}, {"height": 23}, {"run": None}, {"space": 2}]
+)
+def test_where_samples_cannot_be_shown_the_panel_is_as_it_is_without(
+    changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    samples_of(tmp_path, 10)
+    if changes.pop("space", None):  # points share one plot
+        monkeypatch.setattr(ImageSpace, "tile", None)
+    panel = panel_of(monkeypatch, **{"run": tmp_path, **changes})
+    assert "▀" not in panel and "images/s" in panel
 
 
 def test_time_left_counts_from_this_session(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,9 +251,10 @@ def test_pairs_scores_and_several_judges_are_told_by_what_they_are(monkeypatch: 
     }
     line = line_of(monkeypatch, row)
     assert (
-        "; d_a: loss 0.5, right on 61% of pairs, mean probability 83% for the real one of a pair; "
+        "; d_a: loss 0.5, scores the real one higher in 61% of pairs, mean sigmoid of its lead 83%; "
         "critic: loss -2; "
-        "d_b: loss 0.25, right on 90% of real, 80% of generated, mean probability 70% of real, 20% of generated; "
+        "d_b: loss 0.25, right on 90% of real, 80% of generated, probability of being real 70% for real, "
+        "20% for generated; "
         "generator: loss 0.812; doctor: "
     ) in line
 

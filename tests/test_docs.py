@@ -59,6 +59,20 @@ def test_the_documented_commands_work(page, language, code, elsewhere):
     assert run.returncode == 0, run.stderr
 
 
+def test_the_pictures_of_the_pages_are_there_are_pictures_and_are_small():
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        named = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text) + re.findall(r'<img src="([^"]+)"', text)
+        found += [(page.parent / name).resolve() for name in named if not name.startswith("http")]
+    for picture in found:
+        if picture.suffix != ".svg":
+            with Image.open(picture) as opened:
+                opened.load()
+    own = set((ROOT / "docs" / "pictures").iterdir())
+    assert own and own <= set(found) and sum(path.stat().st_size for path in own) < 600_000
+
+
 def test_every_recipe_is_in_the_readme_and_the_other_way_round():
     from ganvas import recipes
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import html
+import io
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 from torch import Tensor
 
 from games import Linear, Rivals, assert_identical, few_images, made, ring, snapshot, training_of
@@ -23,8 +27,10 @@ from ganvas.doctor.looks import Looks, compare, labels_shown
 from ganvas.doctor.real_features import ITEMS, RealFeatures, affordable, chosen
 from ganvas.errors import UsageError
 from ganvas.recipes.dcgan import DCGAN
+from ganvas.report import Display, write_report
 from ganvas.run.history import judges
 from ganvas.spaces import ImageSpace
+from ganvas.training.processes import Processes
 from ganvas.training.watcher import Watcher
 
 CPU = torch.device("cpu")
@@ -300,7 +306,7 @@ CASES: list[tuple[str, list[dict[str, Any]], list[dict[str, Any]], str]] = [
     (
         "overpowering",
         rows_of({**right(0.99, 0.98), **FADING}, distance=1.5, missed=0.3),
-        rows_of(right(0.99, 0.98), distance=1.5, missed=0.3),
+        rows_of(right(0.99, 0.98), distance=0.8, missed=0.3),
         "right on 99% of real and 98% of generated samples, and the generator's gradients have faded from 2 to 0.01",
     ),
     ("weak", rows_of(right(0.6, 0.1), distance=1.2), rows_of(right(0.6, 0.1)), "60% of real and 10% of generated"),
@@ -365,7 +371,7 @@ def test_young_and_empty_runs_are_not_accused() -> None:
     young = rows_of(diversity=0.01, missed=1.0, checkerboard=500.0, labels_agree=0.0)[:4]
     assert [finding.name for finding in diagnose(young, CONFIG)] == ["early"]
     blind = [{k: v for k, v in row.items() if not k.startswith("signal/")} for row in rows_of()]
-    assert diagnose(blind, CONFIG)[0].title == "Nothing wrong is seen"
+    assert (diagnose(blind, CONFIG)[0].name, diagnose(blind, CONFIG)[0].mood) == ("unseen", "note")
     assert diagnose([{"step": i, "generator/adversarial": 1.0} for i in range(9)])[0].name == "unknown"
 
 
@@ -480,8 +486,8 @@ def test_every_discriminator_is_examined_and_the_one_that_ails_is_named() -> Non
 
 def test_a_discriminator_whose_gradients_fade_is_no_generator_that_does() -> None:
     sure_of_all = {**sure("d_a"), **sure("d_b")}
-    assert diagnose(rivals({**sure_of_all, **FADED_D}, distance=1.5), CONFIG)[0].name == "healthy"
-    assert diagnose(rivals({**sure_of_all, **FADED_D, **FADED_B}, distance=1.5), CONFIG)[0].name == "overpowering"
+    assert diagnose(rivals({**sure_of_all, **FADED_D}, distance=0.8), CONFIG)[0].name == "healthy"
+    assert diagnose(rivals({**sure_of_all, **FADED_D, **FADED_B}, distance=0.8), CONFIG)[0].name == "overpowering"
 
 
 def test_a_discriminator_that_rests_is_not_taken_for_one_that_scores() -> None:
@@ -535,7 +541,7 @@ def test_a_recipe_with_two_discriminators_is_told_of_both() -> None:
         for kind in ("real", "fake")
     ]
     a, b = (f"is right on {shares[i]:.0%} of real and {shares[i + 1]:.0%} of generated samples" for i in (0, 2))
-    assert finding.evidence == f"the d_a {a}; the d_b {b}; the samples were not looked at"
+    assert finding.evidence == f"the d_a {a}; the d_b {b}; the samples have not been looked at yet"
 
 
 # -- runs that say less -----------------------------------------------------------------------------------------
@@ -548,16 +554,53 @@ def test_it_is_early_until_samples_were_looked_at_and_said_where_they_never_are(
     assert (early.name, early.mood) == ("early", "note") and "have not been looked at yet" in early.evidence
     (seen,) = diagnose(rows_of()[:3], looking)  # one look, at step 100
     assert seen.name == "early" and seen.title == "Too early to judge the samples"
-    for rows in (blind[:3], blind):
-        (finding,) = diagnose(rows, not_looking)
-        assert finding.title == "Nothing wrong is seen" and "the samples were not looked at" in finding.evidence
-        assert len(finding.advice) == 1 and "--no-looks" in finding.advice[0]
-    # A recipe that is given its images is never looked at, whatever the setting.
-    assert diagnose(blind, looking)[0].title == "Nothing wrong is seen" and not diagnose(blind, looking)[0].advice
+    assert diagnose(blind[:3], CONFIG) == [early]  # where it is not known whether anybody will look
+    for rows, config in ((blind[:3], not_looking), (blind, not_looking), (blind, looking), (blind, CONFIG)):
+        (finding,) = diagnose(rows, config)
+        assert (finding.name, finding.mood) == ("unseen", "note")
+        assert finding.title == "Nothing wrong is seen in the game"
+        assert finding.evidence.endswith("; nobody looked at the samples")
+        # A recipe that is given its images is never looked at, whatever the setting.
+        assert len(finding.advice) == 1 and ("--no-looks" in finding.advice[0]) == (config is not_looking)
     assert diagnose(rows_of(), looking)[0].name == diagnose(rows_of(), not_looking)[0].name == "healthy"
     # What the game alone shows is seen without a look.
     strong = [{k: v for k, v in row.items() if "signal" not in k} for row in rows_of({**right(1.0, 1.0), **FADING})]
     assert diagnose(strong, not_looking)[0].name == "overpowering"
+
+
+@pytest.mark.parametrize(("distance", "name"), [(0.2, "healthy"), (0.99, "healthy"), (1.3, "far"), (4.9, "far")])
+def test_samples_further_from_the_data_than_its_average_item_are_not_called_healthy(distance: float, name: str) -> None:
+    """Varied ones that nothing else is said of, such as a chequered blob in many colours."""
+    (finding,) = diagnose(rows_of(distance=distance), CONFIG)
+    assert finding.name == name and finding.mood == ("good" if name == "healthy" else "note")
+    assert (f"{distance:.2g} times the data's variance" in finding.evidence) == (name == "far")
+
+
+def test_a_generator_that_makes_the_datas_average_item_has_the_distance_1() -> None:
+    data = ring()
+    reference = RealFeatures.of(data, CPU)
+    average = reference.train.mean(0).expand(256, 2)
+    assert compare(average, None, reference)["distance"] == pytest.approx(1, rel=1e-3)
+
+
+def test_every_place_says_the_same_of_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Text, JSON, the report and the live display, before and after the first looks and where there are none."""
+    blind = [{k: v for k, v in row.items() if not k.startswith("signal/")} for row in rows_of()]
+    for number, rows in enumerate((blind[:3], rows_of()[:4], rows_of(distance=1.5), rows_of(diversity=0.1), blind)):
+        (finding, *_) = diagnose(rows, CONFIG)
+        run = stored(tmp_path / str(number), rows)
+        assert command(str(run)) == 0
+        assert f"\n{finding.title}: {finding.evidence}.\n" in capsys.readouterr().out
+        assert command(str(run), "--json") == 0
+        assert json.loads(capsys.readouterr().out)["main"] == finding.name
+        page = html.unescape(write_report(run).read_text())
+        assert f">{finding.title}<" in page and finding.evidence[1:] in page
+        assert "Healthy" not in page
+        display = Display(console=Console(file=io.StringIO()), config=CONFIG)
+        game = SimpleNamespace(processes=Processes(), steps_done=0, batch_size=8, elapsed=lambda: 1.0, data=ring())
+        for row in rows:
+            display.measured(game, row)  # type: ignore[arg-type]
+        assert display._main == finding
 
 
 def test_healing_needs_looks() -> None:

@@ -132,6 +132,17 @@ def test_scores_are_those_of_the_functions_on_the_same_features(data, tmp_path):
     assert any("Inception Score needs logits" in note for note in report.notes)
 
 
+@pytest.mark.parametrize("name", ["fid", "kid", "precision", "recall", "density", "coverage", "diversity"])
+def test_only_what_was_asked_for_is_told(name, data, tmp_path):
+    report = ganvas.evaluate(
+        written(tmp_path / "fake", pictures(120, 3)), data, extractor=Pixels(), metrics=[name], progress=False
+    )
+    wanted = f"{name.upper() if name in ('fid', 'kid') else name}[pixels]"
+    assert list(report.scores) == [wanted] and str(report).count("[pixels]") == 1
+    better = {"fid": "lower", "kid": "lower", "diversity": "nearer to 1"}.get(name, "higher")
+    assert f"{better} is better" in str(report)
+
+
 def test_the_same_distribution_scores_near_nothing_and_another_one_terribly(data, tmp_path):
     same = written(tmp_path / "same", pictures(300, 4))
     good = ganvas.evaluate(same, data, extractor=Pixels(), progress=False).scores

@@ -77,7 +77,7 @@ def test_shares_are_told_of_every_judge_with_a_dividing_line() -> None:
         ("d_a", "accuracy", ["real", "generated"]),
         ("d_a", "probability", ["real", "generated"]),
         ("d_b", "accuracy", ["pairs"]),
-        ("d_b", "probability", ["pairs"]),
+        ("d_b", "probability", ["mean sigmoid of the lead"]),
     ]
     assert [each.title for each in found[::2]] == ["Accuracy of the d_a", "Accuracy of the d_b"]
     assert len({each.title for each in found}) == 4  # charts are told apart by their titles

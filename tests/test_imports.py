@@ -15,7 +15,8 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "ganvas"
 
 LAYERS = """
-errors text lazy version locks waiting
+text
+errors lazy version locks waiting
 options files progress_bar user_file html schema
 settings spaces optimizers penalties augment
 data features inputs

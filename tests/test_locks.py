@@ -15,13 +15,13 @@ import ganvas
 from ganvas.data.cache import only_one
 from ganvas.errors import RunError
 from ganvas.locks import holding, locked
-from ganvas.run import is_trained, only_trainer
+from ganvas.run import is_over, is_trained, only_trainer
 from processes import another_process
 
 
 def test_a_lock_is_seen_waited_for_and_free_again_when_its_process_is_killed(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "file"
-    assert not locked(path) and not path.exists()
+    assert locked(path) is None and not path.exists()
     code = f"from ganvas.locks import holding\nwith holding(Path({str(path)!r})):\n    meet()"
     with another_process(code) as other:
         assert locked(path)
@@ -72,7 +72,7 @@ def test_one_process_prepares_data_while_another_waits(tmp_path: Path) -> None:
 
 def test_a_run_has_one_trainer_until_that_is_killed(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    assert not is_trained(run)
+    assert not is_trained(run) and not is_over(run)
     code = f"from ganvas.run import only_trainer\nwith only_trainer(Path({str(run)!r})):\n    meet()"
     with another_process(code) as other:
         assert is_trained(run)
@@ -84,7 +84,22 @@ def test_a_run_has_one_trainer_until_that_is_killed(tmp_path: Path) -> None:
         other.wait()
         assert not is_trained(run)
         with only_trainer(run):
-            assert is_trained(run)
+            assert is_trained(run) and not is_over(run)
+        assert is_over(run)
+
+
+def test_a_trainer_removes_what_a_killed_one_left_half_written(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (run / "samples").mkdir(parents=True)
+    left = [".report.html.a1b2.tmp", ".metrics.jsonl.x.tmp", ".config.json.x.tmp", "samples/.step-00000009.png.x.tmp"]
+    others = [".scores.json.x.tmp", "report.html", ".report.html.tmp.txt", "samples/strip.png"]
+    for name in [*left, *others]:
+        (run / name).write_text("half")
+    with only_trainer(run, first=False):
+        assert (run / left[0]).exists()  # another process holds the run, and may be at it
+    with only_trainer(run):
+        found = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
+    assert found == {".lock", *others}
 
 
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
@@ -98,7 +113,7 @@ def test_where_the_file_system_cannot_lock_everything_goes_on(
     with only_one(tmp_path / "cache" / "entry"), only_one(tmp_path / "cache" / "entry"):
         pass
     with only_trainer(tmp_path / "run"):
-        assert not is_trained(tmp_path / "run")
+        assert not is_trained(tmp_path / "run") and not is_over(tmp_path / "run")
 
 
 def test_a_run_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,17 @@ import pytest
 from ganvas.errors import RunError, UsageError
 from ganvas.metrics.bootstrap import Interval
 from ganvas.metrics.compare import compare, differences
-from ganvas.metrics.passport import MARK, Score, check_writable, number, passport, read_passport, write_passport
+from ganvas.metrics.passport import (
+    MARK,
+    Score,
+    better_in_words,
+    check_writable,
+    number,
+    passport,
+    read_passport,
+    shortfall,
+    write_passport,
+)
 
 
 def made(**values: float) -> dict[str, Any]:
@@ -66,6 +76,42 @@ def test_side_by_side(tmp_path):
     assert rows["KID[lite0]"][1:] == ["0.0200", "0.0500", "+0.0300", "intervals", "apart,", "A", "is", "better"]
     assert "only in A: accuracy[native]" in table
     assert "step: 100 and 200" in table
+
+
+@pytest.mark.parametrize(
+    ("better", "a", "b", "told"),
+    [
+        (1, 0.986, 1.096, "intervals apart, A is better"),  # 0.014 and 0.096 from the 1 of the data
+        (1, 1.3, 0.9, "intervals apart, B is better"),
+        (1, 0.75, 1.25, "intervals apart"),  # as far from it
+        ("lower", 0.9, 1.1, "intervals apart, A is better"),
+        ("higher", 0.9, 1.1, "intervals apart, B is better"),
+        ("neither", 0.9, 1.1, "intervals apart"),
+        (None, 0.9, 1.1, "intervals apart"),
+        (True, 0.9, 1.1, "intervals apart"),
+        ([1], 0.9, 1.1, "intervals apart"),
+    ],
+)
+def test_what_is_better_is_what_the_score_says(better, a, b, told, tmp_path):
+    """A diversity of 1.096 is further from the data's than 0.986 is."""
+    both = []
+    for value in (a, b):
+        content = made()
+        score = {"value": value, "interval": [value - 0.01, value + 0.01], "better": better}
+        content["scores"]["FID[lite0]"] |= score
+        both.append(content)
+    row = next(line for line in compare(*files(tmp_path, *both)).splitlines() if line.startswith("FID"))
+    assert row.endswith(told)
+
+
+def test_values_are_worse_the_further_they_are_from_the_best():
+    assert (shortfall("lower", 3.0), shortfall("higher", 3.0), shortfall(1, 0.75)) == (3.0, -3.0, 0.25)
+    assert shortfall("neither", 3.0) is None and shortfall(float("nan"), 3.0) is None
+    assert [better_in_words(each) for each in ("lower", "neither", 1)] == [
+        "lower is better",
+        "",
+        "nearer to 1 is better",
+    ]
 
 
 @pytest.mark.parametrize(

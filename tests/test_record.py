@@ -178,6 +178,19 @@ def test_a_crash_and_a_resume_leave_the_record_of_one_training(whole: Path, tmp_
     assert (tmp_path / "samples" / "strip.png").read_bytes() == (whole / "samples" / "strip.png").read_bytes()
 
 
+def test_a_training_that_goes_on_after_a_kill_says_that_it_was_one(whole: Path, tmp_path: Path) -> None:
+    training(tmp_path, At(70, ctrl_c)).run()
+    *kept, last = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(last)["event"] == "interrupted"
+    (tmp_path / "metrics.jsonl").write_text(
+        "\n".join([*kept, '{"step": 70, "sec'])
+    )  # as if it had had no time to say so
+    resumed(tmp_path).run()
+    events = [(row["step"], row["event"]) for row in rows(tmp_path) if "event" in row]
+    assert events == [(70, "resumed after a kill, or the machine went off"), (100, "finished")]
+    assert timeless(tmp_path) == timeless(whole)
+
+
 def test_an_interruption_shows_where_it_stopped_until_training_goes_on(whole: Path, tmp_path: Path) -> None:
     training(tmp_path, At(40, ctrl_c)).run()
     assert 40 not in SCHEDULE and max(pictures(tmp_path)) == 40

@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ganvas.cli import main
 from ganvas.doctor.diagnosis import CAVEAT
 from ganvas.errors import RunError
 from ganvas.html import script_data
 from ganvas.report import charts
 from ganvas.report.charts import Chart, Line, figure
 from ganvas.report.page import write_report
-from ganvas.run import timeline
+from ganvas.run import only_trainer, timeline
 from ganvas.run.history import duration, outcome, players, read_rows, roll_backs
 
 HOSTILE = "</script><script>alert(1)</script>\"'><img src=//evil.example onerror=alert(1)>"
@@ -347,11 +348,30 @@ def test_how_it_ended() -> None:
     assert outcome(GAME) == "Not finished: 1,000 steps in 1 min 40 s so far."
     assert outcome([*GAME, END]) == "Finished after 1,000 steps in 1 min 40 s."
     assert outcome([*GAME, {"step": 1000, "event": "interrupted"}]).startswith("Interrupted after")
+    killed = "Killed, or the machine went off, after 1,000 steps in 1 min 40 s: nothing was written at its end."
+    assert outcome(GAME, over=True) == killed
+    assert outcome([*GAME, END], over=True) == outcome([*GAME, END])
     back = {"step": 500, "event": "generator/adversarial was not finite near step 540; back with 0.5 of the step size"}
     healed = {"step": 500, "event": "mode collapse at step 900 (...): back at step 500 with r1 1"}
     assert "back to an earlier state 3 times; the last time: mode" in roll_backs([*GAME, back, back, healed])
     assert roll_backs(GAME) == ""
     assert [duration(s) for s in (0, 59.6, 252, 11_100)] == ["0 s", "1 min 0 s", "4 min 12 s", "3 h 5 min"]
+
+
+def test_a_run_that_was_killed_is_told_from_one_that_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def told() -> list[str]:
+        with pytest.raises(SystemExit):
+            main(["doctor", str(run)])
+        return [write_report(run).read_text(), capsys.readouterr().out]
+
+    run = run_folder(tmp_path / "run", GAME)
+    assert all("Killed" not in each for each in told())  # a copy without its lock: nobody knows
+    with only_trainer(run):
+        assert all("Killed" not in each for each in told())
+    for each in told():
+        assert (
+            "Killed, or the machine went off, after 1,000 steps in 1 min 40 s: nothing was written at its end" in each
+        )
 
 
 def test_the_players_are_read_from_the_rows() -> None:

@@ -408,6 +408,8 @@ def test_evaluation_agrees_with_scores_worked_out_apart(run, photos):
         assert report.scores[key].value == pytest.approx(np.mean(found), rel=1e-4)
     assert report.scores["speed[megapixels/s]"].value > 0 and "perceptual[lite2]" in report.scores
     assert any("bicubic interpolation, by the same code: PSNR[RGB]" in note for note in report.notes)
+    asked = ganvas.evaluate(run, photos, metrics=["psnr"], progress=False)
+    assert set(asked.scores) == {"PSNR[Y]", "PSNR[RGB]"} and not any("speed" in note for note in asked.notes)
 
 
 def test_without_lite2_the_perceptual_distance_is_left_out_and_that_is_said(run, photos, monkeypatch, capsys):

@@ -7,17 +7,20 @@ import hashlib
 import http.client
 import io
 import json
+import logging
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import traceback
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +30,7 @@ from PIL import Image
 
 pytest.importorskip("gradio", reason="the studio's extra is not installed")
 
+import gradio as gr
 import httpx
 
 import ganvas
@@ -36,6 +40,8 @@ from ganvas.errors import RunError, UsageError
 from ganvas.locks import holding
 from ganvas.run import only_trainer
 from ganvas.spaces import FREE
+from ganvas.web.http.encoding import as_zip
+from ganvas.web.studio import terminal
 from ganvas.web.studio.compare_tab import comparison
 from ganvas.web.studio.guard import Guard
 from ganvas.web.studio.models import Models
@@ -169,15 +175,16 @@ def test_it_opens_on_the_latest_run_and_tells_how_it_went(page, tmp_path):
 def test_how_it_ended_is_said_once_and_labels_stand_over_their_columns(page):
     assert page.locator("#watch .head").inner_text().lower().count("finished") == 1
     before = page.viewport_size
-    page.set_viewport_size({"width": 1600, "height": 900})  # where the card is wider than its picture
-    picture, card = (page.locator(f"#watch {where}").bounding_box() for where in (".latest", ".card:has(.latest)"))
-    assert card["width"] > picture["width"] + 60
-    heads = page.locator("#watch .labels span").all()
-    assert [head.inner_text() for head in heads] == ["dots", "lines"]
-    for place, head in enumerate(heads):
-        box, half = head.bounding_box(), picture["width"] / 2
-        assert (box["x"], box["width"]) == pytest.approx((picture["x"] + place * half, half), abs=1)
-        assert box["y"] + box["height"] <= picture["y"] + 1
+    for width in (1600, 420):  # where the card is wider than its picture, and where it is not
+        page.set_viewport_size({"width": width, "height": 900})
+        picture, card = (page.locator(f"#watch {where}").bounding_box() for where in (".latest", ".card:has(.latest)"))
+        assert (card["width"] > picture["width"] + 60) is (width == 1600)
+        heads = page.locator("#watch .labels span").all()
+        assert [head.inner_text() for head in heads] == ["dots", "lines"]
+        for place, head in enumerate(heads):
+            box, half = head.bounding_box(), picture["width"] / 2
+            assert (box["x"], box["width"]) == pytest.approx((picture["x"] + place * half, half), abs=1)
+            assert box["y"] + box["height"] <= picture["y"] + 1
     page.set_viewport_size(before)
 
 
@@ -615,6 +622,43 @@ def test_a_training_is_found_as_long_as_it_lives_and_its_error_behind_it(tmp_pat
             shelf.trainings.start("lost", [])
     run = shelf.run("lost")
     assert run.state == "failed" and "no recipe 'nonsense'" in run.message
+
+
+def test_a_run_that_was_killed_is_said_to_have_been(runs, tmp_path):
+    run = shutil.copytree(runs / "marks", tmp_path / "marks")
+    rows = (run / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(rows[-1])["event"] == "finished"
+    (run / "metrics.jsonl").write_text("\n".join(rows[:-1]) + "\n")
+    shelf = Shelf(tmp_path)
+    told = "Killed, or the machine went off, after 60 steps in"
+    with only_trainer(run):
+        assert told not in panel(shelf.run("marks")) + comparison(shelf.run("marks"), shelf.run("marks"))
+    page = panel(shelf.run("marks"))
+    assert "Stopped; it can be resumed" in page and told in page and ": nothing was written at its end" in page
+    assert comparison(shelf.run("marks"), shelf.run("marks")).count(told) == 2
+
+
+def test_what_gradio_refuses_is_a_line_in_the_terminal_and_faults_of_ours_keep_their_traceback(capsys, caplog):
+    queue = ModuleType("queue")
+    queue.traceback = traceback  # type: ignore[attr-defined]
+    terminal.brief(queue)
+    log = logging.getLogger("uvicorn.error")
+    try:
+        gr.Number(precision=0).preprocess("\x1b[31m" + "x" * 5000)
+    except Exception as error:
+        queue.traceback.print_exc()  # type: ignore[attr-defined]
+        log.error("Exception in ASGI application", exc_info=error)
+    told = capsys.readouterr().err
+    assert told.startswith("ganvas: a request that cannot be used: TypeError: ") and told.count("\n") == 1
+    assert caplog.records[-1].getMessage() + "\n" == told and not caplog.records[-1].exc_info
+    try:
+        as_zip(None, None, None, 0)  # type: ignore[arg-type]
+    except Exception as error:
+        queue.traceback.print_exc()  # type: ignore[attr-defined]
+        log.error("Exception in ASGI application", exc_info=error)
+    assert capsys.readouterr().err.startswith("Traceback (most recent call last):")
+    assert caplog.records[-1].exc_info
+    assert queue.traceback.format_exc is traceback.format_exc  # type: ignore[attr-defined]
 
 
 def test_no_more_than_some_trainings_run_at_once(tmp_path):

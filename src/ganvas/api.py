@@ -30,6 +30,7 @@ from ganvas.run import FORMAT, Recorder, check_out, only_trainer, read_config
 from ganvas.schema import Misfit, check
 from ganvas.settings import Settings
 from ganvas.spaces import space_to_config
+from ganvas.text import quoted
 from ganvas.training import Checkpoints, Training, Watcher, checkpoint, environment, hardware, plan, seed_from
 from ganvas.version import __version__
 
@@ -120,7 +121,7 @@ def prepare(
     name = name or recipes.name_of(chosen)
     if preset is not None and preset not in chosen.presets:
         hint = near_miss(preset, chosen.presets) or "; this recipe has none"
-        raise UsageError(f"{name} has no preset {preset!r}{hint}")
+        raise UsageError(f"{name} has no preset {quoted(preset)}{hint}")
     reading = reader_options(chosen)  # what a preset says of that has had its say when the data were opened
     named = {key: value for key, value in chosen.presets.get(preset or "", {}).items() if key not in reading}
     settled = {**chosen.training_defaults, **named}
@@ -235,7 +236,7 @@ def play(job: Job, *, out: Path | None = None, watchers: Sequence[Watcher] = (),
             *watchers,
             *([Looks()] if training.settings.looks else []),
             Reconstruction(),
-            Display(quiet=quiet, config=config),
+            Display(quiet=quiet, config=config, run=run),
             *_scorers(run, recorder, training, about, quiet),
             recorder,
             *([Healer(checkpoints, config)] if training.settings.heal else []),
@@ -274,7 +275,7 @@ def _settle(chosen: type[Recipe], data: Data, given: Mapping[str, Any], name: st
     known = [*own, *general, *data.reader.option_names()]
     for key in given:
         if key not in own and key not in general:
-            raise UsageError(f"neither {name} nor training has an option {key!r}{near_miss(key, known)}")
+            raise UsageError(f"neither {name} nor training has an option {quoted(key)}{near_miss(key, known)}")
     if chosen.accepts and data.batch_type not in chosen.accepts:
         takes = " or ".join(batch.kind for batch in chosen.accepts)
         raise UsageError(f"{name} trains on {takes}, and {data.source} holds {data.batch_type.kind}")

@@ -12,13 +12,20 @@ Anything else that escapes is a defect of Ganvas and keeps its traceback.
 import errno
 import importlib
 import importlib.util
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
+from ganvas.text import cut, shown
+
 
 class GanvasError(Exception):
-    """Base of every error that is the user's to solve; `str(error)` is one line."""
+    """Base of every error that is the user's to solve; `str(error)` is one line of at most 1,000 letters, in which no
+    word has more than 200, whatever it quotes."""
+
+    def __str__(self) -> str:
+        return cut(re.sub(r"\S{201,}", lambda word: cut(word[0]), shown(super().__str__())), 1000)
 
 
 class UsageError(GanvasError):

@@ -113,6 +113,14 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         raise TrainingError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def sweep(folder: Path, pattern: str = "*") -> None:
+    """Removes what `write_atomically` left in the folder when it was killed, of files whose names match the pattern.
+    For whoever alone writes these."""
+    for left in folder.glob(f".{pattern}.*.tmp"):
+        if left.is_file() and not left.is_symlink():
+            left.unlink(missing_ok=True)
+
+
 def flush_folder(folder: Path) -> None:
     """Brings the names that a folder holds onto the disk, where the system has a way to. Raises OSError."""
     try:

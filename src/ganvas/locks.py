@@ -46,13 +46,14 @@ def holding(path: Path, wait: float | None = None) -> Iterator[bool]:
             lock.release()
 
 
-def locked(path: Path) -> bool:
-    """Whether a process, be it this one, holds the lock of this file; takes at most `GLANCE` seconds."""
+def locked(path: Path) -> bool | None:
+    """Whether a process, be it this one, holds the lock of this file; None where there is no such file, or it cannot be
+    locked. Takes at most `GLANCE` seconds."""
     if not path.is_file():
-        return False
+        return None
     try:
-        with holding(path, GLANCE):
-            return False
+        with holding(path, GLANCE) as held:
+            return False if held else None
     except TimeoutError:
         return True
 

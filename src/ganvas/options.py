@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
 from ganvas.errors import UsageError, near_miss
-from ganvas.text import shown
+from ganvas.text import cut, quoted, shown
 
 REQUIRED = inspect.Parameter.empty
 
@@ -138,19 +138,19 @@ class Option:
                 if value == choice or (self.kind is int and value == str(choice)):
                     return choice
             hint = near_miss(str(value), map(str, self.choices))
-            raise UsageError(f"{self.flag} cannot be {value!r}{hint}")
+            raise UsageError(f"{self.flag} cannot be {quoted(value)}{hint}")
         try:
             number = self._convert(value)
         except (TypeError, ValueError, OverflowError):
             noun = {int: "a whole number", float: "a number", bool: "true or false"}.get(self.kind, "text")
             noun = self.kind.noun if issubclass(self.kind, Parsed) else noun
-            raise UsageError(f"{self.flag} takes {noun}, not {value!r}") from None
+            raise UsageError(f"{self.flag} takes {noun}, not {quoted(value)}") from None
         numbers = number if isinstance(number, tuple) else (number,)
         if self.range is not None and not all(self.range.low <= each <= self.range.high for each in numbers):
             low, high = (f"{bound:g}" for bound in (self.range.low, self.range.high))
             admitted = f"{low} to {high}" if math.isfinite(self.range.high) else f"{low} or more"
             raise UsageError(
-                f"{self.flag} must be {admitted}, not {number if numbers is number else shown(str(value))}"
+                f"{self.flag} must be {admitted}, not {number if numbers is number else cut(shown(str(value)))}"
             )
         return number
 
@@ -289,13 +289,13 @@ def checked(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> di
     options = {option.name: option for option in read_options(constructor)}
     for name in arguments:
         if name not in options:
-            raise UsageError(f"{constructor.__name__} has no option {name!r}{near_miss(name, options)}")
+            raise UsageError(f"{constructor.__name__} has no option {quoted(name)}{near_miss(name, options)}")
     values = {}
     for name, option in options.items():
         if name in arguments:
             values[name] = option.check(arguments[name])
         elif option.default is REQUIRED:
-            raise UsageError(f"{constructor.__name__} needs {name!r}, and the data does not tell it")
+            raise UsageError(f"{constructor.__name__} needs {quoted(name)}, and the data does not tell it")
         else:
             values[name] = option.default
     return values

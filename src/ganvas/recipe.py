@@ -25,6 +25,7 @@ from ganvas.errors import UsageError, near_miss
 from ganvas.inputs import Category, Given, Input, Normal, given_of
 from ganvas.options import argument_names, gathering
 from ganvas.settings import GENERAL, Settings
+from ganvas.text import quoted
 
 Scale = Literal["decision", "score", "pair"]
 """What logits mean. decision: above 0 says real. score: a scale of its own, without a dividing line. pair: differences
@@ -212,7 +213,7 @@ class Recipe(nn.Module):
         declared, given = self.inputs(), given or {}
         for name in given:
             if name not in declared:
-                raise UsageError(f"{type(self).__name__} has no input {name!r}{near_miss(name, declared)}")
+                raise UsageError(f"{type(self).__name__} has no input {quoted(name)}{near_miss(name, declared)}")
         if truncation is not None and not any(isinstance(each, Normal) for each in declared.values()):
             raise UsageError(f"{type(self).__name__} draws no latent vector, so there is nothing to truncate")
         drawn = {}
@@ -220,7 +221,7 @@ class Recipe(nn.Module):
             try:
                 drawn[name] = given[name] if name in given else each.draw(n, self.device, first)
             except UsageError as error:
-                raise UsageError(f"{type(self).__name__}: its input {name!r} {error}") from None
+                raise UsageError(f"{type(self).__name__}: its input {quoted(name)} {error}") from None
         if truncation is None:
             return drawn
         return {name: declared[name].truncated(values, truncation) for name, values in drawn.items()}

@@ -35,6 +35,7 @@ from ganvas.errors import UsageError, near_miss
 from ganvas.options import checked, read_options
 from ganvas.recipe import Losses, Progress, Recipe, Turn
 from ganvas.settings import Settings
+from ganvas.text import quoted
 from ganvas.training import Processes, Training, channels_last, checkpoint, gradient_norm, seed_from, two_processes
 
 FITTED = 0.35
@@ -386,7 +387,7 @@ def _names(checks: Sequence[str] | None) -> tuple[str, ...]:
     """These checks, or all. Raises UsageError for one that there is not."""
     for name in checks or ():
         if name not in CHECKS:
-            raise UsageError(f"there is no check {name!r}{near_miss(name, CHECKS)}")
+            raise UsageError(f"there is no check {quoted(name)}{near_miss(name, CHECKS)}")
     return tuple(checks or CHECKS)
 
 

@@ -26,10 +26,10 @@ def command(*words: object) -> str:
     """A command line that does what it says when it is pasted into a shell, whatever signs its words hold."""
     if os.name == "nt":
         return subprocess.list2cmdline(map(str, words))
-    return " ".join(map(_quoted, map(str, words)))
+    return " ".join(map(_for_a_shell, map(str, words)))
 
 
-def _quoted(word: str) -> str:
+def _for_a_shell(word: str) -> str:
     if word.isprintable():
         return shlex.quote(word)
     # What cannot be shown, such as a byte that is no letter in a file's name: by its number, as bash and zsh read it.
@@ -38,6 +38,17 @@ def _quoted(word: str) -> str:
     except UnicodeEncodeError:  # half a letter, which no file's name holds
         content = word.encode("utf-8", "surrogatepass")
     return "$'" + "".join(chr(b) if 32 <= b < 127 and b not in b"\\'" else f"\\x{b:02x}" for b in content) + "'"
+
+
+def cut(text: str, most: int = 200) -> str:
+    """The text, or its beginning and its end where it is longer than `most` letters."""
+    half = (most - 1) // 2
+    return text if len(text) <= most else f"{text[: most - 1 - half]}…{text[-half:]}"
+
+
+def quoted(value: Any) -> str:
+    """A value that somebody gave, for a message about it: in quotes where it is text, on one line, not too long."""
+    return repr(cut(value)) if isinstance(value, str) else cut(shown(repr(value)))
 
 
 def listed(words: Iterable[str], few: int = 3) -> str:

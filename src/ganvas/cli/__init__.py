@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import sys
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 
 from ganvas.cli.parsing import Parser
 from ganvas.errors import GanvasError, UsageError, lacks_memory, near_miss
-from ganvas.text import shown
+from ganvas.text import quoted, shown
 from ganvas.version import __version__
 
 COMMANDS = {
@@ -60,6 +61,9 @@ def main(words: Sequence[str] | None = None) -> None:
         sys.stderr.close()  # a reader such as `head` has seen enough; nothing is wrong
         sys.exit(0)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            print(f"ganvas: the name {quoted(str(error.filename))} is too long for a file", file=sys.stderr)
+            sys.exit(2)
         if not lacks_memory(error):
             raise
         what = next(iter(str(error).splitlines()), "")[:100] or type(error).__name__
@@ -71,7 +75,7 @@ def main(words: Sequence[str] | None = None) -> None:
 def _run(words: list[str]) -> int:
     if words and not words[0].startswith("-"):
         if words[0] not in COMMANDS:
-            raise UsageError(f"there is no command {words[0]!r}{near_miss(words[0], COMMANDS)}")
+            raise UsageError(f"there is no command {quoted(words[0])}{near_miss(words[0], COMMANDS)}")
         code: int = importlib.import_module(f"ganvas.cli.{words[0]}").run(words[1:])
         return code
     parser = Parser(

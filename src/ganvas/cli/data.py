@@ -6,6 +6,7 @@ import json
 
 from ganvas.cli.parsing import Parser, add_options
 from ganvas.errors import UsageError, near_miss
+from ganvas.text import quoted
 
 EXAMPLES = """examples:
   ganvas data photos/
@@ -35,7 +36,7 @@ def run(words: list[str]) -> int:
     if parsed["source"] is None:
         raise UsageError("say which source to look at, as in: ganvas data photos/")
     if parsed["kind"] not in (None, *kinds):
-        raise UsageError(f"there is no kind of data {parsed['kind']!r}{near_miss(parsed['kind'], kinds)}")
+        raise UsageError(f"there is no kind of data {quoted(parsed['kind'])}{near_miss(parsed['kind'], kinds)}")
     chosen = {option.name: parsed[option.name] for option in options}
     data = open_data(parsed["source"], kinds.get(parsed["kind"]), data_root=parsed["data_root"], **chosen)
     if parsed["json"]:

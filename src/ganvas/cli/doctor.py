@@ -26,23 +26,24 @@ def run(words: list[str]) -> int:
     if parsed.run is None:
         raise UsageError("say which run to look at, as in: ganvas doctor runs/demo")
     from ganvas.doctor import CAVEAT, diagnose, in_words
-    from ganvas.run import outcome, read_config, read_rows, roll_backs
+    from ganvas.run import is_over, outcome, read_config, read_rows, roll_backs
 
     folder = Path(parsed.run)
     config = read_config(folder)
     rows = read_rows(folder / "metrics.jsonl")
+    ended = outcome(rows, is_over(folder))
     findings = diagnose(rows, config)
     if parsed.json:
         content = {
             "run": str(folder),
-            "outcome": outcome(rows),
+            "outcome": ended,
             "main": findings[0].name,
             "ailing": findings[0].mood == "bad",
             "findings": [finding.to_json() for finding in findings],
         }
         print(json.dumps(content, indent=2))
         return 0
-    print(f"{folder}: {outcome(rows)}")
+    print(f"{folder}: {ended}")
     for finding in in_words(findings):
         print(f"\n{finding.title}: {finding.evidence}.")
         if finding.cause:

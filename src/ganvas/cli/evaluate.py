@@ -148,7 +148,7 @@ def _parser() -> Parser:
         usage="ganvas evaluate RUN|FOLDER|ARCHIVE --data SOURCE [flags]\n"
         "       ganvas evaluate FOLDER --pairs FOLDER [--border N]\n"
         "       ganvas evaluate --compare A.json B.json",
-        description="How good are the samples of a run, or those in a folder? Every score has a 95%% interval and the\n"
+        description="How good are the samples of a run, or those in a folder? Every score has a 95% interval and the\n"
         "name of the extractor that it depends on.",
         epilog=EXAMPLES,
     )

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from ganvas.errors import UsageError, near_miss
 from ganvas.options import Option, read_options
+from ganvas.text import cut, quoted, shown
 
 
 class Parser(argparse.ArgumentParser):
@@ -38,12 +39,12 @@ class Parser(argparse.ArgumentParser):
             flags = [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
             word = unknown[0].partition("=")[0]
             if not word.startswith("-"):
-                raise UsageError(f"{self.prog} does not know what to do with {word!r}; see {self.prog} --help")
+                raise UsageError(f"{self.prog} does not know what to do with {quoted(word)}; see {self.prog} --help")
             if word in self.elsewhere:
                 raise UsageError(f"{self.prog} has no flag {word}, which is for {self.elsewhere[word]}")
             close = near_miss(word, flags)
             hint = close if close.startswith("; did") else f"; see {self.prog} --help"
-            raise UsageError(f"{self.prog} has no flag {word}{hint}")
+            raise UsageError(f"{self.prog} has no flag {cut(shown(word))}{hint}")
         return parsed
 
 

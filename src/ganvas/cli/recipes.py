@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from ganvas import recipes
-from ganvas.cli.parsing import Parser, help_of, own_options
+from ganvas.cli.parsing import Parser, own_options
 from ganvas.options import Option, flag_of
 
 EXAMPLES = """examples:
@@ -53,7 +53,7 @@ def run(words: list[str]) -> int:
     print(f"\ntrains on: {', '.join(batch.kind for batch in recipe.accepts)}")
     for option in [*reading, *options]:
         choices = f" {'|'.join(map(str, option.choices))}" if option.choices else ""
-        print(f"  {option.flag}{choices:<2} {help_of(option).replace('%%', '%')}")
+        print(f"  {option.flag}{choices:<2} {option.explained}")
     for preset, values in recipe.presets.items():
         flags = " ".join(f"{flag_of(key)} {value}" for key, value in values.items())
         print(f"  --preset {preset}: {flags}")

@@ -13,7 +13,7 @@ from ganvas.cli.parsing import Parser, add_options, first_plain, own_options
 from ganvas.errors import UsageError, near_miss
 from ganvas.options import Option, flag_of, read_options
 from ganvas.settings import GENERAL, Settings
-from ganvas.text import command
+from ganvas.text import command, quoted
 
 if TYPE_CHECKING:
     from ganvas.recipe import Recipe
@@ -32,7 +32,7 @@ def run(words: list[str]) -> int:
     named = None if place is None else words[place]
     resuming = any(word == "--resume" or word.startswith("--resume=") for word in words)
     if named is not None and not recipes.is_path(named) and named not in recipes.names():
-        raise UsageError(f"there is no recipe {named!r}{near_miss(named, recipes.names())}")
+        raise UsageError(f"there is no recipe {quoted(named)}{near_miss(named, recipes.names())}")
     helping = "-h" in words or "--help" in words
     # Help without a recipe shows what all recipes share, and needs no torch.
     recipe = None if resuming or (helping and named is None) else recipes.find(named or recipes.DEFAULT)
@@ -98,19 +98,19 @@ def run(words: list[str]) -> int:
     if parsed["dry_run"]:
         return 0
     sys.stdout.flush()
-    before = training.steps_done
     run = api.play(job, out=out, quiet=quiet)
     if first:
         told = not quiet  # how it ended, by the display
-        _say_how_it_ended(run, training, training.steps_done == before, named, told)
+        left_alone = not training.watchers  # a run that was finished already, with its report
+        _say_how_it_ended(run, training, left_alone, named, told)
     return 130 if training.outcome == "interrupted" else 0
 
 
-def _say_how_it_ended(run: Path, training: Training, nothing_done: bool, named: str | None, told: bool) -> None:
+def _say_how_it_ended(run: Path, training: Training, left_alone: bool, named: str | None, told: bool) -> None:
     outcome, steps, inputs = training.outcome, training.steps_done, training.recipe.inputs()
     if outcome == "interrupted":
         print(f"interrupted after {steps:,} steps, and saved; go on with: {how_to_resume(run, named)}")
-    elif nothing_done:
+    elif left_alone:
         print(f"{run} is finished already, after {steps:,} steps; give a larger --steps to train on")
     else:
         print(f"{'' if told else f'{outcome} after {steps:,} steps: '}{command('open', run / 'report.html')}")

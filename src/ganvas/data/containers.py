@@ -20,7 +20,7 @@ from typing import IO, Any, Self
 from ganvas.data.decode import MAX_BYTES, Damaged
 from ganvas.errors import DataError
 from ganvas.files import open_regular
-from ganvas.text import counted, listed, shown
+from ganvas.text import counted, listed, quoted, shown
 
 IMAGES = frozenset(
     {
@@ -131,7 +131,7 @@ class Container:
         if self.inside and not any(f"{folder}/".startswith(f"{self.inside}/") for folder in folders):
             known = sorted({folder.split("/")[0] for folder in folders if folder})
             has = f"its folders are {listed(map(shown, known), 8)}" if known else "it has no folders"
-            raise DataError(f"{shown(str(self.path))} has no folder {shown(self.inside)!r}; {has}")
+            raise DataError(f"{shown(str(self.path))} has no folder {quoted(self.inside)}; {has}")
 
 
 class Folder(Container):
@@ -321,7 +321,7 @@ def _is_beside(name: str) -> bool:
 def _refuse_escape(path: Path, name: str) -> None:
     plain = name.replace("\\", "/")
     if plain.startswith("/") or plain[1:3] == ":/" or ".." in plain.split("/"):
-        raise DataError(f"{shown(str(path))} is refused: its member {shown(name)!r} points outside the archive")
+        raise DataError(f"{shown(str(path))} is refused: its member {quoted(name)} points outside the archive")
 
 
 def _small_enough(path: Path) -> IO[bytes]:

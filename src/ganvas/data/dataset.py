@@ -16,7 +16,7 @@ from ganvas.data.readers import Items, Reader
 from ganvas.data.rows import SPLITS
 from ganvas.errors import UsageError, near_miss
 from ganvas.spaces import Space, space_to_config
-from ganvas.text import listed, shown
+from ganvas.text import listed, quoted, shown
 
 if TYPE_CHECKING:
     import torch
@@ -62,7 +62,7 @@ class Data:
     def split(self, name: str) -> Split:
         """The items of `train`, `validation` or `test`. Raises UsageError for another name."""
         if name not in SPLITS:
-            raise UsageError(f"there is no split {name!r}{near_miss(name, SPLITS)}")
+            raise UsageError(f"there is no split {quoted(name)}{near_miss(name, SPLITS)}")
         return Split(self, self._entry, np.flatnonzero(self._entry.index[:, 1] == SPLITS.index(name)))
 
     def given(self, n: int, device: torch.device | str = "cpu") -> dict[str, torch.Tensor]:

@@ -19,7 +19,7 @@ from ganvas.errors import DataError, RunError, UsageError, near_miss
 from ganvas.files import at_home
 from ganvas.options import Option, checked, flag_of
 from ganvas.spaces import Space
-from ganvas.text import shown
+from ganvas.text import quoted, shown
 
 Given = str | Path | np.ndarray
 """A built-in name, a folder, an archive, an array file, or an array in memory."""
@@ -168,5 +168,5 @@ def _reader(batch: type[Batch], text: str, options: Mapping[str, Any], wanted: S
         if others:
             raise UsageError(f"{flag_of(name)} is for {', '.join(others)}, and {shown(text)} is read as {batch.kind}")
         hint = near_miss(name, known) or "; there are none"
-        raise UsageError(f"{batch.kind} have no option {name!r}{hint}")
+        raise UsageError(f"{batch.kind} have no option {quoted(name)}{hint}")
     return batch.reader(**checked(batch.reader, given))

@@ -24,7 +24,7 @@ from ganvas.data.rows import Row, RowStream, Source, stem_of
 from ganvas.errors import DataError, UsageError, near_miss
 from ganvas.options import Range, Size2D
 from ganvas.spaces import ImageSpace
-from ganvas.text import counted, listed, shown
+from ganvas.text import counted, listed, quoted, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -83,7 +83,7 @@ class PairReader(Reader):
         splits, given = found.splits, self.given or "right"
         if given not in HALVES:
             raise UsageError(
-                f"--given is left or right for pictures of two halves, not {given!r}{near_miss(given, HALVES)}"
+                f"--given is left or right for pictures of two halves, not {quoted(given)}{near_miss(given, HALVES)}"
             )
         height, width = source.suggested_size(names)
         if self.size is None and width < 1.5 * height:
@@ -122,7 +122,9 @@ class PairReader(Reader):
         splits = placed.splits
         given = self.given or kinds[0]
         if given not in kinds:
-            raise UsageError(f"--given names a folder of {shown(source.name)}, not {given!r}{near_miss(given, kinds)}")
+            raise UsageError(
+                f"--given names a folder of {shown(source.name)}, not {quoted(given)}{near_miss(given, kinds)}"
+            )
         made = next(kind for kind in kinds if kind != given)
         found = _by_key(placed, kinds, _key)
         if not found[given].keys() & found[made].keys():

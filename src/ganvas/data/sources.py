@@ -16,7 +16,7 @@ from ganvas.data.image_files import Files
 from ganvas.data.rows import Source
 from ganvas.errors import DataError, UsageError, near_miss
 from ganvas.files import at_home
-from ganvas.text import shown
+from ganvas.text import cut, quoted, shown
 
 _KINDS = "a folder or a zip or tar archive of images, or a .npy or .npz file"
 
@@ -53,11 +53,11 @@ def find(source: str | Path | np.ndarray | None, data_root: str | Path | None = 
             inside = path.relative_to(archive).as_posix()
             return Files(kind(archive, inside), f"{_stem(archive)}/{inside}")
         if path.exists():
-            raise DataError(f"{shown(text)} is neither a file nor a folder: give {_KINDS}")
+            raise DataError(f"{cut(shown(text))} is neither a file nor a folder: give {_KINDS}")
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
-        raise DataError(f"{shown(text)} cannot be read: {why}") from error
-    raise DataError(f"there is no data {shown(text)!r}{_suggestion(text, path)}")
+        raise DataError(f"{cut(shown(text))} cannot be read: {why}") from error
+    raise DataError(f"there is no data {quoted(text)}{_suggestion(text, path)}")
 
 
 def find_files(source: str | Path, noun: str, wants: str) -> Files:

@@ -25,7 +25,7 @@ from ganvas.data.sources import find_files
 from ganvas.errors import DataError, UsageError, near_miss
 from ganvas.options import Range, Size2D
 from ganvas.spaces import ImageSpace
-from ganvas.text import listed, natural, shown
+from ganvas.text import listed, natural, quoted, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -108,7 +108,7 @@ class UnpairedReader(Reader):
         first = self.given or domains[0]
         if first not in domains:
             raise UsageError(
-                f"--given names one of the domains {listed(domains)}, not {first!r}{near_miss(first, domains)}"
+                f"--given names one of the domains {listed(domains)}, not {quoted(first)}{near_miss(first, domains)}"
             )
         return found, (first, next(domain for domain in domains if domain != first))
 

@@ -55,6 +55,10 @@ POOR = 0.6
 """Weak and overpowering: distance of the samples from the data, in variances of the data, beyond which they are bad
 enough for a discriminator to see it."""
 
+FAR = 1.0
+"""Health: distance of the samples from the data, in variances of the data, up to which a run can be called healthy:
+that of a generator which always makes the data's average item."""
+
 HALF_MISSED = 0.5
 """Weak and overpowering: share of the data without samples that says the same."""
 
@@ -436,20 +440,32 @@ def _in_order(case: _Case) -> Finding:
     if told.measured < 3:
         return Finding("early", "note", "Too early", "too few measurements so far to say how the game goes")
     balance = "; ".join(f"the {judge.player}{_balance(judge)}" for judge in told.judges)
-    if looking and not told.looks and told.step < EARLY_STEPS:
+    if looking is not False and not told.looks and told.step < EARLY_STEPS:
         return Finding("early", "note", "Too early", f"{balance}; the samples have not been looked at yet")
-    diversity, missed = told.signal("diversity"), told.signal("missed")
+    diversity, missed, distance = (told.signal(name) for name in ("diversity", "missed", "distance"))
     if diversity is None or missed is None:
-        unseen = "leave out --no-looks: collapse, copies, lost labels and checkerboards are seen in samples alone"
+        instead = (
+            "leave out --no-looks" if looking is False else "look at the pictures, and score them: ganvas evaluate"
+        )
         return Finding(
-            "healthy",
-            "good",
-            "Nothing wrong is seen",
-            f"{balance}; the samples were not looked at",
-            advice=[unseen] if looking is False else [],
+            "unseen",
+            "note",
+            "Nothing wrong is seen in the game",
+            f"{balance}; nobody looked at the samples",
+            advice=[f"{instead}; collapse, copies, lost labels and checkerboards are seen in samples alone"],
         )
     if not case.grown:
         return Finding("early", "note", "Too early to judge the samples", balance)
+    if distance is not None and distance > FAR:
+        return Finding(
+            "far",
+            "note",
+            "The samples are still far from the data",
+            f"{balance}; they lie {distance:.2g} times the data's variance away from it (1 = as far as its average "
+            "item, again and again)",
+            "Early in a training that is so. If it stays, the generator does not learn what the data are.",
+            ["look at the pictures", "train longer", *case.flags(lr="another --lr")],
+        )
     return Finding(
         "healthy",
         "good",

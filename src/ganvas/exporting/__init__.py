@@ -20,6 +20,7 @@ from ganvas.exporting.run import Exportable
 from ganvas.exporting.web import write_page
 from ganvas.model import load
 from ganvas.recipe import Recipe
+from ganvas.text import quoted
 
 MOST_DIFFERENCE = 1e-3
 """Between what PyTorch and the export make, at values in [-1, 1]; more is an error."""
@@ -64,7 +65,7 @@ def export(
     """
     out = Path(out)
     if format not in FORMATS:
-        raise UsageError(f"there is no format {format!r}{near_miss(format, FORMATS)}")
+        raise UsageError(f"there is no format {quoted(format)}{near_miss(format, FORMATS)}")
     ending, write = FORMATS[format]
     _check_out(out, format, ending, overwrite)
     if style is not None and not ending:

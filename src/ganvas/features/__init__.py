@@ -19,6 +19,7 @@ from ganvas.features.inception import cached_weights, inception
 from ganvas.features.lite import Lite
 from ganvas.features.look import Look
 from ganvas.spaces import Space
+from ganvas.text import quoted
 
 __all__ = ["Extractor", "Features", "ImageExtractor", "default_extractor", "extractor"]
 
@@ -53,7 +54,7 @@ def extractor(
         return Custom(name, device=device)
     if name.endswith(".py"):
         raise UsageError(f"name the extractor's class too, as in {name}:MyExtractor")
-    raise UsageError(f"there is no extractor {name!r}{near_miss(name, NAMES)}")
+    raise UsageError(f"there is no extractor {quoted(name)}{near_miss(name, NAMES)}")
 
 
 def default_extractor() -> str:

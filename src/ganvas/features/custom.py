@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ganvas.errors import UsageError, near_miss
 from ganvas.features.base import Features, ImageExtractor
 from ganvas.features.weights import weights_hash
+from ganvas.text import quoted
 from ganvas.user_file import module_from
 
 
@@ -32,7 +33,7 @@ class Custom(ImageExtractor):
             if isinstance(each, type) and issubclass(each, nn.Module) and each.__module__ == module.__name__
         }
         if wanted not in classes:
-            raise UsageError(f"{file} has no torch module {wanted!r}{near_miss(wanted, classes)}")
+            raise UsageError(f"{file} has no torch module {quoted(wanted)}{near_miss(wanted, classes)}")
         try:
             self.network = classes[wanted]().to(device).requires_grad_(False).eval()
         except Exception as error:

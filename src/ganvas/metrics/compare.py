@@ -8,7 +8,7 @@ from typing import Any
 
 from ganvas.errors import UsageError
 from ganvas.metrics.judgement import aligned
-from ganvas.metrics.passport import number, read_passport, text
+from ganvas.metrics.passport import number, read_passport, shortfall, text
 from ganvas.text import shown
 
 # Facts that must agree, by the passport's section: (name there, in words).
@@ -100,7 +100,8 @@ def _row(key: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[str, ...
     if first is None or second is None:
         return text(key), number(first), number(second), "-", ""
     apart = second - first
-    better = {"lower": "A" if apart > 0 else "B", "higher": "B" if apart > 0 else "A"}.get(str(a.get("better")), "")
+    mine, other = (shortfall(a.get("better"), value) for value in (first, second))
+    better = "" if mine is None or other is None or mine == other else "A" if mine < other else "B"
     bounds = [*(a.get("interval") or (None, None)), *(b.get("interval") or (None, None))]
     if None in bounds:
         told = "no intervals"

@@ -26,7 +26,7 @@ from ganvas.model import ENLARGING, Model, load, zoo
 from ganvas.options import flag_of
 from ganvas.recipe import Recipe
 from ganvas.run import read_config
-from ganvas.text import shown
+from ganvas.text import cut, quoted, shown
 
 COUNT = 2_000
 """Samples that are judged unless `n` says otherwise, and items of the data that they are compared with at most."""
@@ -174,7 +174,7 @@ def _metrics(metrics: Sequence[str] | None) -> list[str]:
     for name in METRICS if metrics is None else metrics:
         plain = ALIASES.get(name.strip().lower(), name.strip().lower())
         if plain not in METRICS:
-            raise UsageError(f"there is no metric {name!r}{near_miss(name, [*METRICS, *ALIASES])}")
+            raise UsageError(f"there is no metric {quoted(name)}{near_miss(name, [*METRICS, *ALIASES])}")
         chosen.append(plain)
     if not chosen:
         raise UsageError(f"--metrics names none; known: {', '.join(METRICS)}")
@@ -251,7 +251,7 @@ def _samples(source: Any, real: Data, progress: bool) -> Data:
             close if close.startswith("; did") else ": give a run, or a folder, an archive or an array file of samples"
         )
         if not any(parent.is_file() for parent in Path(source).parents):
-            raise UsageError(f"there is nothing to judge at {shown(str(source))}{hint}")
+            raise UsageError(f"there is nothing to judge at {cut(shown(str(source)))}{hint}")
     opened = open_like(source, real.space, [real.batch_type, *BUILT_IN], progress=progress)
     check_same_space(opened, real)
     return opened
@@ -264,7 +264,7 @@ def _extractor(wanted: str | Extractor | None, weights: str | Path | None, real:
     usual = "inception" if weights is not None else default_extractor()
     name = wanted or (usual if "inception" in known else known[0])
     if ".py" not in name and name not in (*NAMES, "native"):
-        raise UsageError(f"there is no extractor {name!r}{near_miss(name, (*NAMES, 'native'))}")
+        raise UsageError(f"there is no extractor {quoted(name)}{near_miss(name, (*NAMES, 'native'))}")
     if ("custom" if ".py" in name else name) not in known:
         raise UsageError(
             f"{real.name} holds {real.space}, which the extractor {name} does not look at; take {known[0]}"

@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from ganvas.errors import UsageError
-from ganvas.metrics.passport import Score, number, write_passport
+from ganvas.metrics.passport import Score, better_in_words, number, write_passport
 from ganvas.spaces import save_picture
 
 
@@ -55,7 +55,7 @@ class Report:
 
 
 def _told(score: Score) -> str:
-    better = "" if score.better == "neither" else f"{score.better} is better"
+    better = better_in_words(score.better)
     more = score.more
     if "spread" in more:
         return f"{better}; {number(more['spread'])} between {'subsets' if 'subsets' in more else 'splits'}"

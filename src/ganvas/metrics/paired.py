@@ -24,7 +24,7 @@ from ganvas.metrics.bootstrap import mean_interval
 from ganvas.metrics.judgement import Report
 from ganvas.metrics.passport import Score, about_extractor, passport
 from ganvas.progress_bar import steps
-from ganvas.text import counted, listed, natural, shown, sized
+from ganvas.text import counted, listed, natural, quoted, shown, sized
 
 _Measure = Callable[[Tensor, Tensor], Tensor]
 
@@ -115,7 +115,7 @@ def check_metrics(metrics: Sequence[str] | None) -> list[str]:
     """The metrics of pairs that were asked for, all of them by default. Raises UsageError."""
     for name in metrics or ():
         if name not in NAMES:
-            raise UsageError(f"there is no metric {name!r} of pairs{near_miss(name, NAMES)}")
+            raise UsageError(f"there is no metric {quoted(name)} of pairs{near_miss(name, NAMES)}")
     return list(dict.fromkeys(metrics or NAMES))
 
 

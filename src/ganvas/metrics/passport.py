@@ -25,7 +25,7 @@ from ganvas.errors import RunError, UsageError
 from ganvas.features import Extractor
 from ganvas.files import read_json, write_json
 from ganvas.metrics.bootstrap import Interval
-from ganvas.text import shown
+from ganvas.text import cut, shown
 from ganvas.version import __version__
 
 FORMAT = 1
@@ -33,20 +33,24 @@ MARK = "ganvas passport"
 _MOST_BYTES = 16 * 2**20
 _LONGEST = 60  # letters of a foreign text that are shown
 
+Better = Literal["lower", "higher", "neither"] | float
+"""What is better of a score: lower values, higher ones, or, where it is a number, those nearer to that."""
+
 
 @dataclass(frozen=True)
 class Score:
     """One number: `FID` in the extractor `lite0` is `FID[lite0]`.
 
-    extractor: or the colours, such as `Y`, that a score of pairs looks at. interval: 95%. better: which way it should
-    go. samples, references: how many were looked at on each side. more: what else belongs to it, for people and JSON.
+    extractor: or the colours, such as `Y`, that a score of pairs looks at. interval: 95%. better: what is better, see
+    `Better`. samples, references: how many were looked at on each side. more: what else belongs to it, for people and
+    JSON.
     """
 
     name: str
     extractor: str
     value: float
     interval: Interval | None
-    better: Literal["lower", "higher", "neither"]
+    better: Better
     samples: int
     references: int
     more: dict[str, Any] = field(default_factory=dict)
@@ -65,6 +69,20 @@ class Score:
             "references": self.references,
             **self.more,
         }
+
+
+def shortfall(better: Any, value: float) -> float | None:
+    """How far the value is from the best: less is better. None where neither is, or `better` is none that is known."""
+    if better in ("lower", "higher"):
+        return value if better == "lower" else -value
+    return abs(value - better) if _is_number(better) else None
+
+
+def better_in_words(better: Better) -> str:
+    """Which values of a score are better; "" where none are."""
+    if isinstance(better, str):
+        return "" if better == "neither" else f"{better} is better"
+    return f"nearer to {better:g} is better"
 
 
 def about_extractor(extractor: Extractor) -> dict[str, Any]:
@@ -108,31 +126,29 @@ def read_passport(path: Path) -> dict[str, Any]:
     try:
         content = read_json(path, _MOST_BYTES)
     except OSError as error:
-        raise RunError(f"{shown(str(path))} cannot be read: {error.strerror}") from error
+        raise RunError(f"{_named(path)} cannot be read: {error.strerror}") from error
     except ValueError:
-        raise RunError(f"{shown(str(path))} is not JSON, so no passport of scores") from None
+        raise RunError(f"{_named(path)} is not JSON, so no passport of scores") from None
     if not isinstance(content, dict) or MARK not in content:
-        raise RunError(
-            f"{shown(str(path))} is not a passport of scores: write one with ganvas evaluate ... --json PATH"
-        )
+        raise RunError(f"{_named(path)} is not a passport of scores: write one with ganvas evaluate ... --json PATH")
     if content[MARK] != FORMAT:
-        raise RunError(f"{shown(str(path))} is a passport of another format; this Ganvas reads {FORMAT}")
+        raise RunError(f"{_named(path)} is a passport of another format; this Ganvas reads {FORMAT}")
     fault = _fault(content)
     if fault:
-        raise RunError(f"{shown(str(path))} is a damaged passport: {fault}")
+        raise RunError(f"{_named(path)} is a damaged passport: {fault}")
     return content
 
 
 def check_writable(path: Path, overwrite: bool) -> None:
     """Raises UsageError where `path` holds something that is no passport, unless `overwrite`."""
     if path.is_dir():
-        raise UsageError(f"--json {shown(str(path))} is a folder; name a file in it")
+        raise UsageError(f"--json {_named(path)} is a folder; name a file in it")
     if path.exists() and not overwrite:
         try:
             read_passport(path)
         except RunError:
             raise UsageError(
-                f"{shown(str(path))} exists and is no passport of scores; add --overwrite to replace it, or choose "
+                f"{_named(path)} exists and is no passport of scores; add --overwrite to replace it, or choose "
                 "another --json"
             ) from None
 
@@ -160,6 +176,10 @@ def number(value: float | None) -> str:
 def finite(value: float) -> float | None:
     """The value as JSON can hold it."""
     return float(value) if math.isfinite(value) else None
+
+
+def _named(path: Path) -> str:
+    return cut(shown(str(path)))
 
 
 def _fault(content: dict[str, Any]) -> str:

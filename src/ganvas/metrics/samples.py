@@ -19,7 +19,7 @@ from ganvas.errors import DataError, RunError, UsageError, near_miss
 from ganvas.features.weights import weights_hash
 from ganvas.model import BLOCK, Model, folders_of
 from ganvas.progress_bar import steps
-from ganvas.text import shown
+from ganvas.text import quoted, shown
 
 HELD_OUT = "validation+test"
 ALL = "all"
@@ -149,7 +149,9 @@ def _parts(split: str) -> list[str]:
         return list(SPLITS)
     parts = sorted(set(split.split("+")), key=lambda part: (SPLITS.index(part) if part in SPLITS else -1, part))
     if parts[0] not in SPLITS:
-        raise UsageError(f"there is no split {parts[0]!r}{near_miss(parts[0], (*SPLITS, ALL))}; join several with +")
+        raise UsageError(
+            f"there is no split {quoted(parts[0])}{near_miss(parts[0], (*SPLITS, ALL))}; join several with +"
+        )
     return parts
 
 

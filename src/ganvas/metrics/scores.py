@@ -34,6 +34,9 @@ FEW = 50
 DIGIT_READER = "native-digit"
 """What tells modes of stacked digits, whatever extractor the other scores use: `native`, of single real digits."""
 
+MANIFOLD, NEIGHBOURHOOD = 3, 5
+"""Neighbours that precision and recall, and density and coverage go by."""
+
 FEW_OF_A_LABEL, FEW_HELD_OUT, FEW_FOR_KID = 20, 20, 100
 
 
@@ -86,6 +89,16 @@ class Case:
     @cached_property
     def real_native(self) -> Reference:
         return self.real if self.native is self.extractor else self._reference(self.split, self.count, self.native)
+
+    @cached_property
+    def manifolds(self) -> tuple[Tensor, Tensor]:
+        """What each sample contributes to precision, and each item to recall."""
+        return d.precision_recall_each(self.real.features, self.fake.features, k=MANIFOLD)
+
+    @cached_property
+    def neighbourhoods(self) -> tuple[Tensor, Tensor]:
+        """What each sample contributes to density, and each item to coverage."""
+        return d.density_coverage_each(self.real.features, self.fake.features, k=NEIGHBOURHOOD)
 
     @property
     def readable(self) -> bool:
@@ -178,26 +191,31 @@ def _logits_needed(case: Case) -> str:
 
 
 def _precision(case: Case) -> Iterator[Score]:
-    each = d.precision_recall_each(case.real.features, case.fake.features, k=3)
-    yield from _means(case, ("precision", "recall"), each, k=3)
+    yield _mean(case, "precision", case.manifolds[0], MANIFOLD)
+
+
+def _recall(case: Case) -> Iterator[Score]:
+    yield _mean(case, "recall", case.manifolds[1], MANIFOLD)
 
 
 def _density(case: Case) -> Iterator[Score]:
-    each = d.density_coverage_each(case.real.features, case.fake.features, k=5)
-    yield from _means(case, ("density", "coverage"), each, k=5)
+    yield _mean(case, "density", case.neighbourhoods[0], NEIGHBOURHOOD)
 
 
-def _means(case: Case, names: tuple[str, str], contributions: tuple[Tensor, Tensor], k: int) -> Iterator[Score]:
-    """Scores that are means of what single samples contribute, so that their intervals need no second look."""
-    for name, values in zip(names, contributions, strict=True):
-        interval = bootstrap.mean_interval(values, seed=case.seed)
-        yield _score(case, name, float(values.mean()), interval, "higher", k=k)
+def _coverage(case: Case) -> Iterator[Score]:
+    yield _mean(case, "coverage", case.neighbourhoods[1], NEIGHBOURHOOD)
+
+
+def _mean(case: Case, name: str, values: Tensor, k: int) -> Score:
+    """A score that is the mean of what single samples contribute, so that its interval needs no second look."""
+    interval = bootstrap.mean_interval(values, seed=case.seed)
+    return _score(case, name, float(values.mean()), interval, "higher", k=k)
 
 
 def _diversity(case: Case) -> Iterator[Score]:
     real, fake = case.real.features, case.fake.features
     value = d.diversity(fake, real)
-    yield _score(case, "diversity", value, bootstrap.diversity_interval(fake, real, seed=case.seed), "higher")
+    yield _score(case, "diversity", value, bootstrap.diversity_interval(fake, real, seed=case.seed), 1)
 
 
 def _memorisation(case: Case) -> Iterator[Score]:
@@ -337,8 +355,10 @@ METRICS: dict[str, Metric] = {
     "fid": Metric(_fid, _at_least(FEW, "FID"), "Frechet distance"),
     "kid": Metric(_kid, _at_least(FEW_FOR_KID, "KID"), "kernel distance"),
     "is": Metric(_inception, _logits_needed, "Inception Score"),
-    "precision": Metric(_precision, _at_least(FEW, "precision and recall"), "precision and recall"),
-    "density": Metric(_density, _at_least(FEW, "density and coverage"), "density and coverage"),
+    "precision": Metric(_precision, _at_least(FEW, "precision and recall"), "samples that lie among the data"),
+    "recall": Metric(_recall, _at_least(FEW, "precision and recall"), "data that lie among the samples"),
+    "density": Metric(_density, _at_least(FEW, "density and coverage"), "how dense the data are around samples"),
+    "coverage": Metric(_coverage, _at_least(FEW, "density and coverage"), "data with a sample near"),
     "diversity": Metric(_diversity, _at_least(2, "diversity"), "distance between samples beside that of real ones"),
     "accuracy": Metric(_accuracy, _labels_needed, "samples that are read as their label"),
     "class-fid": Metric(_class_fid, _class_fid_needed, "Frechet distance of each label"),
@@ -346,4 +366,4 @@ METRICS: dict[str, Metric] = {
     "memorisation": Metric(_memorisation, _held_out_needed, "copies of the training set"),
     "modes": Metric(_modes, _modes_needed, "modes found"),
 }
-ALIASES = {"recall": "precision", "coverage": "density", "memorization": "memorisation"}
+ALIASES = {"memorization": "memorisation"}

@@ -55,7 +55,8 @@ def evaluate_enlarging(
     seed: int = 0,
     progress: bool = True,
 ) -> Report:
-    """PSNR, SSIM and MS-SSIM in Y (BT.601's luminance) and in RGB, a perceptual distance, and megapixels per second.
+    """PSNR, SSIM and MS-SSIM in Y (BT.601's luminance) and in RGB, a perceptual distance, and, where no metrics are
+    named, megapixels per second.
 
     data: a folder or archive of photos, shrunk here; files `NAME_HR` and `NAME_LR` in it are pairs already, and so are
     those of `low` with the same names. judge: the extractor of the perceptual distance, by default `JUDGE`; where that
@@ -101,12 +102,13 @@ def evaluate_enlarging(
     for key, found in values.items():
         score = score_of(key, torch.tensor(found, dtype=torch.float64), seed, notes)
         scores[score.key] = score
-    speed = Score("speed", "megapixels/s", pixels / 1e6 / seconds, None, "higher", int(count), int(count))
-    scores[speed.key] = speed
+    if metrics is None:
+        speed = Score("speed", "megapixels/s", pixels / 1e6 / seconds, None, "higher", int(count), int(count))
+        scores[speed.key] = speed
+        notes.append(f"speed: {torch.get_num_threads()} threads, {upscaler.precision}, files not read or written")
     if plain:
         means = ", ".join(f"{key} {number(float(np.mean(found)))}" for key, found in plain.items())
         notes.append(f"bicubic interpolation, by the same code: {means}")
-    notes.append(f"speed: {torch.get_num_threads()} threads, {upscaler.precision}, files not read or written")
     extractors: dict[str, dict[str, Any]] = {score.extractor: {} for score in scores.values()}
     if looking is not None:
         extractors[looking.name] = about_extractor(looking)

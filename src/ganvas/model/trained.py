@@ -23,7 +23,7 @@ from ganvas.recipe import Recipe
 from ganvas.recipes import blueprint, made, recipe_of
 from ganvas.run import read_config
 from ganvas.spaces import FREE, Space, space_from_config
-from ganvas.text import counted
+from ganvas.text import counted, quoted
 from ganvas.training import checkpoint, seed_from
 
 BLOCK = 64
@@ -135,7 +135,7 @@ class Model:
         if first is None:
             raise UsageError(f"{type(self.recipe).__name__} makes samples of nothing that is given; take `sample`")
         if first in given:
-            raise UsageError(f"the values are {first!r} already; give them once")
+            raise UsageError(f"the values are {quoted(first)} already; give them once")
         n = len(parsed := self.parsed(first, values))
         checked = self.checked(n, {first: parsed, **given}, truncation)
         seed = int.from_bytes(os.urandom(4), "little") if seed is None else seed
@@ -161,7 +161,7 @@ class Model:
     def parsed(self, name: str, value: Any) -> Tensor:
         """A value of the input of this name as `Input.parse` has it. Raises UsageError, which names it."""
         if name not in self.inputs:
-            raise UsageError(f"{type(self.recipe).__name__} has no input {name!r}{near_miss(name, self.inputs)}")
+            raise UsageError(f"{type(self.recipe).__name__} has no input {quoted(name)}{near_miss(name, self.inputs)}")
         try:
             return self.inputs[name].parse(value)
         except UsageError as error:
@@ -256,15 +256,19 @@ class Model:
     def _weights(self, style: str | float) -> tuple[str | float, Mapping[str, Tensor]]:
         names = list(self.weights)
         if not names:
-            raise UsageError(f"{self.name} has one set of weights, so there is no style {style!r}")
+            raise UsageError(f"{self.name} has one set of weights, so there is no style {quoted(style)}")
         if style in self.weights:
             return style, self.weights[str(style)]
-        span = f"0 ({names[0]}) to 1 ({names[1]})" if len(names) > 1 else f"{names[0]!r}, the only one of {self.name}"
+        span = (
+            f"0 ({names[0]}) to 1 ({names[1]})"
+            if len(names) > 1
+            else f"{quoted(names[0])}, the only one of {self.name}"
+        )
         try:
             share = float(style)
         except ValueError:
             raise UsageError(
-                f"--style must be {' or '.join(names)}, not {style!r}{near_miss(str(style), names)}"
+                f"--style must be {' or '.join(names)}, not {quoted(style)}{near_miss(str(style), names)}"
             ) from None
         if not 0 <= share <= 1 or (share > 0 and len(names) == 1):
             raise UsageError(f"--style must be {span}, not {style}")

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ganvas.errors import GanvasError, RunError, UsageError, near_miss
-from ganvas.text import command, shown
+from ganvas.text import command, cut, quoted, shown
 from ganvas.user_file import module_from
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def find(name: str) -> type[Recipe]:
     if is_path(name):
         return _from_file(name)
     if name not in names():
-        raise UsageError(f"there is no recipe {name!r}{near_miss(name, names())}")
+        raise UsageError(f"there is no recipe {quoted(name)}{near_miss(name, names())}")
     module = importlib.import_module(f"ganvas.recipes.{name.replace('-', '_')}")
     return _defined_in(module)[0]
 
@@ -71,7 +71,7 @@ def recipe_of(run: Path, config: Mapping[str, Any], given: str | type[Recipe] | 
             raise RunError(f"{run} was trained with the recipe {name}, not {name_of(given)}")
         return name, given
     if given is not None and not is_path(given) and given != name:
-        raise RunError(f"{run} was trained with the recipe {name}, not {given}")
+        raise RunError(f"{run} was trained with the recipe {name}, not {cut(shown(given))}")
     if name in names():
         return name, find(name)
     if given is None:
@@ -120,7 +120,9 @@ def _from_file(name: str) -> type[Recipe]:
     if not wanted and len(candidates) == 1:
         return next(iter(candidates.values()))
     if wanted not in candidates:
-        raise UsageError(f"name one of its recipes, as in {file}:{next(iter(candidates))}; {wanted!r} is not there")
+        raise UsageError(
+            f"name one of its recipes, as in {file}:{next(iter(candidates))}; {quoted(wanted)} is not there"
+        )
     return candidates[wanted]
 
 

@@ -5,7 +5,7 @@ view            a run in words and numbers, which every page of a run shows
 pictures        the samples through time, for pages
 charts          curves as SVG
 templates/      their HTML, with the parts that other rooms' pages share
-terminal        the live display (a watcher)
+terminal        the live display (a watcher); half_blocks: pictures in it
 """
 
 from __future__ import annotations

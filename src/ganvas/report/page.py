@@ -16,7 +16,7 @@ from ganvas.html import render
 from ganvas.report.charts import figure
 from ganvas.report.pictures import film, time_strip
 from ganvas.report.view import run_view
-from ganvas.run import mapping, read_rows
+from ganvas.run import is_over, mapping, read_rows
 
 
 def write_report(run: Path) -> Path:
@@ -25,7 +25,7 @@ def write_report(run: Path) -> Path:
     Raises RunError where the folder has no readable `config.json`, and TrainingError where the disk refuses.
     """
     config = _read_config(run / "config.json")
-    view = run_view(config, read_rows(run / "metrics.jsonl"))
+    view = run_view(config, read_rows(run / "metrics.jsonl"), is_over(run))
     page = render(
         "report/page.html.jinja",
         view=view,

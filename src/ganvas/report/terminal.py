@@ -1,4 +1,5 @@
-"""What a person sees while a GAN trains: one live panel on a terminal, a plain line now and then elsewhere."""
+"""What a person sees while a GAN trains: one live panel on a terminal, with samples where it has the colours for
+them; a plain line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group
@@ -17,7 +19,8 @@ from rich.text import Text
 
 from ganvas.doctor import Finding, diagnose, in_words
 from ganvas.recipe import Results
-from ganvas.run import OUTCOMES, loss, measurements, number, players, shares
+from ganvas.report.half_blocks import can_show, row_of
+from ganvas.run import OUTCOMES, loss, measurements, number, players, shares, timeline
 from ganvas.training import Game, Verdict, Watcher, fraction_here
 
 REFRESH = 0.25
@@ -26,10 +29,13 @@ REFRESH = 0.25
 PLAIN_EVERY = 10.0
 """Seconds between two plain lines."""
 
-_TOLD = {"accuracy": "right on", "probability": "mean probability"}
-_OF = {
-    "accuracy": {"real": "of real", "fake": "of generated", "pair": "of pairs"},
-    "probability": {"real": "of real", "fake": "of generated", "pair": "for the real one of a pair"},
+_TOLD = {
+    "accuracy": ("right on", {"real": " of real", "fake": " of generated"}),
+    "probability": ("probability of being real", {"real": " for real", "fake": " for generated"}),
+}
+_OF_PAIRS = {
+    "accuracy": ("scores the real one higher in", {"pair": " of pairs"}),
+    "probability": ("mean sigmoid of its lead", {"pair": ""}),
 }
 _MOODS = {"good": "green", "note": "yellow", "bad": "red"}
 
@@ -37,14 +43,19 @@ _MOODS = {"good": "green", "note": "yellow", "bad": "red"}
 class Display(Watcher):
     """Progress on stderr, made from numbers that the loop has read from the device anyway.
 
-    quiet: show nothing. console: where to write instead. config: the run's, for a better reading of the numbers.
+    quiet: show nothing. console: where to write instead. config: the run's, for a better reading of the numbers. run:
+    its folder, whose last picture is shown.
     """
 
     def __init__(
-        self, quiet: bool = False, console: Console | None = None, config: Mapping[str, Any] | None = None
+        self,
+        quiet: bool = False,
+        console: Console | None = None,
+        config: Mapping[str, Any] | None = None,
+        run: Path | None = None,
     ) -> None:
         super().__init__()
-        self.quiet, self.config = quiet, config
+        self.quiet, self.config, self.run = quiet, config, run
         self.console = console or Console(stderr=True)
         terminal = self.console.file.isatty() and os.environ.get("TERM") != "dumb"
         self.plain = not terminal
@@ -52,6 +63,7 @@ class Display(Watcher):
         self._rows: deque[dict[str, Any]] = deque(maxlen=200)
         self._main: Finding | None = None
         self._event = ""
+        self._samples: Text | None = None
         self._speed: float | None = None
         self._start = self._mark = (0, 0.0)  # step and seconds: of this session, of the last measurement
         self._started_at = 0.0  # fraction
@@ -85,6 +97,7 @@ class Display(Watcher):
         else:
             self._rows.append(dict(row))
             self._main = in_words(diagnose(self._rows, self.config))[0]
+            self._look(training)
             self._speed = _speed(self._mark, here, training.batch_size)
         self._mark = here
 
@@ -92,6 +105,7 @@ class Display(Watcher):
         if self.quiet:
             return
         try:
+            self._look(training)
             self._show(training)
         finally:
             if self._live is not None:
@@ -112,6 +126,16 @@ class Display(Watcher):
             self._live = Live(console=self.console, auto_refresh=False, redirect_stdout=sys.stdout.isatty())
             self._live.start()
         self._live.update(self._panel(training), refresh=True)
+
+    def _look(self, training: Game) -> None:
+        """Remembers the first samples of the last picture, where these can be shown."""
+        space = training.data.space
+        if self.plain or self.run is None or space.tile is None or not can_show(self.console):
+            return
+        _, path = next(reversed(timeline.pictures(self.run)), (0, None))
+        picture = None if path is None else timeline.read(path)
+        cells = [] if picture is None else space.cells(picture, space.columns_of(picture))
+        self._samples = row_of(cells, min(100, self.console.width)) if cells else None
 
     def _print(self, line: str) -> None:
         self.console.print(Text(line), soft_wrap=True)
@@ -147,9 +171,9 @@ class Display(Watcher):
             for each in verdicts:
                 if each.player == player:
                     known = ((kind, number(row.get(key))) for kind, key in each.keys.items())
-                    of = _OF[each.what]
-                    shown = ", ".join(f"{100 * share:.0f}% {of[kind]}" for kind, share in known if share is not None)
-                    told += [(_TOLD[each.what], shown)] if shown else []
+                    what, of = (_OF_PAIRS if "pair" in each.keys else _TOLD)[each.what]
+                    shown = ", ".join(f"{100 * share:.0f}%{of[kind]}" for kind, share in known if share is not None)
+                    told += [(what, shown)] if shown else []
             found.append((player, told))
         return found
 
@@ -176,6 +200,7 @@ class Display(Watcher):
             numbers.add_row(Text(player, style="bold"), *cells)
         main = self._main or in_words(diagnose(self._rows, self.config))[0]
         parts: list[Any] = [title, bar, Text(" · ".join(self._progress(training))), numbers]
+        parts += [] if self._samples is None else [self._samples]
         parts.append(Text(main.sentence, style=_MOODS[main.mood]))
         if self._event:
             parts.append(Text(f"Last event: {self._event}", style="red"))

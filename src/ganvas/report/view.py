@@ -60,9 +60,9 @@ class RunView:
     tables: list[tuple[str, list[tuple[str, str]]]]
 
 
-def run_view(config: Mapping[str, Any], rows: Sequence[Row]) -> RunView:
+def run_view(config: Mapping[str, Any], rows: Sequence[Row], over: bool = False) -> RunView:
     """config: what `config.json` holds, {} where it is not there yet. rows: those of `metrics.jsonl`, as `read_rows`
-    gives them; the run may be live."""
+    gives them; the run may be live. over: whether it is known that nobody trains it now."""
     main, *others = in_words(diagnose(rows, config))
     data, plan = mapping(config.get("data")), config.get("plan")
     events = [row for row in rows if "event" in row]
@@ -71,7 +71,7 @@ def run_view(config: Mapping[str, Any], rows: Sequence[Row]) -> RunView:
         data=plain(data.get("name")),
         version=plain(config.get("ganvas")),
         noun=noun_of(config),
-        outcome=outcome(rows),
+        outcome=outcome(rows, over),
         facts=[(name, value) for name, value in _facts(config, rows).items() if value],
         main=main,
         others=others,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ganvas.lazy import lazily
 
 if TYPE_CHECKING:
-    from ganvas.run.folder import FORMAT, check_out, is_trained, only_trainer, read_config
+    from ganvas.run.folder import FORMAT, check_out, is_over, is_trained, only_trainer, read_config
     from ganvas.run.history import (
         GAME,
         OUTCOMES,

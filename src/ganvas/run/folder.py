@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.errors import RunError, near_miss
-from ganvas.files import read_json
+from ganvas.files import read_json, sweep
 from ganvas.locks import PATIENCE, holding, locked
 from ganvas.schema import check, perhaps, record, several, table, text, whole
-from ganvas.text import command, shown
+from ganvas.text import command, quoted
 
 FORMAT = 1
 LOCK = ".lock"
 """The file in a run whose lock its trainer holds."""
+_WRITTEN = ((".", "config.json"), (".", "metrics.jsonl"), (".", "report.html"), ("samples", "*.png"))
+"""What a trainer writes beside its checkpoints, which have an order of their own: (folder in the run, names)."""
 
 _EXPORTED = "model.safetensors"  # as `ganvas.training` has it, which needs torch
 
@@ -74,7 +76,7 @@ def read_config(run: Path) -> dict[str, Any]:
         if not isinstance(config, dict) or "format" not in config:
             raise ValueError("it has no format")
         if config["format"] != FORMAT:
-            raise RunError(f"{path} has format {shown(str(config['format']))[:80]}; this Ganvas reads {FORMAT}")
+            raise RunError(f"{path} has format {quoted(config['format'])}; this Ganvas reads {FORMAT}")
         check(CONFIG, config)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
@@ -107,12 +109,18 @@ def check_out(out: Path) -> None:
 
 def is_trained(run: Path) -> bool:
     """Whether a process is training the run now."""
-    return locked(run / LOCK)
+    return locked(run / LOCK) is True
+
+
+def is_over(run: Path) -> bool:
+    """Whether it is known that no process trains the run any more, however the last one ended."""
+    return locked(run / LOCK) is False
 
 
 @contextmanager
 def only_trainer(run: Path, first: bool = True) -> Iterator[None]:
-    """Holds the run's lock, which the system releases however this process ends; makes the folder.
+    """Holds the run's lock, which the system releases however this process ends; makes the folder, and removes what a
+    trainer that was killed left half-written.
 
     first: of several processes that train together, the first one holds it for all. Raises RunError where another
     training holds it, or nothing can be written there. Where the file system cannot lock, two trainings of one run are
@@ -130,4 +138,6 @@ def only_trainer(run: Path, first: bool = True) -> Iterator[None]:
                 stack.enter_context(holding(run / LOCK, PATIENCE))
             except TimeoutError:
                 raise RunError(f"{run} is being trained by another process") from None
+            for folder, pattern in _WRITTEN:
+                sweep(run / folder, pattern)
         yield

@@ -176,7 +176,8 @@ class Shares:
 
     @property
     def names(self) -> dict[str, str]:
-        return {kind: {"real": "real", "fake": "generated", "pair": "pairs"}[kind] for kind in self.keys}
+        lead = "pairs" if self.what == "accuracy" else "mean sigmoid of the lead"
+        return {kind: {"real": "real", "fake": "generated", "pair": lead}[kind] for kind in self.keys}
 
 
 def shares(rows: Sequence[Row]) -> list[Shares]:
@@ -188,9 +189,11 @@ def shares(rows: Sequence[Row]) -> list[Shares]:
             about = how if "pair" in keys else "In each kind of sample, how often it is right."
             found.append(Shares(player, "accuracy", f"Accuracy of the {player}", about, keys))
         if keys := judged(rows, player, "probability"):
-            to = "the real one of a pair being the real one" if "pair" in keys else "a sample being real"
-            about = f"What the {player} gives to {to}."
-            found.append(Shares(player, "probability", f"Mean probability by the {player}", about, keys))
+            title, about = f"Mean probability by the {player}", f"What the {player} gives to a sample being real."
+            if "pair" in keys:
+                title = f"Lead of the real one, by the {player}"
+                about = "The sigmoid of how much higher it scores the real one of a pair, on average."
+            found.append(Shares(player, "probability", title, about, keys))
     return found
 
 
@@ -211,14 +214,17 @@ def loss(row: Row, player: str, terms: Sequence[str]) -> float | None:
     return sum(present) if present else None
 
 
-def outcome(rows: Sequence[Row]) -> str:
-    """How training ended, and after how much of it."""
+def outcome(rows: Sequence[Row], over: bool = False) -> str:
+    """How training ended, and after how much of it. over: whether it is known that nobody trains the run now; a run
+    that then holds no word of its end was not given the time for one."""
     steps = [step for row in rows if (step := number(row.get("step"))) is not None]
     last = rows[-1] if rows else {}
     seconds = next((value for row in reversed(rows) if (value := number(row.get("seconds"))) is not None), None)
     lasted = f" in {duration(seconds)}" if seconds is not None else ""
     at = f"{int(steps[-1]):,} {'step' if steps[-1] == 1 else 'steps'}" if steps else "0 steps"
     event = str(last.get("event", ""))
+    if event not in OUTCOMES and over:
+        return f"Killed, or the machine went off, after {at}{lasted}: nothing was written at its end."
     if event not in OUTCOMES:
         return f"Not finished: {at}{lasted} so far."
     return f"{OUTCOMES[event]} after {at}{lasted}."

@@ -25,6 +25,7 @@ from ganvas.files import write_atomically
 from ganvas.progress_bar import say
 from ganvas.recipe import Results
 from ganvas.run import timeline
+from ganvas.run.history import OUTCOMES, read_rows
 from ganvas.schema import record, whole
 from ganvas.spaces import save_picture
 from ganvas.text import shown
@@ -62,6 +63,7 @@ class Recorder(Watcher):
         if not training.processes.first:
             return
         step = training.steps_done
+        killed = step and _ends_without_a_word(self._metrics)
         cut_metrics(self._metrics, step)
         # A picture taken because training was interrupted here is not one that an uninterrupted training takes.
         self._forget_pictures(training, step if self.state.get("picture") == step else step - 1)
@@ -70,7 +72,8 @@ class Recorder(Watcher):
         if step == 0:
             self._draw(training)
         else:
-            self._append({"step": step, "event": "resumed", "seconds": round(training.elapsed(), 3)})
+            event = "resumed after a kill, or the machine went off" if killed else "resumed"
+            self._append({"step": step, "event": event, "seconds": round(training.elapsed(), 3)})
         self._mark = (step * training.batch_size, training.elapsed())
 
     def stepped(self, training: Game, results: Mapping[str, Results]) -> Verdict:
@@ -215,6 +218,12 @@ class Recorder(Watcher):
         if later:
             (self.run / timeline.FOLDER / timeline.STRIP).unlink(missing_ok=True)
             self._draw_strip(training)
+
+
+def _ends_without_a_word(path: Path) -> bool:
+    """Whether the training that wrote these rows had no time to say how it ended."""
+    rows = read_rows(path)
+    return bool(rows) and rows[-1].get("event") not in OUTCOMES
 
 
 def cut_metrics(path: Path, step: int) -> None:

@@ -12,6 +12,7 @@ from torch import nn
 
 from ganvas.errors import UsageError
 from ganvas.spaces import Space
+from ganvas.text import cut, shown
 from ganvas.training.processes import Processes
 
 
@@ -30,7 +31,9 @@ def pick_device(name: str, processes: Processes) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
-        raise UsageError(f"--device {name} cannot be used here ({reason}); try --device auto") from error
+        raise UsageError(
+            f"--device {cut(shown(name))} cannot be used here ({cut(shown(reason))}); try --device auto"
+        ) from error
     if device.type == "cuda":
         if ":" not in name:
             device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))

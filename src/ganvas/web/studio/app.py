@@ -6,6 +6,9 @@ from collections.abc import Callable
 from importlib.resources import files
 
 import gradio as gr
+import gradio.queueing
+import gradio.route_utils
+import gradio.routes
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
@@ -13,11 +16,13 @@ from ganvas.web.studio.guard import LARGEST_UPLOAD, Guard
 from ganvas.web.studio.models import Models
 from ganvas.web.studio.page import page
 from ganvas.web.studio.run_list import Shelf
+from ganvas.web.studio.terminal import brief
 
 
 def application(shelf: Shelf, *, token: str | None, closing: Callable[[], bool]) -> ASGIApp:
     """The ASGI application over the shelf. token: what visitors must know, or None. closing: whether the studio is
     about to end."""
+    brief(gradio.queueing, gradio.routes, gradio.route_utils)
     models = Models(shelf)
     blocks = page(shelf, models)
     blocks.queue(default_concurrency_limit=4, max_size=200)

@@ -13,7 +13,7 @@ from ganvas.metrics.passport import number as shown_number
 from ganvas.metrics.passport import read_passport
 from ganvas.options import Range
 from ganvas.report import Chart, Line, figure
-from ganvas.run import loss, mapping, measurements, outcome, players, scores, series
+from ganvas.run import is_over, loss, mapping, measurements, outcome, players, scores, series
 from ganvas.text import plain
 from ganvas.web.studio.context import Desk, among, names
 from ganvas.web.studio.errors import SEEDS, said, told, whole
@@ -66,7 +66,7 @@ def comparison(first: Run, second: Run) -> str:
     """What differs between two runs, as HTML: how far they got, settings, scores, losses."""
     runs = (first, second)
     facts: list[tuple[str, ...]] = [
-        ("state", *(outcome(run.rows).rstrip(".") for run in runs)),
+        ("state", *(outcome(run.rows, not run.live and is_over(run.path)).rstrip(".") for run in runs)),
         ("recipe", first.recipe, second.recipe),
     ]
     data = [mapping(run.config.get("data")) for run in runs]

@@ -80,7 +80,7 @@ class Trainings:
             raise RunError(f"{name} has just ended by itself") from None
 
     def live(self, name: str) -> bool:
-        return locked(self.folder / f"{name}.lock")
+        return locked(self.folder / f"{name}.lock") is True
 
     def last_error(self, name: str) -> str:
         """The line that an unsuccessful training ended with; "" where there is none."""

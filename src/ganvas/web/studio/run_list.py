@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from ganvas.errors import RunError, UsageError, near_miss
 from ganvas.run import OUTCOMES, Row, is_trained, read_config, read_rows
-from ganvas.text import plain
+from ganvas.text import plain, quoted
 from ganvas.web.studio.processes import Trainings
 
 State = Literal["starting", "training", "stopped", "finished", "failed"]
@@ -74,7 +74,7 @@ class Shelf:
         if not isinstance(name, str) or not name:
             raise RunError("choose a run first" if names else "there is no run yet: start one in Train")
         if name not in names:
-            raise RunError(f"there is no run {name!r} here{near_miss(name, names)}")
+            raise RunError(f"there is no run {quoted(name)} here{near_miss(name, names)}")
         return self.folder / name
 
     def live(self, name: str) -> bool:
@@ -116,11 +116,11 @@ class Shelf:
             return next(name for name in names if not (self.folder / name).exists() and name not in self.names())
         if not NAME.fullmatch(wanted):
             raise UsageError(
-                f"a run cannot be called {wanted!r}: use up to 64 letters, figures, dots, dashes and underscores, and "
-                "begin with a letter or a figure"
+                f"a run cannot be called {quoted(wanted)}: use up to 64 letters, figures, dots, dashes and "
+                "underscores, and begin with a letter or a figure"
             )
         if (self.folder / wanted).exists() or wanted in self.names():
-            raise UsageError(f"there is a run {wanted!r} already; choose another name, or resume that one")
+            raise UsageError(f"there is a run {quoted(wanted)} already; choose another name, or resume that one")
         return wanted
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ganvas.html import render
 from ganvas.report import figure, last_clips, last_picture, last_strip, run_view
-from ganvas.run import OUTCOMES, duration, mapping, measurements, number, outcome, series
+from ganvas.run import OUTCOMES, duration, is_over, mapping, measurements, number, outcome, series
 from ganvas.web.studio.run_list import Run
 
 STATES = {
@@ -61,7 +61,7 @@ def _progress(run: Run, noun: str) -> tuple[str, list[str]]:
     """The state in words, and what there is to say beside it."""
     if not run.rows:
         return STATES[run.state], []
-    told = outcome(run.rows).rstrip(".")
+    told = outcome(run.rows, not run.live and is_over(run.path)).rstrip(".")
     if not run.live and str(run.rows[-1].get("event")) in OUTCOMES:
         return (STATES["stopped"], [told]) if run.state == "stopped" else (told, [])
     facts, done = [told.removeprefix("Not finished: ")], share_done(run)
