@@ -457,7 +457,7 @@ def changed_tensors(tensors: dict[str, Any], luck: random.Random) -> dict[str, A
                 tensors[name] = torch.full_like(tensor, luck.choice((0, 1, -1, 100)))
             case _:
                 value = luck.choice((float("nan"), float("inf"), -1e30, 1e38))
-                tensors[name] = torch.full_like(tensor, value) if tensor.is_floating_point() else tensor - 1000
+                tensors[name] = torch.full_like(tensor, value) if tensor.is_floating_point() else tensor.long() - 1000
     return tensors
 
 

@@ -1,6 +1,8 @@
 """Array files and arrays in memory: what their shapes and ranges mean, and what is refused."""
 
 import pickle
+import struct
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from ganvas.data import arrays as array_files
 from ganvas.data.batches import Points
 from ganvas.data.dataset import Data
 from ganvas.data.opening import open_data
@@ -203,3 +206,81 @@ def test_sizes_and_channels_of_arrays() -> None:
     assert opened(np.zeros((4, 300, 600), np.uint8)).space.shape == (1, 64, 128)
     clear = np.zeros((20, 8, 8, 4), np.uint8)
     assert (levels(opened(clear, channels=3)) == 255).all()
+
+
+# -- headers that lie, and arrays too large for the memory -----------------------------------------------------------
+
+
+def headed(
+    described: str, shape: tuple[int, ...], body: bytes = b"", version: int = 1, length: int | None = None
+) -> bytes:
+    """A .npy file with this header and whatever follows."""
+    header = f"{{'descr': {described!r}, 'fortran_order': False, 'shape': {shape}, }}".ljust(117).encode() + b"\n"
+    size = struct.pack("<H" if version == 1 else "<I", len(header) if length is None else length)
+    return b"\x93NUMPY" + bytes((version, 0)) + size + header + body
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (headed("|V0", (10**12, 6, 6, 3), bytes(324)), "values are |V0, not numbers"),
+        (headed("<U0", (10**12, 6, 6, 3), bytes(324)), "values are <U0, not numbers"),
+        (headed("<U9", (2, 3), bytes(216)), "values are <U9, not numbers"),
+        (headed("<c8", (2, 8, 8), bytes(1024)), "values are complex64, not numbers"),
+        (headed("|u1", (10**12, 6, 6, 3), bytes(324)), "tells of 108,000,000,000,000 bytes, and there are 324"),
+        (headed("|u1", (2, 8, 8), bytes(127)), "its header tells of 128 bytes, and there are 127"),
+        (headed("|u1", (-2, 8, 8), bytes(128)), "there are no arrays of shape (-2, 8, 8)"),
+        (headed("|u1", (10**12, 0, 3)), "an array of shape (1000000000000, 0, 3) is empty"),
+        (headed("|u1", (2, 2**20, 2**20), bytes(8)), "has items of more than 134,217,728 numbers"),
+        (headed("|u1", (2, 8, 8), bytes(128), 2, 2**32 - 1), "cannot be read as an array file"),
+        (headed("|u1", (2, 8, 8), bytes(128), 3), "holds no plain numbers"),
+    ],
+)
+def test_a_header_is_judged_by_what_follows_it(tmp_path: Path, content: bytes, says: str) -> None:
+    (tmp_path / "a.npy").write_bytes(content)
+    assert says in refusal(tmp_path / "a.npy")
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("images.npy", content)
+    assert says in refusal(tmp_path / "a.npz")
+
+
+def test_an_archive_that_would_unpack_to_hundreds_of_times_its_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez_compressed(tmp_path / "a.npz", images=np.zeros((40, 64, 64), np.uint8))
+    assert len(opened(tmp_path / "a.npz")) == 40  # 160 KB, which may be what is meant
+    monkeypatch.setattr(array_files, "_LARGE", 100_000)
+    monkeypatch.setenv("GANVAS_CACHE", str(tmp_path / "cache"))
+    assert "would unpack to 163,968 bytes from " in refusal(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("array", [GRAY, COLOUR, np.asfortranarray(COLOUR), GRAY / 255.0])
+def test_large_arrays_are_unpacked_piece_by_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, array: np.ndarray
+) -> None:
+    np.savez_compressed(tmp_path / "a.npz", images=array, labels=np.arange(30) % 2)
+    small = opened(tmp_path / "a.npz")
+    monkeypatch.setattr(array_files, "_IN_MEMORY", 0)
+    monkeypatch.setattr(array_files, "_PIECE", 100)
+    monkeypatch.setattr(array_files, "_NUMBERS", 200)  # two rows at a time
+    (part,) = array_files.from_file(tmp_path / "a.npz").parts()
+    assert isinstance(part.values, np.memmap) and (part.values == array).all()
+    monkeypatch.setenv("GANVAS_CACHE", str(tmp_path / "cache"))
+    large = opened(tmp_path / "a.npz")
+    assert large.fingerprint == small.fingerprint and (levels(large) == levels(small)).all()
+    assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == ["data"]  # nothing else is left there
+
+
+@pytest.mark.parametrize(
+    ("splits", "says"),
+    [
+        ({"x_train": np.zeros((4, 2)), "x_test": np.zeros((4, 3))}, "points must be floats of shape (N, D)"),
+        ({"x_train": np.zeros((4, 2)), "x_test": np.zeros(4)}, "points must be floats of shape (N, D)"),
+        ({"x_train": np.zeros((0, 2)), "x_test": np.zeros(4)}, "points must be floats of shape (N, D)"),
+        ({"x_train": GRAY, "x_test": np.zeros((4, 2), np.uint8)}, "images have the shape (N, H, W)"),
+        ({"x_train": GRAY, "x_test": COLOUR}, "its arrays differ in their channels"),
+    ],
+)
+def test_splits_of_different_dimensions_are_one_line(tmp_path: Path, splits: dict[str, np.ndarray], says: str) -> None:
+    np.savez(tmp_path / "a.npz", **splits)  # type: ignore[arg-type]
+    assert says in refusal(tmp_path / "a.npz")

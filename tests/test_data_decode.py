@@ -2,14 +2,21 @@
 
 import io
 import struct
+import subprocess
+import sys
+import threading
+import time
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from ganvas.data.decode import Damaged, decode, fit, header
+from ganvas.data import decode as decoding_module
+from ganvas.data.decode import Damaged, decode, decoding, fit, header
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -191,3 +198,71 @@ def test_fitting_cuts_evenly_and_antialiases() -> None:
     small = fit(Image.fromarray(checks), (8, 8), 1)
     assert small.shape == (8, 8, 1) and abs(small.astype(int) - 127).max() <= 6
     assert fit(Image.new("L", (2, 2), 9), (4, 6), 3).tolist() == np.full((4, 6, 3), 9).tolist()
+
+
+# -- large pictures, a few rows at a time and one after the other ----------------------------------------------------
+
+
+def test_every_sixteen_bit_value_goes_to_the_nearest_level() -> None:
+    values = np.arange(65536, dtype=np.uint16).reshape(256, 256)  # more rows than are looked at at a time
+    expected = (values.astype(np.int64) + 128) // 257
+    assert (np.asarray(decode(encoded(Image.fromarray(values))).image) == expected).all()
+
+
+def test_a_colour_in_the_last_row_is_seen() -> None:
+    picture = np.full((300, 5, 3), 7, np.uint8)
+    assert decode(encoded(Image.fromarray(picture))).gray
+    picture[-1, -1, 2] = 8
+    assert not decode(encoded(Image.fromarray(picture))).gray
+
+
+def test_all_rows_are_composited_on_white() -> None:
+    random = np.random.default_rng(0)
+    picture = random.integers(0, 256, (150, 9, 4), np.uint8)
+    found = np.asarray(decode(encoded(Image.fromarray(picture))).image).astype(float)
+    alpha = picture[..., 3:] / 255
+    assert np.abs(found - (picture[..., :3] * alpha + 255 * (1 - alpha))).max() <= 0.5 + 1e-6
+
+
+def test_huge_pictures_take_turns_and_small_ones_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Room for 100 pixels: of pictures of 60, 40 and 30, the first two go side by side, never all three; one of 10,000
+    pixels goes alone."""
+    room = decoding_module._Pixels(100)
+    monkeypatch.setattr(decoding_module, "_PIXELS", room)
+    sizes = {60: (6, 10), 40: (4, 10), 30: (3, 10), 10_000: (100, 100)}
+    contents = {count: encoded(Image.new("L", size)) for count, size in sizes.items()}
+    lock, now, seen = threading.Lock(), list[int](), list[tuple[int, ...]]()
+
+    def read(count: int) -> None:
+        with decoding(contents[count]) as picture:
+            assert picture.image.width * picture.image.height == count
+            with lock:
+                now.append(count)
+                seen.append(tuple(sorted(now)))
+            time.sleep(0.01)
+            with lock:
+                now.remove(count)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(read, [60, 40, 30, 10_000] * 10))
+    assert all(sum(together) <= 100 or together == (10_000,) for together in seen)
+    assert (10_000,) in seen and any(len(together) > 1 for together in seen)
+    assert room.free == 100
+    with pytest.raises(Damaged), decoding(b"no picture"):
+        pass
+    assert room.free == 100  # given back whatever happens
+
+
+@pytest.mark.long
+def test_huge_pictures_fit_into_memory(tmp_path: Path) -> None:
+    """Eight of 9,999 x 9,999 pixels, 389 KB each, which take 300 MB and more when they are decoded."""
+    picture = Image.new("RGB", (9999, 9999))
+    for number in range(8):
+        picture.save(tmp_path / f"{number}.png")
+    words = (
+        "import resource, sys\nfrom ganvas.data.opening import open_data\n"
+        "print(len(open_data(sys.argv[1], progress=False)), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", words, str(tmp_path)], capture_output=True, text=True, check=True)
+    count, peak = map(int, done.stdout.split())
+    assert count == 8 and peak < 1.5 * 2**20  # KiB

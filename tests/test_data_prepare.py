@@ -207,7 +207,7 @@ def _forbid_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: object) -> None:
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(image_files, "decode", never)
+    monkeypatch.setattr(image_files, "decoding", never)
 
 
 def entry_of(data: Data) -> Path:

@@ -202,11 +202,16 @@ def test_a_config_of_any_shape_makes_a_page(tmp_path: Path, value: Any) -> None:
 
 def test_lists_within_lists_end_somewhere(tmp_path: Path) -> None:
     deep: Any = []
-    for _ in range(900):
+    for _ in range(30):
         deep = [deep]
     run_folder(tmp_path, GAME)
     (tmp_path / "config.json").write_text(json.dumps({"recipe": deep, "arguments": {"a": deep}, "plan": [deep]}))
     assert "…" in Page(write_report(tmp_path)).words
+    for _ in range(900):
+        deep = [deep]
+    (tmp_path / "config.json").write_text(json.dumps({"recipe": deep}))
+    with pytest.raises(RunError, match="lists and objects more than 40 deep"):
+        write_report(tmp_path)
 
 
 def test_what_stands_in_a_script_cannot_end_it() -> None:

@@ -6,6 +6,7 @@ An archive with a name that points outside itself is refused whole, because it w
 
 from __future__ import annotations
 
+import lzma
 import os
 import stat
 import tarfile
@@ -34,6 +35,7 @@ _ABOUT_OTHERS = frozenset(
 _MOST_ABOUT = 1 << 20  # bytes of such a header
 BESIDE = "dataset.json"
 """What describes the files beside it; see `dataset_json.py`."""
+_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError)
 _SYSTEM = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 
 Opener = Callable[[], IO[bytes]]
@@ -293,7 +295,7 @@ def is_archive(path: Path) -> type[Zip] | type[Tar] | None:
     try:
         with tarfile.open(path, tarinfo=_Member):
             return Tar
-    except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, MemoryError):
+    except (*_DAMAGED, MemoryError):
         return None
 
 
@@ -301,7 +303,7 @@ def is_archive(path: Path) -> type[Zip] | type[Tar] | None:
 def _archive_errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, OSError, ValueError, NotImplementedError) as e:
+    except (*_DAMAGED, NotImplementedError) as e:
         if isinstance(e, OSError) and e.errno is not None:
             raise DataError(f"{shown(str(path))} cannot be read: {e.strerror}") from e
         raise DataError(f"{shown(str(path))} is damaged or cut short ({e}): copy or download it again") from e

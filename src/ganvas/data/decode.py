@@ -7,6 +7,7 @@ whatever a hostile or broken file makes the decoder raise comes out as one `Dama
 from __future__ import annotations
 
 import io
+import lzma
 import tarfile
 import threading
 import warnings
@@ -230,7 +231,7 @@ def reason(error: BaseException) -> str:
             return "permission denied"
         case FileNotFoundError():
             return "gone"
-        case zipfile.BadZipFile() | zlib.error():
+        case zipfile.BadZipFile() | zlib.error() | lzma.LZMAError():
             return "does not unpack"
         case tarfile.TarError() | EOFError():
             return "cut short"

@@ -44,5 +44,5 @@ def _read_config(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise RunError(f"{path} cannot be read ({error.strerror}): is {path.parent} a run folder?") from error
     except ValueError as error:
-        raise RunError(f"{path} is not JSON, so there is nothing to report") from error
+        raise RunError(f"{path} is not JSON ({error}), so there is nothing to report") from error
     return mapping(config)
