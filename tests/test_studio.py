@@ -36,6 +36,7 @@ from ganvas.errors import RunError, UsageError
 from ganvas.locks import holding
 from ganvas.run import only_trainer
 from ganvas.spaces import FREE
+from ganvas.web.guard import Hosts
 from ganvas.web.studio.compare_tab import comparison
 from ganvas.web.studio.guard import Guard
 from ganvas.web.studio.models import Models
@@ -507,7 +508,7 @@ def test_with_a_token_nothing_is_answered_without_it(tmp_path):
         await send({"type": "http.response.body", "body": b"inside"})
 
     token = "a-token-of-some-length"
-    door = httpx.ASGITransport(Guard(app, cache=tmp_path, token=token, closing=lambda: False))
+    door = httpx.ASGITransport(Guard(app, cache=tmp_path, token=token, hosts=Hosts(), closing=lambda: False))
 
     async def visits() -> None:
         async with httpx.AsyncClient(transport=door, base_url="http://studio.example") as client:
