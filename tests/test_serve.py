@@ -6,7 +6,9 @@ import asyncio
 import base64
 import hashlib
 import http.client
+import importlib.util
 import io
+import itertools
 import json
 import os
 import select
@@ -30,13 +32,14 @@ from PIL import Image
 
 import ganvas
 from ganvas.errors import RunError, UsageError
-from test_export import SPACES, model_of
+from test_export import SPACES, enlarger_of, model_of
 
 pytest.importorskip("fastapi")
 pytest.importorskip("prometheus_client")
 TestClient = pytest.importorskip("starlette.testclient").TestClient
 
 from ganvas.cli import serve as command  # noqa: E402
+from ganvas.upscaling import Upscaler  # noqa: E402
 from ganvas.web.guard import Hosts, is_loopback  # noqa: E402
 from ganvas.web.http.app import Limits, application  # noqa: E402
 from ganvas.web.http.batching import Batcher  # noqa: E402
@@ -562,6 +565,59 @@ def test_a_request_that_breaks_ends_its_connection_and_nothing_else(caplog):
         assert rest_of(late).startswith(b"HTTP/1.1 400 ")
         toy.gate.set()
     assert not caplog.records
+
+
+@pytest.fixture(scope="module")
+def fuzzing():
+    path = Path(__file__).resolve().parents[1] / "benchmarks" / "fuzz_requests.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# Starlette leaves the files of a broken form to the garbage collector.
+@pytest.mark.filterwarnings("ignore:Unclosed file <tempfile.Spooled:ResourceWarning")
+def test_wild_requests_are_refused_as_documented(fuzzing, caplog):
+    limits = Limits(seconds=0.5, upload=200_000, pixels=1000)
+    upscaler = Upscaler(enlarger_of("srgan"))
+    app = application(
+        model_of("dcgan", SPACES["digits"]), name="pets", recipe="dcgan", upscaler=upscaler, limits=limits
+    )
+    with listening_to(app, head=0.5, connections=20) as port:
+        found = fuzzing.run(port, seed=1, count=500)
+    assert found.faults == [] and not caplog.records
+    assert {"200", "400", "403", "404", "405", "408", "413", "422"} <= found.answers.keys(), found.answers
+    assert sum(found.answers.values()) == 500
+
+
+def test_wild_requests_are_the_same_again(fuzzing):
+    first, again, others = (list(itertools.islice(fuzzing.requests(seed), 50)) for seed in (3, 3, 4))
+    assert first == again and first != others
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b'HTTP/1.1 500 x\r\nContent-Length: 13\r\n\r\n{"error": ""}', "500"),
+        (b'HTTP/1.1 503 x\r\nContent-Length: 14\r\n\r\n{"error": "x"}', "without Retry-After"),
+        (b"HTTP/1.1 400 x\r\nContent-Length: 4\r\n\r\noops", "not JSON"),
+        (b'HTTP/1.1 400 x\r\nContent-Length: 17\r\n\r\n{"error": "a\\nb"}', "one line"),
+        (b"HTTP/1.1 200 x\r\nContent-Length: 9\r\n\r\nshort", "half an answer"),
+        (b"oops\r\n\r\n", "no HTTP"),
+    ],
+)
+def test_what_is_not_as_documented_is_found(fuzzing, answer, said):
+    def answering(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1 << 20)
+            connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as threads:
+        threads.submit(answering, listener)
+        (fault,) = fuzzing.run(listener.getsockname()[1], count=1).faults
+    assert said in fault
 
 
 # -- a real server ---------------------------------------------------------------------------------------------------

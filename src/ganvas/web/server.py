@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import http
+import logging
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,12 +72,13 @@ class Server(uvicorn.Server):
             loop="asyncio",
             ws="none",
             backlog=AT_ONCE,
-            log_level="error",  # what is wrong with a request is told to who sent it
+            log_level="error",
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=ending,
         )
         super().__init__(config)
+        logging.getLogger("python_multipart").setLevel(logging.ERROR)  # what is wrong is told to who sent it
         self.state = state
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
