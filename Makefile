@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-export bench-page bench-serve bench-gpu bench-fuzz audit runtime clean
+.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime clean
 
 setup: .venv/ready
 
@@ -75,11 +75,15 @@ bench-page: demo
 bench-serve: demo
 	$(BIN)/python -m benchmarks.serve runs/demo
 
+bench-soak: demo
+	$(BIN)/python -m benchmarks.soak runs/demo
+
 bench-gpu: setup
 	$(BIN)/python -m benchmarks.gpu
 
 bench-fuzz: setup
 	$(BIN)/python -m benchmarks.fuzz
+	$(BIN)/python -m benchmarks.fuzz_requests tests/golden/format-1/r3gan
 
 audit: setup
 	$(BIN)/python scripts/audit.py

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import http.client
+import importlib.util
 import io
+import itertools
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -18,7 +22,7 @@ import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -28,23 +32,28 @@ from PIL import Image
 
 import ganvas
 from ganvas.errors import RunError, UsageError
-from test_export import SPACES, model_of
+from test_export import SPACES, enlarger_of, model_of
 
 pytest.importorskip("fastapi")
 pytest.importorskip("prometheus_client")
 TestClient = pytest.importorskip("starlette.testclient").TestClient
 
 from ganvas.cli import serve as command  # noqa: E402
-from ganvas.web.http import is_loopback, read_token  # noqa: E402
-from ganvas.web.http.app import Limits, State, application  # noqa: E402
+from ganvas.upscaling import Upscaler  # noqa: E402
+from ganvas.web.guard import Hosts, is_loopback  # noqa: E402
+from ganvas.web.http.app import Limits, application  # noqa: E402
 from ganvas.web.http.batching import Batcher  # noqa: E402
+from ganvas.web.server import Bounds, Server, State, listening, most_connections, read_token  # noqa: E402
 
 TOKEN = "0123456789abcdef-secret"
+HERE = "http://127.0.0.1:8000"
 
 
 def client_of(model=None, **choices):
     model = model or model_of("dcgan", SPACES["digits"])
-    return TestClient(application(model, name="pets", recipe="dcgan", **choices), raise_server_exceptions=False)
+    return TestClient(
+        application(model, name="pets", recipe="dcgan", **choices), base_url=HERE, raise_server_exceptions=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -340,6 +349,277 @@ def test_every_answer_closes_its_connection_once_the_server_stops():
         assert client.get("/healthz").status_code == 503
 
 
+# -- whose requests it answers ---------------------------------------------------------------------------------------
+
+ASKED = {
+    "the address": ({"host": "127.0.0.1:8000"}, 200),
+    "without a port": ({"host": "127.0.0.1"}, 200),
+    "another port, as behind a tunnel": ({"host": "localhost:9"}, 200),
+    "in large letters": ({"host": "LocalHost:8000"}, 200),
+    "IPv6": ({"host": "[::1]:8000"}, 200),
+    "a number of a network, as a load balancer sends": ({"host": "192.168.1.7"}, 200),
+    "a name that was allowed": ({"host": "gan.example.org"}, 200),
+    "its own page": ({"host": "localhost:8000", "origin": "http://localhost:8000"}, 200),
+    "its own page through TLS": ({"host": "gan.example.org", "origin": "https://gan.example.org"}, 200),
+    "its page where the usual port is left out": ({"host": "localhost:80", "origin": "http://localhost"}, 200),
+    "an allowed page through a proxy": ({"host": "127.0.0.1:8000", "origin": "https://gan.example.org"}, 200),
+    "a name of another page": ({"host": "evil.com"}, 403),
+    "a name that begins as ours": ({"host": "localhost.evil.com"}, 403),
+    "a name that begins as an address": ({"host": "127.0.0.1.evil.com:8000"}, 403),
+    "a part of an allowed name": ({"host": "example.org"}, 403),
+    "a name below an allowed one": ({"host": "x.gan.example.org"}, 403),
+    "half an address": ({"host": "[::1"}, 403),
+    "a user before a name": ({"host": "localhost@evil.com"}, 403),
+    "a path behind it": ({"host": "localhost/evil.com"}, 403),
+    "nothing": ({"host": ""}, 403),
+    "another page": ({"origin": "http://evil.com"}, 403),
+    "another page by our name with another port": ({"host": "localhost:8000", "origin": "http://localhost:3000"}, 403),
+    "another page on the usual port": ({"host": "localhost:8000", "origin": "http://localhost"}, 403),
+    "a page without an origin, such as a file": ({"origin": "null"}, 403),
+    "an origin that is none": ({"origin": "//127.0.0.1:8000"}, 403),
+}
+
+
+@pytest.fixture(scope="module")
+def known():
+    with client_of(hosts=Hosts.of(["GAN.example.org"])) as client:
+        yield client
+
+
+@pytest.mark.parametrize("case", ASKED)
+def test_no_other_web_page_reads_the_model_or_keeps_it_busy(known, case):
+    headers, status = ASKED[case]
+    for method, path in (("GET", "/v1/model"), ("POST", "/v1/samples"), ("GET", "/healthz")):
+        answer = known.request(method, path, json={} if method == "POST" else None, headers=headers)
+        assert answer.status_code == status, path
+        assert status == 200 or set(answer.json()) == {"error"}
+
+
+def test_where_there_is_a_token_no_other_page_knows_it():
+    with client_of(token=TOKEN) as client:
+        strange = {"host": "gan.example.org", "origin": "https://app.example.org"}
+        assert client.get("/v1/model", headers=strange).status_code == 401
+        assert client.get("/v1/model", headers=strange | {"authorization": f"Bearer {TOKEN}"}).status_code == 200
+
+
+def test_a_host_that_is_allowed_is_a_name_alone():
+    assert Hosts.of(["Bücher.example"]).names == {"xn--bcher-kva.example"} and Hosts.of([]).names == frozenset()
+    for name in ("http://gan.example.org", "gan.example.org:80", "*.example.org", "a b", "", "a/b", "." * 300, "a..b"):
+        with pytest.raises(UsageError, match="--allow-host"):
+            command.run(["run", "--allow-host", name])
+
+
+def test_web_sockets_are_refused_at_the_door(client):
+    from starlette.websockets import WebSocketDisconnect
+
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/v1/model"):
+        pass
+
+
+# -- clients that keep it waiting ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def listening_to(app, **bounds):
+    """A server in a thread of its own, and its port."""
+    bound = listening("127.0.0.1", 0)
+    server = Server(app, State(), ending=5, bounds=Bounds(**bounds))
+    thread = threading.Thread(target=server.run, args=([bound],))
+    thread.start()
+    try:
+        until(lambda: server.started)
+        yield bound.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+class Toy:
+    """Answers `/slow` behind its gate, `/large` with 32 MB, and all else at once."""
+
+    def __init__(self) -> None:
+        self.gate, self.begun = threading.Event(), threading.Semaphore(0)
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http":
+            return
+        while (await receive()).get("more_body"):
+            pass
+        if scope["path"] == "/slow":
+            self.begun.release()
+            while not self.gate.is_set():
+                await asyncio.sleep(0.01)
+        body = bytes(32_000_000 if scope["path"] == "/large" else 2)
+        headers = [(b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+def sending(port: int, content: bytes = b"") -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+    connection.sendall(content)
+    return connection
+
+
+def rest_of(connection: socket.socket) -> bytes:
+    """All that still comes, until it is closed."""
+    answer = b""
+    with connection, suppress(ConnectionResetError):
+        while part := connection.recv(1 << 20):
+            answer += part
+    return answer
+
+
+HALF = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n1234"
+SLOW = b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+def test_a_head_has_a_deadline_however_it_drips():
+    with listening_to(Toy(), head=0.4) as port:
+        silent, half, dripping = sending(port), sending(port, b"GET / HT"), sending(port)
+        again = sending(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")  # answered, and then it begins another
+        answer = b""
+        while not answer.endswith(b"\0\0"):
+            answer += again.recv(10_000)
+        again.sendall(b"GET /")
+        with suppress(OSError):
+            for letter in b"GET / HTTP/1.1\r\nHost: " + b"x" * 10_000:
+                dripping.sendall(bytes([letter]))
+                time.sleep(0.02)
+                if select.select([dripping], [], [], 0)[0]:
+                    break
+        assert rest_of(silent) == b""
+        for each in (half, dripping, again):
+            head, _, body = rest_of(each).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 408 Request Timeout\r\n") and b"connection: close" in head
+            assert "0.4 seconds" in json.loads(body)["error"]
+
+
+def test_a_request_that_takes_longer_than_a_head_may_is_answered():
+    toy = Toy()
+    with listening_to(toy, head=0.2, taking=0.2) as port:
+        slow = sending(port, SLOW)
+        time.sleep(0.6)
+        toy.gate.set()
+        assert rest_of(slow).startswith(b"HTTP/1.1 200 ")
+
+
+def test_what_is_not_taken_is_not_kept():
+    with listening_to(Toy(), head=0.2, taking=0.4) as port:
+        large = sending(port, b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(1)
+        assert len(rest_of(large)) < 32_000_000
+        taken = sending(port, b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert len(rest_of(taken)) > 32_000_000
+
+
+def test_who_comes_last_is_let_in_and_who_was_let_in_is_answered():
+    """Of more connections than there may be, those go that the server waits for, the longest first."""
+    toy = Toy()
+    with listening_to(toy, connections=8) as port:
+        slow = [sending(port, SLOW) for _ in range(4)]
+        assert all(toy.begun.acquire(timeout=20) for _ in slow)
+        waiting = [sending(port, (b"", b"GET /", HALF)[number % 3]) for number in range(40)]
+        assert rest_of(sending(port, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).endswith(b"\0\0")
+        assert all(rest_of(each) == b"" for each in waiting[:37])
+        waiting[-1].sendall(b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")  # it has only just come
+        toy.gate.set()
+        assert all(rest_of(each).startswith(b"HTTP/1.1 200 ") for each in slow)
+        for each in waiting:
+            each.close()
+
+
+def test_where_too_many_are_worked_on_it_says_when_to_come_again_and_lives():
+    model = model_of("vanilla", SPACES["points"], conditional=False)
+    begun, gate = threading.Event(), threading.Event()
+    generate = model.recipe.generate
+    model.recipe.generate = lambda **inputs: begun.set() or (gate.wait() and generate(**inputs))
+    with client_of(model, most_requests=1) as client, ThreadPoolExecutor(1) as threads:
+        first = threads.submit(client.post, "/v1/samples", json={})
+        assert begun.wait(30)
+        refused = client.get("/v1/model")
+        assert refused.status_code == 503 and refused.headers["retry-after"] == "5"
+        assert refused.headers["connection"] == "close" and "come again" in refused.json()["error"]
+        assert client.get("/healthz").status_code == 200
+        gate.set()
+        assert first.result().status_code == 200 and client.get("/v1/model").status_code == 200
+
+
+def test_there_are_no_more_connections_than_files_that_may_be_open(monkeypatch):
+    resource = pytest.importorskip("resource")
+    for files, connections in ((64, 32), (256, 128), (1024, 864), (20_000, 1000), (resource.RLIM_INFINITY, 1000)):
+        monkeypatch.setattr(resource, "getrlimit", lambda which, files=files: (files, files))
+        assert most_connections() == connections
+
+
+def test_a_request_that_breaks_ends_its_connection_and_nothing_else(caplog):
+    toy = Toy()
+    chunked = b"POST /%s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with listening_to(toy) as port:
+        for wild in (b"\0\r\n\r\n", chunked % b"" + b"zz\r\n", chunked % b"" + b"-1\r\n\r\n", b"GET / HTTP/9\r\n\r\n"):
+            head, _, body = rest_of(sending(port, wild)).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n") and json.loads(body)["error"]
+        late = sending(port, chunked % b"slow" + b"2\r\nxx\r\n")
+        time.sleep(0.1)
+        late.sendall(b"zz\r\n")
+        assert rest_of(late).startswith(b"HTTP/1.1 400 ")
+        toy.gate.set()
+    assert not caplog.records
+
+
+@pytest.fixture(scope="module")
+def fuzzing():
+    path = Path(__file__).resolve().parents[1] / "benchmarks" / "fuzz_requests.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# Starlette leaves the files of a broken form to the garbage collector.
+@pytest.mark.filterwarnings("ignore:Unclosed file <tempfile.Spooled:ResourceWarning")
+def test_wild_requests_are_refused_as_documented(fuzzing, caplog):
+    limits = Limits(seconds=0.5, upload=200_000, pixels=1000)
+    upscaler = Upscaler(enlarger_of("srgan"))
+    app = application(
+        model_of("dcgan", SPACES["digits"]), name="pets", recipe="dcgan", upscaler=upscaler, limits=limits
+    )
+    with listening_to(app, head=0.5, connections=20) as port:
+        found = fuzzing.run(port, seed=1, count=500)
+    assert found.faults == [] and not caplog.records
+    assert {"200", "400", "403", "404", "405", "408", "413", "422"} <= found.answers.keys(), found.answers
+    assert sum(found.answers.values()) == 500
+
+
+def test_wild_requests_are_the_same_again(fuzzing):
+    first, again, others = (list(itertools.islice(fuzzing.requests(seed), 50)) for seed in (3, 3, 4))
+    assert first == again and first != others
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b'HTTP/1.1 500 x\r\nContent-Length: 13\r\n\r\n{"error": ""}', "500"),
+        (b'HTTP/1.1 503 x\r\nContent-Length: 14\r\n\r\n{"error": "x"}', "without Retry-After"),
+        (b"HTTP/1.1 400 x\r\nContent-Length: 4\r\n\r\noops", "not JSON"),
+        (b'HTTP/1.1 400 x\r\nContent-Length: 17\r\n\r\n{"error": "a\\nb"}', "one line"),
+        (b"HTTP/1.1 200 x\r\nContent-Length: 9\r\n\r\nshort", "half an answer"),
+        (b"oops\r\n\r\n", "no HTTP"),
+    ],
+)
+def test_what_is_not_as_documented_is_found(fuzzing, answer, said):
+    def answering(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1 << 20)
+            connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as threads:
+        threads.submit(answering, listener)
+        (fault,) = fuzzing.run(listener.getsockname()[1], count=1).faults
+    assert said in fault
+
+
 # -- a real server ---------------------------------------------------------------------------------------------------
 
 
@@ -372,21 +652,21 @@ def asked(port: int, head: str, body: bytes = b"") -> bytes:
 def test_a_server_stands_hostile_requests_and_drops_none_when_it_ends(run):
     server, port = started(run)
     try:
-        post = "POST /v1/samples HTTP/1.1\nHost: x\nContent-Type: application/json"
+        post = "POST /v1/samples HTTP/1.1\nHost: localhost\nContent-Type: application/json"
         # Ten gigabytes are announced: refused before any of them is sent.
         assert b" 413 " in asked(port, f"{post}\nContent-Length: 10000000000")
         assert b" 400 " in asked(port, "NONSENSE\n")
         assert b" 40" in asked(port, f"{post}\nContent-Length: -5")
         with suppress(ConnectionResetError):  # it may have hung up before all of that head was sent
-            assert b" 400 " in asked(port, "GET / HTTP/1.1\nHost: x\n" + "A: " + "b" * 200_000)
-        assert b" 404 " in asked(port, "GET /../../../etc/passwd HTTP/1.1\nHost: x")
+            assert b" 400 " in asked(port, "GET / HTTP/1.1\nHost: localhost\n" + "A: " + "b" * 200_000)
+        assert b" 404 " in asked(port, "GET /../../../etc/passwd HTTP/1.1\nHost: localhost")
         assert b" 200 " in asked(port, f"{post}\nContent-Length: 8", b'{"n": 1}')
         # SIGTERM while many ask: every request that went out on an open connection is answered.
         lost, answered = hammered(port, server)
         assert lost == 0 and answered > 0
         assert server.wait(20) == 0
         with pytest.raises(ConnectionRefusedError):
-            asked(port, "GET /healthz HTTP/1.1\nHost: x")
+            asked(port, "GET /healthz HTTP/1.1\nHost: localhost")
     finally:
         server.kill()
         server.communicate()

@@ -25,14 +25,16 @@ TestClient = pytest.importorskip("starlette.testclient").TestClient
 
 from ganvas.upscaling import Upscaler  # noqa: E402
 from ganvas.web.http.app import Limits, application  # noqa: E402
-from test_serve import TOKEN, until  # noqa: E402
+from test_serve import HERE, TOKEN, until  # noqa: E402
 
 LIMITS = Limits(upload=300_000, pixels=20_000, pictures=2)
 
 
 def client_of(model, **choices):
     chosen = {"limits": LIMITS} | choices
-    return TestClient(application(model, name="pets", recipe="toy", **chosen), raise_server_exceptions=False)
+    return TestClient(
+        application(model, name="pets", recipe="toy", **chosen), base_url=HERE, raise_server_exceptions=False
+    )
 
 
 @pytest.fixture(scope="module")

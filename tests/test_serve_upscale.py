@@ -30,12 +30,13 @@ TestClient = pytest.importorskip("starlette.testclient").TestClient
 
 from ganvas.cli import serve as command  # noqa: E402
 from ganvas.upscaling.upscaler import Upscaler  # noqa: E402
+from ganvas.web.guard import Hosts  # noqa: E402
 from ganvas.web.http.app import Limits, application  # noqa: E402
 from ganvas.web.http.enlarger import Enlarger  # noqa: E402
 from ganvas.web.http.fair_lock import FairLock  # noqa: E402
 from ganvas.web.http.guard import Guard  # noqa: E402
 from ganvas.web.http.uploads import Uploads  # noqa: E402
-from test_serve import TOKEN, asked, run, started, until  # noqa: E402, F401
+from test_serve import HERE, TOKEN, asked, run, started, until  # noqa: E402, F401
 
 LIMITS = Limits(upload=300_000, pixels=20_000, pictures=2)
 
@@ -49,7 +50,7 @@ def client_of(upscaler=None, limits=LIMITS, model=None, **choices):
     app = application(
         model, name="pets", recipe="vanilla", upscaler=upscaler or upscaler_of(), limits=limits, **choices
     )
-    return TestClient(app, raise_server_exceptions=False)
+    return TestClient(app, base_url=HERE, raise_server_exceptions=False)
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +146,7 @@ def test_a_model_that_enlarges_has_no_samples_and_one_without_an_upscaler_no_pic
         assert client.get("/v1/model").json()["space"] is None
         assert "/v1/samples" not in client.get("/docs").text
     app = application(gan_of("vanilla", SPACES["points"], conditional=False), name="x", recipe="y")
-    with TestClient(app) as client:
+    with TestClient(app, base_url=HERE) as client:
         assert sent(client, file_of(smooth(8, 9))).status_code == 404
         assert client.get("/v1/model").json()["upscaler"] is None
 
@@ -387,6 +388,7 @@ def test_closing_finishes_what_was_let_in():
 
 def guarded(app, **changes) -> Guard:
     chosen = {"token": None, "most_bytes": {"": 10, "/large": 1000}, "most_held": 1500, "seconds": 0.3}
+    chosen |= {"hosts": Hosts(), "most_requests": 5}
     return Guard(app, **(chosen | changes), closing=lambda: False, seen=lambda path, status, seconds: None)
 
 
@@ -461,9 +463,9 @@ def test_who_does_not_take_its_answer_is_given_up():
 def test_a_real_server_enlarges_and_finishes_what_it_began():
     server, port = started("zoo:photo-x4")
     try:
-        head = "POST /v1/upscale HTTP/1.1\nHost: x\nContent-Type: multipart/form-data; boundary=b"
+        head = "POST /v1/upscale HTTP/1.1\nHost: localhost\nContent-Type: multipart/form-data; boundary=b"
         assert b" 413 " in asked(port, f"{head}\nContent-Length: 10000000000")
-        assert b" 404 " in asked(port, "POST /v1/samples HTTP/1.1\nHost: x\nContent-Length: 2", b"{}")
+        assert b" 404 " in asked(port, "POST /v1/samples HTTP/1.1\nHost: localhost\nContent-Length: 2", b"{}")
         with socket.create_connection(("127.0.0.1", port), timeout=20) as gone:  # announces much and hangs up
             gone.sendall(f"{head}\nContent-Length: 90000\n\n".replace("\n", "\r\n").encode() + b"--b\r\n")
         pixels = smooth(150, 150)
@@ -471,7 +473,7 @@ def test_a_real_server_enlarges_and_finishes_what_it_began():
         body = part + file_of(pixels) + b"\r\n--b--\r\n"
         with ThreadPoolExecutor(1) as threads:
             asking = threads.submit(asked, port, f"{head}\nConnection: close\nContent-Length: {len(body)}", body)
-            metrics = "GET /metrics HTTP/1.1\nHost: x\nConnection: close"
+            metrics = "GET /metrics HTTP/1.1\nHost: localhost\nConnection: close"
             until(lambda: b"ganvas_waiting_pictures 1.0" in asked(port, metrics) or asking.done())
             server.send_signal(signal.SIGTERM)
             wait_for([asking], timeout=30)

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import traceback
@@ -40,8 +41,9 @@ from ganvas.errors import RunError, UsageError
 from ganvas.locks import holding
 from ganvas.run import only_trainer
 from ganvas.spaces import FREE
+from ganvas.web.guard import Hosts
 from ganvas.web.http.encoding import as_zip
-from ganvas.web.studio import terminal
+from ganvas.web.studio import guard, terminal
 from ganvas.web.studio.compare_tab import comparison
 from ganvas.web.studio.guard import Guard
 from ganvas.web.studio.models import Models
@@ -504,8 +506,29 @@ def test_too_much_is_refused_before_it_is_sent(address):
 
 
 def test_other_web_pages_do_not_reach_it(address):
-    assert asked(address, "GET", "/", Host="studio.example")[0] == 403
-    assert asked(address, "POST", "/gradio_api/queue/join", b"{}", Origin="http://evil.example")[0] == 403
+    for host in ("studio.example", "127.0.0.1.studio.example", "[::1", "a@b", ""):
+        assert asked(address, "GET", "/", Host=host)[0] == 403, host
+    here = urlsplit(address).netloc
+    for origin in ("http://evil.example", "null", f"http://{here}1", "http://localhost"):
+        assert asked(address, "POST", "/gradio_api/queue/join", b"{}", Origin=origin)[0] == 403, origin
+    assert asked(address, "GET", "/config", Origin=f"http://{here}")[0] == 200
+    # A web socket is no way round: what asks for one is answered as any other request, and the log stays empty.
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec_WebSocket_Version": "13"}
+    assert asked(address, "GET", "/gradio_api/queue/join", Origin="http://evil.example", **upgrade)[0] == 403
+
+
+def test_who_hangs_up_in_the_midst_of_an_upload_leaves_nothing(address, runs):
+    """What is left in its log is looked at when it ends."""
+    head = "POST /gradio_api/upload HTTP/1.1\nHost: localhost\nContent-Type: multipart/form-data; boundary=b\n"
+    part = '--b\nContent-Disposition: form-data; name="files"; filename="x.png"\n\nhalf of it'
+    half = (head + "Content-Length: 5000\n\n" + part).replace("\n", "\r\n").encode()
+    with socket.create_connection(("127.0.0.1", urlsplit(address).port), timeout=20) as connection:
+        connection.sendall(half)
+    with socket.create_connection(("127.0.0.1", urlsplit(address).port), timeout=20) as connection:
+        connection.sendall(b"NONSENSE\r\n\r\n")
+        assert b"400 Bad Request" in connection.recv(10_000)
+    until(lambda: not list((runs / ".studio" / "cache").glob("tmp*")))
+    assert asked(address, "GET", "/config")[0] == 200
 
 
 def test_with_a_token_nothing_is_answered_without_it(tmp_path):
@@ -514,10 +537,14 @@ def test_with_a_token_nothing_is_answered_without_it(tmp_path):
         await send({"type": "http.response.body", "body": b"inside"})
 
     token = "a-token-of-some-length"
-    door = httpx.ASGITransport(Guard(app, cache=tmp_path, token=token, closing=lambda: False))
+    hosts = Hosts.of(["public.example"])
+    door = httpx.ASGITransport(Guard(app, cache=tmp_path, token=token, hosts=hosts, closing=lambda: False))
 
     async def visits() -> None:
         async with httpx.AsyncClient(transport=door, base_url="http://studio.example") as client:
+            for origin, status in (("http://evil.example", 403), ("null", 403), ("https://public.example", 200)):
+                headers = {"Authorization": f"Bearer {token}", "Origin": origin}
+                assert (await client.get("/", headers=headers)).status_code == status, origin
             asking = await client.get("/")
             assert asking.status_code == 401 and "token" in asking.text and "inside" not in asking.text
             for path in ("/config", "/assets/index.js", "/gradio_api/queue/join", "/theme.css"):
@@ -531,6 +558,60 @@ def test_with_a_token_nothing_is_answered_without_it(tmp_path):
 
     with ThreadPoolExecutor(1) as elsewhere:  # in this thread the browser's event loop runs
         elsewhere.submit(lambda: asyncio.run(visits())).result()
+
+
+UPLOAD = {"path": "/gradio_api/upload", "type": "http", "method": "POST"}
+
+
+def uploads(
+    tmp_path: Path, monkeypatch, announced: int | None, *parts: bytes, free: int = 2**40
+) -> tuple[int, dict[str, str], bytes]:
+    """The status, the error, and what the page got of an upload that ends behind these parts. Waits 0.2 s at most."""
+    monkeypatch.setattr(guard, "SECONDS", 0.2)
+    monkeypatch.setattr(guard.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(2**40, 0, free))
+    taken, sent, coming = bytearray(), [], list(parts)
+
+    async def app(scope, receive, send):
+        more = True
+        while more:
+            message = await receive()
+            taken.extend(message["body"])
+            more = message["more_body"]
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    async def receive():
+        if not coming:
+            await asyncio.Event().wait()
+        body = coming.pop(0)
+        return {"type": "http.request", "body": body, "more_body": len(taken) + len(body) < announced}
+
+    async def send(message):
+        sent.append(message)
+
+    door = Guard(app, cache=tmp_path, token=None, hosts=Hosts(), largest=100, closing=lambda: False)
+    headers = [] if announced is None else [(b"content-length", str(announced).encode())]
+    with ThreadPoolExecutor(1) as elsewhere:  # in this thread the browser's event loop runs
+        elsewhere.submit(lambda: asyncio.run(door(UPLOAD | {"headers": headers}, receive, send))).result()
+    assert door.uploading == 0
+    return sent[0]["status"], json.loads(sent[1]["body"]), bytes(taken)
+
+
+def test_an_upload_must_say_its_size_fit_and_keep_coming(tmp_path, monkeypatch):
+    assert uploads(tmp_path, monkeypatch, 100, b"a" * 60, b"b" * 40) == (200, {}, b"a" * 60 + b"b" * 40)
+    for announced, parts, free, status, said in (
+        (101, (), 2**40, 413, "at most"),
+        (None, (), 2**40, 411, "Content-Length"),
+        (0, (), 2**40, 411, "Content-Length"),
+        (100, (), 2**30 + 99, 507, "no room for it on the disk"),
+        (100, (b"a" * 60,), 2**40, 408, "nothing more of it came for 0.2 seconds"),
+    ):
+        got, told, taken = uploads(tmp_path, monkeypatch, announced, *parts, free=free)
+        assert got == status and said in told["error"] and "\n" not in told["error"] and taken == b"".join(parts)
+    assert uploads(tmp_path, monkeypatch, 100, b"a" * 100, free=2**30 + 100)[0] == 200
+    for words in (["--upload", "12"], ["--upload", "much"], ["--allow-host", "http://x"]):
+        with pytest.raises(UsageError, match=words[0]):
+            command.run(["--runs", str(tmp_path), *words])
 
 
 def test_it_listens_elsewhere_only_with_a_token_and_says_what_is_missing(tmp_path, monkeypatch):

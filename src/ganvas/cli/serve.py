@@ -35,6 +35,13 @@ def run(words: list[str]) -> int:
     parser.add_argument("--host", metavar="H", default="127.0.0.1", help="the address (default: this machine only)")
     parser.add_argument("--port", metavar="P", default="8000", help="0 takes a free one (default: 8000)")
     parser.add_argument("--token-file", metavar="F", help="its first line is the bearer token that every request needs")
+    parser.add_argument(
+        "--allow-host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a host name by which it may be asked for, as behind a reverse proxy; can be given again",
+    )
     parser.add_argument("--recipe", metavar="FILE:CLASS", help="the file of a recipe of your own, which will be run")
     parser.add_argument(
         "--upscaler",
@@ -64,6 +71,7 @@ def run(words: list[str]) -> int:
         host=parsed.host,
         port=port,
         token_file=parsed.token_file,
+        allow_host=parsed.allow_host,
         limits=Limits(**chosen),
         recipe=parsed.recipe,
         upscaler=parsed.upscaler,

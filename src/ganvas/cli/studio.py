@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ganvas.cli.parsing import Parser, number_of
 from ganvas.errors import needed
+from ganvas.options import Option, Range
 
 EXAMPLES = """examples:
   ganvas studio
@@ -14,7 +15,7 @@ EXAMPLES = """examples:
 def run(words: list[str]) -> int:
     parser = Parser(
         prog="ganvas studio",
-        usage="ganvas studio [--runs FOLDER] [--host H] [--port P] [--token-file F]",
+        usage="ganvas studio [--runs FOLDER] [--host H] [--port P] [--token-file F] [--allow-host NAME]",
         description="A web page to train, watch, sample, walk, enlarge and compare.\n"
         'It needs: pip install "ganvas[studio]"',
         epilog=EXAMPLES,
@@ -23,11 +24,27 @@ def run(words: list[str]) -> int:
     parser.add_argument("--host", metavar="H", default="127.0.0.1", help="the address (default: this machine only)")
     parser.add_argument("--port", metavar="P", default="7860", help="0 takes a free one (default: 7860)")
     parser.add_argument("--token-file", metavar="F", help="its first line is the token that visitors are asked for")
+    parser.add_argument(
+        "--allow-host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a host name by which it may be asked for, as behind a reverse proxy; can be given again",
+    )
+    parser.add_argument("--upload", metavar="N", help="bytes of an uploaded file at most (default: 2147483648)")
     parsed = parser.parse_strictly(words)
+    upload = Option("upload", int, None, range=Range(1024, 2**40)).check(parsed.upload) if parsed.upload else None
     port = number_of("--port", parsed.port, int)
     for package in ("fastapi", "uvicorn", "prometheus_client"):
         needed(package, "studio")
     from ganvas.web.studio import studio
 
-    studio(parsed.runs, host=parsed.host, port=port, token_file=parsed.token_file)
+    studio(
+        parsed.runs,
+        host=parsed.host,
+        port=port,
+        token_file=parsed.token_file,
+        allow_host=parsed.allow_host,
+        upload=upload,
+    )
     return 0

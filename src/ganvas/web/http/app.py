@@ -29,15 +29,17 @@ from ganvas.model import Model
 from ganvas.spaces import space_to_config
 from ganvas.upscaling import Upscaler
 from ganvas.version import __version__
+from ganvas.web.guard import Hosts, error_body
 from ganvas.web.http.batching import Batcher, Full
 from ganvas.web.http.docs_page import docs_page
 from ganvas.web.http.encoding import FORMATS
 from ganvas.web.http.enlarger import WRITTEN, Enlarger
 from ganvas.web.http.fair_lock import FairLock
-from ganvas.web.http.guard import Guard, error_body
+from ganvas.web.http.guard import Guard
 from ganvas.web.http.prometheus import Meters
 from ganvas.web.http.transformer import Transformer
 from ganvas.web.http.uploads import Uploads
+from ganvas.web.server import CONNECTIONS, State
 
 LARGEST_SEED = 2**53 - 1
 """What every JSON reader keeps exactly."""
@@ -69,13 +71,6 @@ class Limits:
     pixels: int = 2_000_000
     pictures: int = 8
     picture_seconds: float = 120.0
-
-
-@dataclass
-class State:
-    """What the server tells the application: whether it is about to stop."""
-
-    closing: bool = False
 
 
 class Problem(BaseModel):
@@ -119,9 +114,13 @@ def application(
     upscaler: Upscaler | None = None,
     limits: Limits | None = None,
     token: str | None = None,
+    hosts: Hosts | None = None,
+    most_requests: int = CONNECTIONS,
     state: State | None = None,
 ) -> FastAPI:
     """The application that serves `model`; uvicorn or any ASGI server runs it. name, recipe: what `/v1/model` says.
+    hosts: by what it may be called where there is no token. most_requests: worked on at once, beyond which the answer
+    is 503.
 
     upscaler: what `POST /v1/upscale` enlarges with; without one there is no such route. A model that must be given
     files has `POST /v1/transform` in place of `POST /v1/samples`.
@@ -187,11 +186,12 @@ def application(
     refusals: dict[int | str, dict[str, Any]] = {
         400: {"model": Problem, "description": "the body cannot be read"},
         401: {"model": Problem, "description": "the token is missing or wrong"},
+        403: {"model": Problem, "description": "another web page asks, or by a name that is not this server's"},
         408: {"model": Problem, "description": "the request took too long to arrive"},
         413: {"model": Problem, "description": "the request is too large"},
         422: {"model": Problem, "description": "a value that cannot be"},
         429: {"model": Problem, "description": "too many are waiting; Retry-After says when to come again"},
-        503: {"model": Problem, "description": "the answer took too long, or the server is stopping"},
+        503: {"model": Problem, "description": "not made in time; Retry-After says when to come again"},
     }
     pictures = {
         "description": "the samples; X-Ganvas-Seed says which seed they were drawn from",
@@ -285,7 +285,9 @@ def application(
     @app.get("/healthz", responses={503: {"model": Health}})
     async def health(response: Response) -> Health:
         """Whether the server takes requests; 503 once it is about to stop. Needs no token."""
-        response.status_code = 503 if state.closing else 200
+        if state.closing:
+            response.status_code = 503
+            response.headers["Retry-After"] = "10"
         return Health(status="closing" if state.closing else "ok")
 
     @app.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}, 401: refusals[401]})
@@ -325,8 +327,10 @@ def application(
     app.add_middleware(
         Guard,
         token=token,
+        hosts=hosts or Hosts(),
         most_bytes={"": limits.body, "/v1/upscale": limits.upload, "/v1/transform": limits.upload},
         most_held=limits.upload * (limits.pictures + 2),
+        most_requests=most_requests,
         seconds=limits.seconds,
         closing=lambda: state.closing,
         seen=meters.request,

@@ -8,25 +8,25 @@ who does not take its answer is given up.
 from __future__ import annotations
 
 import asyncio
-import hmac
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ganvas.web.guard import Hosts, announced, bears, refuse
+
 OPEN = frozenset({"/healthz"})
-"""Paths that need no token."""
+"""Paths that need no token, and are answered however many others are worked on."""
 
 
 class Guard:
-    """ASGI middleware. token: a bearer token that all but `OPEN` need, or None. most_bytes: of a body, by path, with
-    the limit of all others under "". most_held: bytes of all bodies that are being sent or worked on; those within the
-    limit of "" are not counted. seconds: to send a body, and to take each piece of an answer. closing: whether the
-    server is about to stop, when every answer closes its connection. seen: told the path, the status and the seconds
-    of each request.
+    """ASGI middleware. token: a bearer token that all but `OPEN` need, or None. hosts: by what the server may be called
+    where there is no token; with one, no other page can know it. most_bytes: of a body, by path, with the limit of all
+    others under "". most_held: bytes of all bodies that are being sent or worked on; those within the limit of "" are
+    not counted. most_requests: that are whole and worked on. seconds: to send a body, and to take each piece of an
+    answer. closing: whether the server is about to stop, when every answer closes its connection. seen: told the path,
+    the status and the seconds of each request.
     """
 
     def __init__(
@@ -34,17 +34,23 @@ class Guard:
         app: ASGIApp,
         *,
         token: str | None,
+        hosts: Hosts,
         most_bytes: Mapping[str, int],
         most_held: int,
+        most_requests: int,
         seconds: float,
         closing: Callable[[], bool],
         seen: Callable[[str, int, float], None],
     ) -> None:
-        self.app, self.token, self.most_bytes, self.seconds = app, token, most_bytes, seconds
+        self.app, self.token, self.hosts, self.most_bytes, self.seconds = app, token, hosts, most_bytes, seconds
         self.most_held, self.held = most_held, 0
+        self.most_requests, self.requests = most_requests, 0
         self.closing, self.seen = closing, seen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -73,15 +79,18 @@ class Guard:
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send, held: _Held) -> None:
         headers = dict(scope["headers"])
-        if self.token is not None and scope["path"] not in OPEN and not self._allowed(headers):
+        if self.token is None and (fault := self.hosts.stranger(scope["headers"])):
+            await refuse(send, 403, fault)
+            return
+        if self.token is not None and scope["path"] not in OPEN and not bears(headers, self.token):
             told = "this server needs its token, as in: Authorization: Bearer TOKEN"
             await refuse(send, 401, told, [(b"www-authenticate", b"Bearer")])
             return
         limit = self.most_bytes.get(scope["path"], self.most_bytes[""])
-        announced = headers.get(b"content-length", b"0")
         too_large = f"a request may have {limit:,} bytes here"
-        if not announced.isdigit() or int(announced[:20]) > limit:
-            await refuse(send, 413, f"{too_large}, not {announced[:20].decode('ascii', 'replace')}")
+        size = announced(headers)
+        if size is None or size > limit:
+            await refuse(send, 413, too_large)
             return
         body = bytearray()
         try:
@@ -107,6 +116,10 @@ class Guard:
         except TimeoutError:
             await refuse(send, 408, f"the request was not there after {self.seconds:g} seconds")
             return
+        if self.requests >= self.most_requests and scope["path"] not in OPEN:
+            told = f"{self.requests:,} requests are worked on already; come again later"
+            await refuse(send, 503, told, [(b"retry-after", b"5")])
+            return
         given = False
 
         async def replay() -> Message:
@@ -116,12 +129,11 @@ class Guard:
             given = True
             return {"type": "http.request", "body": bytes(body), "more_body": False}
 
-        await self.app(scope, replay, send)
-
-    def _allowed(self, headers: Mapping[bytes, bytes]) -> bool:
-        kind, _, given = headers.get(b"authorization", b"").partition(b" ")
-        right = hmac.compare_digest(given.strip(), (self.token or "").encode())  # takes as long for any guess
-        return kind.lower() == b"bearer" and right
+        self.requests += 1
+        try:
+            await self.app(scope, replay, send)
+        finally:
+            self.requests -= 1
 
 
 @dataclass
@@ -129,22 +141,3 @@ class _Held:
     """Bytes of one request's body that count towards `most_held`."""
 
     bytes: int = 0
-
-
-async def refuse(send: Send, status: int, error: str, headers: list[tuple[bytes, bytes]] | None = None) -> None:
-    """Answers with the error and closes the connection, since the rest of the request may still be on its way."""
-    body = error_body(error)
-    sized = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [*sized, (b"connection", b"close"), *(headers or [])],
-        }
-    )
-    await send({"type": "http.response.body", "body": body})
-
-
-def error_body(error: Any) -> bytes:
-    """`{"error": ...}` in ASCII, so that no letter that a request held can break it."""
-    return json.dumps({"error": str(error)}).encode("ascii")

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
-import uvicorn
-
 from ganvas.errors import UsageError, needed
-from ganvas.web.http import Server, is_loopback, listening, read_token
-from ganvas.web.http.app import State
+from ganvas.web.guard import Hosts
+from ganvas.web.server import Server, State, address_of, listening, token_for
 from ganvas.web.studio.run_list import Shelf
 
 SILENCE = {
@@ -42,32 +41,27 @@ def studio(
     host: str = "127.0.0.1",
     port: int = 7860,
     token_file: str | Path | None = None,
+    allow_host: Iterable[str] = (),
+    upload: int | None = None,
 ) -> None:
     """Serves the page until Ctrl-C or SIGTERM. runs: the folder, made where it does not exist. port: 0 takes any.
+    allow_host: host names by which it may be called, beside localhost and numbers. upload: bytes of an uploaded file.
 
     Raises UsageError for an address that cannot be had, or one that others reach without a token.
     """
     if os.name == "nt":
         raise UsageError("the studio needs the locks and signals of Linux or macOS; use it in WSL")
-    token = None if token_file is None else read_token(Path(token_file))
-    if token is None and not is_loopback(host):
-        raise UsageError(f"--host {host} can be reached from elsewhere: give a --token-file, or leave it at 127.0.0.1")
+    token, hosts = token_for(host, token_file), Hosts.of(allow_host)
     shelf = Shelf(Path(runs))
     os.environ.update({**SILENCE, "GRADIO_TEMP_DIR": str(shelf.cache), "GRADIO_EXAMPLES_CACHE": str(shelf.cache)})
     needed("gradio", "studio")
     from ganvas.web.studio.app import application
+    from ganvas.web.studio.guard import LARGEST_UPLOAD
 
     state = State()
     socket = listening(host, port)
-    config = uvicorn.Config(
-        application(shelf, token=token, closing=lambda: state.closing),
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=CLOSING,
-    )
+    app = application(shelf, token=token, hosts=hosts, largest=upload or LARGEST_UPLOAD, closing=lambda: state.closing)
     # An open page keeps a stream for ever; that it must be cut off is nothing to be told of.
     logging.getLogger("uvicorn.error").addFilter(lambda record: "graceful shutdown" not in record.getMessage())
-    where = f"[{host}]" if ":" in host else host
-    print(f"the studio over {shelf.folder} is at http://{where}:{socket.getsockname()[1]}/", flush=True)
-    Server(config, state).run(sockets=[socket])
+    print(f"the studio over {shelf.folder} is at {address_of(host, socket)}/", flush=True)
+    Server(app, state, ending=CLOSING).run(sockets=[socket])

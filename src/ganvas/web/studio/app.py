@@ -12,6 +12,7 @@ import gradio.routes
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from ganvas.web.guard import Hosts
 from ganvas.web.studio.guard import LARGEST_UPLOAD, Guard
 from ganvas.web.studio.models import Models
 from ganvas.web.studio.page import page
@@ -19,9 +20,16 @@ from ganvas.web.studio.run_list import Shelf
 from ganvas.web.studio.terminal import brief
 
 
-def application(shelf: Shelf, *, token: str | None, closing: Callable[[], bool]) -> ASGIApp:
-    """The ASGI application over the shelf. token: what visitors must know, or None. closing: whether the studio is
-    about to end."""
+def application(
+    shelf: Shelf,
+    *,
+    token: str | None,
+    hosts: Hosts | None = None,
+    largest: int = LARGEST_UPLOAD,
+    closing: Callable[[], bool],
+) -> ASGIApp:
+    """The ASGI application over the shelf. token: what visitors must know, or None. hosts: by what it may be called.
+    largest: bytes of an upload. closing: whether the studio is about to end."""
     brief(gradio.queueing, gradio.routes, gradio.route_utils)
     models = Models(shelf)
     blocks = page(shelf, models)
@@ -33,7 +41,7 @@ def application(shelf: Shelf, *, token: str | None, closing: Callable[[], bool])
         footer_links=[],
         run_history=False,
         show_error=False,  # of Gradio's own: its words hold paths. Ours are shown.
-        max_file_size=LARGEST_UPLOAD,
+        max_file_size=largest,
         ssr_mode=False,
         enable_monitoring=False,
         pwa=False,
@@ -44,7 +52,7 @@ def application(shelf: Shelf, *, token: str | None, closing: Callable[[], bool])
     # Gradio checks that a file in a request was uploaded only in a page that it launched itself.
     blocks.has_launched = True
     models.warm()
-    return Guard(app, cache=shelf.cache, token=token, closing=closing)
+    return Guard(app, cache=shelf.cache, token=token, hosts=hosts or Hosts(), largest=largest, closing=closing)
 
 
 def _theme() -> gr.themes.Base:

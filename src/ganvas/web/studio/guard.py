@@ -4,9 +4,8 @@ Gradio has routes that the studio has no use for (it can fetch addresses and for
 path or address in a request for a file. So only the routes that the page needs are let through; a file is one that
 Gradio keeps for the page; and a request that names any other file or an address is refused before it arrives there.
 
-On this machine alone, no token is needed: then the address must be this machine's by name, so that no web page can
-reach the studio through a name of its own (DNS rebinding). Whoever asks with an `Origin` must ask from the studio's
-page.
+On this machine alone, no token is needed: then it is as for `ganvas serve` (`ganvas.web.guard`) whose requests are
+answered. Whoever asks with an `Origin` must ask from the studio's page, with a token too: browsers send its cookie.
 """
 
 from __future__ import annotations
@@ -15,24 +14,32 @@ import asyncio
 import hashlib
 import hmac
 import json
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
+from starlette.formparsers import MultiPartException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ganvas.errors import RunError
 from ganvas.html import render
-from ganvas.web.http import is_loopback
-from ganvas.web.http.guard import refuse
+from ganvas.web.guard import Hosts, announced, bears, refuse, same_secret
 
 LARGEST_UPLOAD = 2 * 2**30
-"""Bytes of an uploaded file."""
+"""Bytes of an uploaded file, where nothing else was said."""
 
 LARGEST_REQUEST = 2**20
 """Bytes of any other request."""
+
+LEFT_FREE = 2**30
+"""Bytes of the disk that uploads leave to others."""
+
+SECONDS = 30.0
+"""To send a request, or the next piece of an upload."""
 
 _API = "/gradio_api/"
 _PAGES = frozenset({"/", "/config", "/config/", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt"})
@@ -54,51 +61,111 @@ _POLICY = (
 
 
 class Guard:
-    """ASGI middleware. cache: the folder of files that the page shows. token: what visitors must know, or None.
-    closing: whether the studio is about to end: streams, which an open page keeps for ever, then end with it.
+    """ASGI middleware. cache: the folder of files that the page shows. token: what visitors must know, or None. hosts:
+    by what the studio may be called. largest: bytes of an upload. closing: whether the studio is about to end: streams,
+    which an open page keeps for ever, then end with it.
     """
 
-    def __init__(self, app: ASGIApp, *, cache: Path, token: str | None, closing: Callable[[], bool]) -> None:
-        self.app, self.cache, self.token, self.closing = app, cache, token, closing
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        cache: Path,
+        token: str | None,
+        hosts: Hosts,
+        largest: int = LARGEST_UPLOAD,
+        closing: Callable[[], bool],
+    ) -> None:
+        self.app, self.cache, self.token, self.hosts, self.closing = app, cache, token, hosts, closing
+        self.largest, self.uploading = largest, 0
         # The cookie is made from the token, not the token itself: whoever reads a browser's store learns no password.
         self.pass_ = hmac.new((token or "").encode(), b"ganvas studio", hashlib.sha256).hexdigest()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":  # the page opens none
+            await send({"type": "websocket.close", "code": 1008})
+            return
         if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self.app(scope, receive, send)
-            return  # the page opens no web sockets
+            await self.app(scope, receive, send)
+            return
         headers = dict(scope["headers"])
         path = scope["path"]
-        if fault := self._stranger(headers):
+        strange = self.hosts.stranger if self.token is None else self.hosts.foreign
+        if fault := strange(scope["headers"]):
             await refuse(send, 403, fault)
             return
-        if self.token is not None and not self._known(headers):
-            await self._ask_for_token(scope, receive, send)
+        if self.token is not None and not self._known(headers, self.token):
+            await self._ask_for_token(scope, receive, send, self.token)
             return
         if not self._served(path):
             await refuse(send, 404, "there is nothing here")
             return
         upload = path == f"{_API}upload"
-        limit = LARGEST_UPLOAD if upload else LARGEST_REQUEST
-        announced = headers.get(b"content-length", b"0")
-        if not announced.isdigit() or int(announced[:20]) > limit:
-            await refuse(send, 413, f"at most {limit >> 20:,} MB can be sent here")
-            return
-        if not upload:
-            body = await _read(receive, limit)
-            if body is None:
-                await refuse(send, 413, f"at most {limit >> 20:,} MB can be sent here")
-                return
-            if fault := self._foreign_file(body):
-                await refuse(send, 403, fault)
-                return
-            receive = self._again(body, receive)
+        limit = self.largest if upload else LARGEST_REQUEST
+        size = announced(headers)
+        if size is None or size > limit:
+            await refuse(send, 413, _too_much(limit))
+        elif upload:
+            await self._take_upload(scope, receive, send, size)
+        else:
+            await self._take(scope, receive, send)
+
+    async def _take(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await self.app(scope, receive, _with_policy(send))
+            body = await _read(receive, LARGEST_REQUEST)
+        except TimeoutError:
+            await refuse(send, 408, f"the request was not there after {SECONDS:g} seconds")
+            return
+        if body is None:
+            await refuse(send, 413, _too_much(LARGEST_REQUEST))
+            return
+        if fault := self._foreign_file(body):
+            await refuse(send, 403, fault)
+            return
+        try:
+            await self.app(scope, self._again(body, receive), _with_policy(send))
         except asyncio.CancelledError:
             if not self.closing():
                 raise
+
+    async def _take_upload(self, scope: Scope, receive: Receive, send: Send, size: int) -> None:
+        """Hands it on as it comes. One that stops on the way ends as a broken form does, whose files Gradio removes."""
+        if not size:
+            await refuse(send, 411, "say with Content-Length how large it is")
+            return
+        if shutil.disk_usage(self.cache).free - self.uploading - size < LEFT_FREE:
+            await refuse(send, 507, "there is no room for it on the disk of the studio's machine")
+            return
+        whole, fault = False, ""
+
+        async def part() -> Message:
+            nonlocal whole, fault
+            if whole:
+                return await receive()
+            try:
+                async with asyncio.timeout(SECONDS):
+                    message = await receive()
+            except TimeoutError:
+                fault = f"nothing more of it came for {SECONDS:g} seconds"
+                raise MultiPartException(fault) from None
+            if message["type"] == "http.disconnect":
+                fault = "the rest of it did not come"
+                raise MultiPartException(fault)
+            whole = not message.get("more_body", False)
+            return message
+
+        async def answer(message: Message) -> None:
+            if not fault:
+                await send(message)
+
+        self.uploading += size
+        try:
+            with suppress(MultiPartException):
+                await self.app(scope, part, _with_policy(answer))
+        finally:
+            self.uploading -= size
+        if fault:
+            await refuse(send, 408, fault)
 
     def _again(self, body: bytes, receive: Receive) -> Receive:
         """Gives the body that was read, then whatever comes; once the studio is about to end, the page is gone."""
@@ -112,16 +179,6 @@ class Guard:
             return {"type": "http.request", "body": body, "more_body": False}
 
         return replay
-
-    def _stranger(self, headers: dict[bytes, bytes]) -> str:
-        host = headers.get(b"host", b"").decode("latin-1")
-        name = urlsplit(f"//{host}").hostname or "" if _plain(host) else ""
-        if self.token is None and not is_loopback(name):
-            return "this studio answers on this machine only, as 127.0.0.1 or localhost"
-        origin = headers.get(b"origin", b"").decode("latin-1")
-        if origin and origin.partition("://")[2] != host:
-            return "this request comes from another web page"
-        return ""
 
     def _served(self, path: str) -> bool:
         if path.startswith(_FILE):
@@ -156,24 +213,18 @@ class Guard:
 
     # -- the token ----------------------------------------------------------------------------------------------
 
-    def _known(self, headers: dict[bytes, bytes]) -> bool:
-        kind, _, given = headers.get(b"authorization", b"").partition(b" ")
-        if kind.lower() == b"bearer" and self._right(given.strip()):
+    def _known(self, headers: dict[bytes, bytes], token: str) -> bool:
+        if bears(headers, token):
             return True
         try:
             cookie = SimpleCookie(headers.get(b"cookie", b"").decode("latin-1")).get(_COOKIE)
         except CookieError:
             return False
-        return cookie is not None and hmac.compare_digest(cookie.value.encode(), self.pass_.encode())
+        return cookie is not None and same_secret(cookie.value.encode(), self.pass_)
 
-    def _right(self, given: bytes) -> bool:
-        return hmac.compare_digest(given, (self.token or "").encode())  # takes as long for any guess
-
-    async def _ask_for_token(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _ask_for_token(self, scope: Scope, receive: Receive, send: Send, token: str) -> None:
         if scope["path"] == _ENTER and scope["method"] == "POST":
-            body = await _read(receive, 4096) or b""
-            given = parse_qs(body.decode("latin-1")).get("token", [""])[0]
-            if self._right(given.strip().encode()):
+            if same_secret(await _entered(receive), token):
                 cookie = f"{_COOKIE}={self.pass_}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000"
                 await _answer(send, 303, b"", [(b"location", b"/"), (b"set-cookie", cookie.encode())])
                 return
@@ -191,22 +242,34 @@ def check_here(path: str | Path) -> Path:
     return Path(path)
 
 
-def _plain(host: str) -> bool:
-    return not any(letter in host for letter in "/?#@\\")
+def _too_much(limit: int) -> str:
+    return f"at most {limit / 2**20:,.4g} MB can be sent here"
 
 
 async def _read(receive: Receive, limit: int) -> bytes | None:
-    """The whole body; None where it is longer than the limit."""
+    """The whole body; None where it is longer than the limit. Raises TimeoutError."""
     body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return bytes(body)
-        body += message.get("body", b"")
-        if len(body) > limit:
-            return None
-        if not message.get("more_body", False):
-            return bytes(body)
+    async with asyncio.timeout(SECONDS):
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return bytes(body)
+            body += message.get("body", b"")
+            if len(body) > limit:
+                return None
+            if not message.get("more_body", False):
+                return bytes(body)
+
+
+async def _entered(receive: Receive) -> bytes:
+    """What was typed into the door's field."""
+    try:
+        body = await _read(receive, 4096) or b""
+    except TimeoutError:
+        return b""
+    with suppress(ValueError):  # more fields than any form of ours has
+        return parse_qs(body.decode("latin-1")).get("token", [""])[0].strip().encode()
+    return b""
 
 
 def _with_policy(send: Send) -> Send:
