@@ -475,6 +475,16 @@ def test_what_the_output_cannot_hold_is_escaped(encoding, tmp_path):
     assert escaped in trained.stdout.decode(name) and b"finished after 4 steps" in trained.stderr.lower()
 
 
+def test_a_run_may_lie_where_names_are_not_utf8(tmp_path, capsys):
+    out = os.fsdecode(os.fsencode(tmp_path) + b"/r\xe9")
+    assert ganvas("train", "vanilla", "--data", "ring", "--out", out, *TINY) == 0
+    told = capsys.readouterr()
+    tensorboard = "note: no TensorBoard events, whose package takes no path like "
+    assert tensorboard in told.err and told.out.endswith(f"{command('ganvas', 'sample', out)} -n 64 --out grid.png\n")
+    assert ganvas("sample", out, "-n", "4", "--out", f"{out}.png") == 0 and Path(f"{out}.png").is_file()
+    assert ganvas("train", "--resume", out, "--steps", "5", "--quiet") == 0
+
+
 def test_an_error_is_one_line_whatever_name_it_tells(capsys, tmp_path):
     assert "a\\nb\\x1b[31m is not a run" in refused(capsys, "sample", tmp_path / "a\nb\x1b[31m")
     assert "\\udce9 is not a run" in refused(capsys, "doctor", tmp_path / "\udce9")

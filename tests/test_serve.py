@@ -23,6 +23,7 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from PIL import Image
 
 import ganvas
 from ganvas.errors import RunError, UsageError
+from ganvas.inputs import with_names
 from test_export import SPACES, enlarger_of, model_of
 
 pytest.importorskip("fastapi")
@@ -100,6 +102,15 @@ def test_json_and_zip_hold_the_same_pictures(client):
         ]
         for one, name in zip(told["samples"], archive.namelist(), strict=True):
             assert base64.b64decode(one["png"]) == archive.read(name)
+
+
+def test_no_two_labels_share_a_folder_of_a_zip():
+    labels = ("a/b", "a_b", "A_B")
+    model = model_of("dcgan", SPACES["digits"])
+    with client_of(replace(model, inputs=with_names(model.inputs, {"label": labels}))) as client:
+        packed = client.post("/v1/samples", json={"n": 3, "seed": 1, "format": "zip"}).content
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        assert archive.namelist() == ["a_b-3/00000.png", "a_b/00001.png", "A_B-2/00002.png"]
 
 
 def test_points_are_numbers():

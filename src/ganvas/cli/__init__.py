@@ -67,7 +67,9 @@ def main(words: Sequence[str] | None = None) -> None:
         if not lacks_memory(error):
             raise
         what = next(iter(str(error).splitlines()), "")[:100] or type(error).__name__
-        advice = SAVING.get(words[0], "other programs closed, or a machine with more of it")
+        advice = "other programs closed, or a machine with more of it"
+        if not isinstance(error, ImportError):  # where not even PyTorch fits, no flag helps
+            advice = SAVING.get(words[0], advice)
         print(f"ganvas: too little memory ({shown(what)}); what helps: {advice}", file=sys.stderr)
         sys.exit(2)
 
