@@ -244,6 +244,14 @@ def test_a_header_is_judged_by_what_follows_it(tmp_path: Path, content: bytes, s
     assert says in refusal(tmp_path / "a.npz")
 
 
+def test_labels_of_no_size_are_none(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("labels.npy", headed("<U0", (10**12,)))
+        with archive.open("images.npy", "w") as file:
+            np.save(file, GRAY)
+    assert "values are <U0, not numbers" in refusal(tmp_path / "a.npz")
+
+
 def test_an_archive_that_would_unpack_to_hundreds_of_times_its_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
