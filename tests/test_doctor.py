@@ -576,6 +576,14 @@ def test_samples_further_from_the_data_than_its_average_item_are_not_called_heal
     assert (f"{distance:.2g} times the data's variance" in finding.evidence) == (name == "far")
 
 
+def test_a_red_chequered_blob_is_told_by_its_looks() -> None:
+    """The looks of `dcgan --lr 0.01 --beta1 0.9` at photos of cats and dogs."""
+    seen = {"diversity": 0.32, "missed": 0.94, "distance": 2.83, "checkerboard": 239.6, "shift": 0.09}
+    rows = [{k: v for k, v in row.items() if "labels" not in k and "diversity_" not in k} for row in rows_of(**seen)]
+    assert [each.name for each in diagnose(rows, CONFIG)] == ["partial collapse", "checkerboard"]
+    assert diagnose(rows[:4], CONFIG)[0].name == "early"
+
+
 def test_a_generator_that_makes_the_datas_average_item_has_the_distance_1() -> None:
     data = ring()
     reference = RealFeatures.of(data, CPU)
