@@ -31,15 +31,16 @@ LINGER = 0.5
 sending its next request is so not cut off."""
 
 CONNECTIONS = 1000
-SPARE = 32
-"""Connections beyond the most, while all others are being worked for: they are told so."""
+SPARE = 16
+"""One for so many connections is taken beyond the most while all others are being worked for: it is told so."""
 
-AT_ONCE = 16
-"""Connections taken before the others are looked at again: all that wait at once could be more than there may be."""
+AT_ONCE = 4
+"""Connections taken in one round of the event loop. One that is given up is closed some rounds later, so that many at
+once could need more files than there may be."""
 
 BACKLOG = 2048
 FILES = 160
-"""Files that this process may need beside its connections, those of `SPARE` and of `AT_ONCE` among them."""
+"""Files that this process may need beside its connections, those beyond the most among them."""
 
 SHORTEST_TOKEN = 16
 
@@ -194,7 +195,7 @@ class Protocol(H11Protocol):
         others = [each for each in self.waited_for if each is not self]
         if others:
             next((each for each in others if not each._taking()), others[0])._give_up()
-        elif beyond > SPARE:
+        elif beyond > self.bounds.connections // SPARE:
             self._give_up()
 
     def _give_up(self) -> None:
