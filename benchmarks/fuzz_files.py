@@ -544,10 +544,3 @@ KINDS: dict[str, Callable[[Path], Kind]] = {
 }
 SHARES = {"images": 8, "arrays": 5, "archives": 4, "configurations": 2, "checkpoints": 1, "passports": 4, "metrics": 1}
 """How many of the tries are of each kind: more of those that are quick."""
-
-try:  # what a server is asked, where that suite is there
-    from benchmarks.fuzz_requests import Requests  # type: ignore[import-not-found, unused-ignore]
-
-    KINDS["requests"], SHARES["requests"] = Requests, 5
-except ImportError:
-    pass
