@@ -3,9 +3,9 @@
     python -m benchmarks.fuzz [--tries 100000] [--minutes M] [--seed 0] [--only KIND ...]      (`make bench-fuzz`)
     python -m benchmarks.fuzz --replay KIND:NUMBER                                one try, with its traceback
 
-Good images, arrays, archives, configurations, checkpoints, passports and metrics are changed at random,
-and read as users would have them read; `fuzz_files.py` says how. Try number N of a kind is the same try on every
-machine and whatever else is tried. A finding is
+Good images, arrays, archives, configurations, checkpoints, passports and metrics are changed at random, and read as
+users would have them read; `fuzz_files.py` says how. Try number N of a kind is the same try on every machine and
+whatever else is tried. A finding is
 
     a traceback     of anything but a `GanvasError` (or `Damaged`, of a single item), or an error of several lines
     a hang          more than 10 s of the processor for a try, or a minute on the clock
