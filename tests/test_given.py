@@ -330,6 +330,6 @@ def test_an_enlarger_is_sampled_by_its_picture(tmp_path, capsys):
     with Image.open(tmp_path / "large.png") as made:
         assert made.size == (48, 36)
     told = refused(capsys, "sample", "zoo:photo-x4")
-    assert "--low FILE, or for photos: ganvas upscale FILE --out large.png --model zoo:photo-x4" in told
+    assert "--low FILE, or for files and folders: ganvas upscale FILE --out large.png --model zoo:photo-x4" in told
     told = refused(capsys, "sample", "zoo:photo-x4", "--low", tmp_path / "photo.png", "--truncation", "0.5")
     assert "nothing to truncate" in told

@@ -22,13 +22,13 @@ from games import Linear
 from ganvas.data.bicubic import resized
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.inputs import Category, Given
-from ganvas.model import Model
+from ganvas.model import Model, jobs
 from ganvas.networks.rrdb import RRDBNet
 from ganvas.networks.srresnet import SRResNet
 from ganvas.networks.upscaling import Bicubic, CompactUpscaler
 from ganvas.recipe import Recipe
 from ganvas.spaces import FREE, ImageSpace
-from ganvas.upscaling.files import jobs, upscale_files
+from ganvas.upscaling.files import upscale_files
 from ganvas.upscaling.film import film_of
 from ganvas.upscaling.photo_files import PNG, Photo, Writer, enlarged_exif, read_photo, shortened_exif
 from ganvas.upscaling.upscaler import Upscaler, upscale, varied

@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": "how good the samples of a run or a folder are",
     "doctor": "what ails a run, live or over, and what to change",
     "sample": "pictures from a trained run",
+    "translate": "pictures and other files made into others by a trained run",
     "upscale": "photos enlarged by a trained network, without training one first",
     "export": "a run as an ONNX file, a folder for Hugging Face's Hub, or a web page",
     "serve": "an HTTP server that samples a run and enlarges photos",

@@ -18,9 +18,10 @@ def how_to_use(run: str | Path, inputs: Mapping[str, Input], recipe: str | None)
     own = ("--recipe", recipe) if recipe is not None and recipes.is_path(recipe) else ()
     if any(each.scale > 1 for each in given.values()):
         return command("ganvas", "upscale", "FILE", "--out", "large.png", "--model", run, *own)
-    flags = [word for name in given for word in (flag_of(name), "FILE")]
-    number = () if given.keys() == inputs.keys() else ("-n", 64)
-    return command("ganvas", "sample", run, *number, *flags, "--out", "grid.png", *own)
+    if given:
+        flags = [word for name in list(given)[1:] for word in (flag_of(name), "FILE")]
+        return command("ganvas", "translate", run, "FILE", *flags, "--out", "translated", *own)
+    return command("ganvas", "sample", run, "-n", 64, "--out", "grid.png", *own)
 
 
 def how_to_resume(run: str | Path, recipe: str | None) -> str:

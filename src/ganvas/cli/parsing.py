@@ -34,7 +34,7 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message)
 
     def parse_strictly(self, words: Sequence[str]) -> argparse.Namespace:
-        parsed, unknown = self.parse_known_args(words)
+        parsed, unknown = self.parse_known_intermixed_args(words)
         if unknown:
             flags = [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
             word = unknown[0].partition("=")[0]

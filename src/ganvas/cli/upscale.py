@@ -31,8 +31,8 @@ def run(words: list[str]) -> int:
     report = None if parsed.report is None else Path(parsed.report)
     if report is not None and report.exists() and not parsed.overwrite:
         raise UsageError(f"{report} exists; add --overwrite to replace it, or choose another --report")
-    from ganvas.model import TILE, load
-    from ganvas.upscaling import DEFAULT, Upscaler, jobs, others_in_words, upscale_files
+    from ganvas.model import TILE, jobs, load, others_in_words
+    from ganvas.upscaling import DEFAULT, Upscaler, upscale_files
 
     found = jobs(parsed.sources, parsed.out, overwrite=parsed.overwrite)
     if found.passed_over and not parsed.quiet:

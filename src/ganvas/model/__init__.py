@@ -3,6 +3,8 @@
 trained         `Model`, and `load` that makes it
 tiles           what is too large to be made at once
 files           samples as files
+targets         which files are read, and which is written for each
+translating     files made into others
 latent          ways through a latent space
 zoo             the small networks that ship
 about           what of a run may leave this machine
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
         principal_directions,
         walk,
     )
+    from ganvas.model.targets import PICTURES, Job, jobs, others_in_words
     from ganvas.model.tiles import TILE, count, multiple_of, strips
     from ganvas.model.trained import (
         BLOCK,
@@ -37,5 +40,6 @@ if TYPE_CHECKING:
         load,
         own_network,
     )
+    from ganvas.model.translating import kinds_of, translate_files
 
 __getattr__, __dir__ = lazily(__name__, __file__)

@@ -15,12 +15,12 @@ import torch
 from ganvas.errors import UsageError
 from ganvas.files import write_atomically, write_json
 from ganvas.model.about import shared_config
+from ganvas.model.targets import PICTURES
 from ganvas.model.trained import load
 from ganvas.spaces import save_picture
 from ganvas.text import counted, listed, shown
 from ganvas.version import __version__
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 MOST_IN_A_GRID = 10_000
 LONGEST = 60
 """Letters of a label in its folder's name, so that no system finds it too long."""

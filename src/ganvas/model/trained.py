@@ -146,8 +146,7 @@ class Model:
         given. Raises UsageError for all that `sample` refuses."""
         if n < 1:
             raise UsageError(f"-n must be 1 or more, not {n}")
-        if truncation is not None and not 0 <= truncation <= 1:
-            raise UsageError(f"--truncation must be 0 to 1, where 1 is as drawn, not {truncation}")
+        check_truncation(truncation)
         values = {}
         for name, value in given.items():
             if value is None:
@@ -275,6 +274,11 @@ class Model:
         if share in (0, 1):
             return share, self.weights[names[int(share)]]
         return share, between(self.weights[names[0]], self.weights[names[1]], share)
+
+
+def check_truncation(truncation: float | None) -> None:
+    if truncation is not None and not 0 <= truncation <= 1:
+        raise UsageError(f"--truncation must be 0 to 1, where 1 is as drawn, not {truncation}")
 
 
 def load(run: str | Path, *, recipe: str | type[Recipe] | None = None, device: str = "cpu") -> Model:

@@ -49,7 +49,8 @@ class Space(ABC):
     hardware has it, else `float32`. extractors: names of those that can look at samples, `custom` for a user's own; the
     first is taken where nothing else is asked for. bounds: the least and the largest value, None where there are none.
 
-    suffix, media_type, element: of the file of one sample, and of the HTML element that plays it. crisp: whether a page
+    suffix, media_type, element: of the file of one sample, and of the HTML element that plays it. endings: of the names
+    of files that `read` takes. crisp: whether a page
     shows small pictures with sharp pixels. canvas: how the script of an exported page draws samples, None where it
     cannot. task, change: what the Hub calls making samples from noise, and of others of this kind; None where it has no
     word for it.
@@ -64,6 +65,7 @@ class Space(ABC):
     extractors: ClassVar[tuple[str, ...]] = ("look",)
     bounds: ClassVar[tuple[float, float] | None] = None
     suffix: ClassVar[str] = ".png"
+    endings: ClassVar[tuple[str, ...]] = ()
     media_type: ClassVar[str] = "image/png"
     element: ClassVar[str] = "img"
     crisp: ClassVar[bool] = False

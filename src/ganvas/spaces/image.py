@@ -41,6 +41,7 @@ class ImageSpace(Space):
     precision = "bf16"
     extractors = ("lite0", "lite2", "inception", "native", "look", "custom")
     bounds = (-1, 1)
+    endings = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
     crisp = True
     canvas = "pixels"
     task = "unconditional-image-generation"

@@ -28,6 +28,7 @@ class PointSpace(Space):
 
     kind = "points"
     noun = "points"
+    endings = (".json",)
     extractors = ("coordinates", "look")
     canvas = "scatter"
     dimensions: int

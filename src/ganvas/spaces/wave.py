@@ -54,6 +54,7 @@ class WaveSpace(Space):
     noun = "sounds"
     bounds = (-1, 1)
     suffix = ".wav"
+    endings = (".wav", ".wave")
     media_type = "audio/wav"
     element = "audio"
     change = "audio-to-audio"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ganvas.lazy import lazily
 
 if TYPE_CHECKING:
-    from ganvas.upscaling.files import jobs, others_in_words, upscale_files
+    from ganvas.upscaling.files import upscale_files
     from ganvas.upscaling.photo_files import Writer, check_holds, photo_of, read_photo
     from ganvas.upscaling.upscaler import DEFAULT, Upscaler, check_size, upscale
 

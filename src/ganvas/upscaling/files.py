@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from ganvas.data.bicubic import resized
-from ganvas.data.containers import Folder
-from ganvas.errors import DataError, GanvasError, UsageError, near_miss
+from ganvas.errors import DataError, GanvasError, UsageError
+from ganvas.model import Job
 from ganvas.progress_bar import bar
-from ganvas.text import counted, listed, natural, shown
 from ganvas.upscaling.before_after import Comparison, write_comparison
 from ganvas.upscaling.film import Film, film_of
 from ganvas.upscaling.photo_files import ENDINGS, LARGEST_WHOLE, MOVING, Photo, Writer, read_photo
@@ -23,14 +22,6 @@ from ganvas.upscaling.upscaler import Upscaler, check_size
 
 SHOWN = 768
 """Side, in pixels of the result, of the piece of each picture that the page shows."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One picture to enlarge."""
-
-    source: Path
-    target: Path
 
 
 @dataclass(frozen=True)
@@ -49,41 +40,6 @@ class Outcome:
     def to_json(self) -> dict[str, Any]:
         speed = self.width * self.height / 1e6 / self.seconds if self.seconds else 0.0
         return asdict(self) | {"megapixels_per_second": round(speed, 3)}
-
-
-@dataclass(frozen=True)
-class Found:
-    """What there is to enlarge, and the names of the files in folders that are no pictures by their endings."""
-
-    jobs: list[Job]
-    passed_over: list[str]
-
-
-def jobs(sources: Sequence[str | Path], out: str | Path, *, overwrite: bool = False) -> Found:
-    """What is to be written where: a file to `out` itself where that ends like a picture, all else into the folder
-    `out`, by the source's stem and ending (.png where it is no ending that can be written), sub-folders kept.
-
-    Raises UsageError where there is no such source, no picture, two for one result, or a result exists.
-    """
-    out = Path(out)
-    paths = [Path(source).expanduser() for source in sources]
-    for path in paths:
-        if not path.exists():
-            beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-            close = near_miss(path.name, beside)
-            raise UsageError(f"there is no {shown(str(path))}{close if close.startswith('; did') else ''}")
-    single = len(paths) == 1 and paths[0].is_file() and out.suffix != "" and not out.is_dir()
-    if single:
-        if out.suffix.lower() not in ENDINGS:
-            raise UsageError(f"--out {out}: pictures are written as {', '.join(ENDINGS)}, or into a folder")
-        found, passed_over = [Job(paths[0], out)], []
-    else:
-        if out.is_file() or out.suffix.lower() in ENDINGS:
-            raise UsageError(f"--out {out}: several pictures need a folder to be written into")
-        passed_over = list[str]()
-        found = [job for path in paths for job in _of(path, out, passed_over)]
-    _check(found, overwrite)
-    return Found(found, passed_over)
 
 
 def upscale_files(
@@ -184,44 +140,6 @@ class _Piece:
         height, width = self.pixels.shape[:2]
         large = (height * self.scale, width * self.scale)
         return Comparison(name, (height, width), large, before, np.concatenate(self._after))
-
-
-def _of(path: Path, out: Path, passed_over: list[str]) -> Iterator[Job]:
-    if path.is_file():
-        yield Job(path, out / _named(path.name))
-        return
-    container = Folder(path)
-    inside = out.resolve()
-    names = [name for name in container.names() if not (path / name).resolve().is_relative_to(inside)]
-    others = [name for name in container.others if not (path / name).resolve().is_relative_to(inside)]
-    if not names:
-        told = f"; {others_in_words(others)}" if others else ""
-        raise UsageError(f"{shown(str(path))} holds no images to enlarge{told}")
-    passed_over += others
-    for name in sorted(names, key=natural):
-        yield Job(path / name, out / _named(name))
-
-
-def others_in_words(names: Sequence[str]) -> str:
-    return f"{counted(len(names), 'file')} passed over, no pictures by their names: {listed(map(shown, names))}"
-
-
-def _named(name: str) -> str:
-    path = Path(name)
-    return str(path if path.suffix.lower() in ENDINGS else path.with_suffix(".png"))
-
-
-def _check(found: Sequence[Job], overwrite: bool) -> None:
-    seen: dict[Path, Path] = {}
-    for job in found:
-        if job.target in seen:
-            raise UsageError(f"{seen[job.target]} and {job.source} would both become {job.target}")
-        seen[job.target] = job.source
-        if job.target.exists():
-            if job.target.resolve() == job.source.resolve():
-                raise UsageError(f"{job.target} would replace its own original; choose another --out")
-            if not overwrite:
-                raise UsageError(f"{job.target} exists; add --overwrite to replace it, or choose another --out")
 
 
 def _style(upscaler: Upscaler) -> str:
