@@ -282,7 +282,7 @@ def test_large_arrays_are_unpacked_piece_by_piece(
 @pytest.mark.parametrize(
     ("splits", "says"),
     [
-        ({"x_train": np.zeros((4, 2)), "x_test": np.zeros((4, 3))}, "points must be floats of shape (N, D)"),
+        ({"x_train": np.zeros((4, 2)), "x_test": np.zeros((4, 3))}, "its arrays hold points of 2 and of 3 coordinates"),
         ({"x_train": np.zeros((4, 2)), "x_test": np.zeros(4)}, "points must be floats of shape (N, D)"),
         ({"x_train": np.zeros((0, 2)), "x_test": np.zeros(4)}, "points must be floats of shape (N, D)"),
         ({"x_train": GRAY, "x_test": np.zeros((4, 2), np.uint8)}, "images have the shape (N, H, W)"),

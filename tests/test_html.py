@@ -55,7 +55,7 @@ def strings(tree: ast.Module) -> list[ast.Constant]:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_no_string_of_a_module_is_html(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert not [(node.lineno, node.value) for node in strings(tree) if TAG.search(node.value)]
+    assert not [(node.lineno, node.value) for node in strings(tree) if TAG.search(node.value.replace("(?P<", "("))]
     if path.name != "html.py":
         assert "Markup(" not in path.read_text(encoding="utf-8")  # what is harmless is said in one place
 

@@ -72,7 +72,7 @@ def test_it_is_exported_and_served(run: Path, tmp_path: Path) -> None:
     from ganvas.web.http.app import application
 
     model = ganvas.load(run, recipe=RECIPE)
-    with client(application(model, name="solids", recipe="VoxelGAN")) as asked:
+    with client(application(model, name="solids", recipe="VoxelGAN"), base_url="http://127.0.0.1") as asked:
         answer = asked.post("/v1/samples", json={"n": 2, "seed": 3, "format": "json"}).json()
         about = asked.get("/v1/model").json()
     assert about["space"]["kind"] == "voxels"

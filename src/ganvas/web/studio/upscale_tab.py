@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ganvas.data.bicubic import resized
-from ganvas.errors import DataError, UsageError
+from ganvas.errors import DataError, RunError, UsageError
 from ganvas.model import load
 from ganvas.options import Range
 from ganvas.upscaling import DEFAULT, Upscaler, read_photo
@@ -102,7 +102,10 @@ def _upscaler(desk: Desk, network: Any, run: Any, times: int, share: float) -> U
         return Upscaler(load(DEFAULT), scale=times, style=share)
     with desk.models.use(run) as model:
         scale = min([times, *(each.scale for each in model.given.values())])
-        return Upscaler(model, scale=scale, style=share if len(model.weights) > 1 else None)
+        upscaler = Upscaler.of(model, scale=scale, style=share if len(model.weights) > 1 else None)
+        if upscaler is None:
+            raise RunError(f"{run} does not enlarge photos; take the network that comes with Ganvas")
+        return upscaler
 
 
 def _picture(pixels: np.ndarray) -> Image.Image:
