@@ -32,7 +32,7 @@ test-long: setup
 bench: setup
 	$(BIN)/python -m benchmarks.throughput
 	$(BIN)/python -m benchmarks.startup
-	$(BIN)/python -m benchmarks.waiting
+	$(BIN)/python -m benchmarks.threads
 
 bench-demo: demo
 	$(BIN)/python -m benchmarks.demo runs/demo

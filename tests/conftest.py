@@ -1,5 +1,4 @@
 import os
-import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +8,6 @@ import pytest
 # Workers of pytest-xdist share the cores. Said before anything imports PyTorch, and to the processes that tests start.
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
-
-import ganvas  # noqa: F401  # as early, so that threads wait as they do in use
-
-assert "torch" not in sys.modules, "PyTorch is loaded before Ganvas can choose how its threads wait"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

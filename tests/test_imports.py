@@ -16,7 +16,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "ganvas"
 
 LAYERS = """
 text
-errors lazy version locks waiting
+errors lazy version locks threads
 options files progress_bar user_file html schema
 settings spaces optimizers penalties augment
 data features inputs

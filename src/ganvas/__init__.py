@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ganvas import waiting
 from ganvas.lazy import lazily
 from ganvas.version import __version__
 
@@ -27,6 +26,5 @@ if TYPE_CHECKING:
     from ganvas.training import Verdict, Watcher
     from ganvas.upscaling import upscale
 
-waiting.install()
 __getattr__, __dir__ = lazily(__name__, __file__)
 __all__ = [*__dir__(), "__version__"]

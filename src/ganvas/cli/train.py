@@ -3,15 +3,19 @@ the recipe that was named, read from its constructor."""
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganvas import recipes
+from ganvas import recipes, threads
 from ganvas.cli.hints import how_to_resume, how_to_use
 from ganvas.cli.parsing import Parser, add_options, first_plain, own_options
-from ganvas.errors import UsageError, near_miss
+from ganvas.errors import GanvasError, UsageError, near_miss
 from ganvas.options import Option, flag_of, read_options
+from ganvas.progress_bar import say
 from ganvas.settings import GENERAL, Settings
 from ganvas.text import command, quoted
 
@@ -27,6 +31,10 @@ EXAMPLES = """examples:
   ganvas train --resume runs/photos --minutes 60"""
 
 
+MOST_THREADS = 4096
+"""That a run may ask for."""
+
+
 def run(words: list[str]) -> int:
     place = first_plain(words, _alone)
     named = None if place is None else words[place]
@@ -34,6 +42,10 @@ def run(words: list[str]) -> int:
     if named is not None and not recipes.is_path(named) and named not in recipes.names():
         raise UsageError(f"there is no recipe {quoted(named)}{near_miss(named, recipes.names())}")
     helping = "-h" in words or "--help" in words
+    chosen_threads, quiet = threads.Choice({}), "--quiet" in words
+    if not helping and "--dry-run" not in words:
+        tell: Callable[[str], None] = lambda line: say(line, not quiet)  # noqa: E731
+        chosen_threads = threads.settle(os.environ, _threads_of(words) if resuming else None, tell)
     # Help without a recipe shows what all recipes share, and needs no torch.
     recipe = None if resuming or (helping and named is None) else recipes.find(named or recipes.DEFAULT)
     options = [] if recipe is None else own_options(recipe)
@@ -59,7 +71,6 @@ def run(words: list[str]) -> int:
     from ganvas import api
     from ganvas.run import check_out
 
-    quiet = parsed["quiet"]
     if recipe is None:
         durations = {key: value for key, value in chosen.items() if key in api.DURATIONS}
         extra = [key for key in chosen if key not in durations]
@@ -93,8 +104,9 @@ def run(words: list[str]) -> int:
         job = api.prepare(named, data, chosen, preset=parsed["preset"], start=parsed["start"])
     training = job.training
     first = training.processes.first
-    for line in (*job.messages, *job.plan) if first and not quiet else ():
-        print(line)
+    for line in (*job.messages, *job.plan, chosen_threads.said) if first and not quiet else ():
+        if line:
+            print(line)
     if parsed["dry_run"]:
         return 0
     sys.stdout.flush()
@@ -104,6 +116,19 @@ def run(words: list[str]) -> int:
         left_alone = not training.watchers  # a run that was finished already, with its report
         _say_how_it_ended(run, training, left_alone, named, told)
     return 130 if training.outcome == "interrupted" else 0
+
+
+def _threads_of(words: list[str]) -> int | None:
+    """The number of threads of the run that goes on; None where it does not say, and where it cannot be read, which is
+    told later."""
+    from ganvas.run import read_config
+
+    place = next((at for at, word in enumerate(words) if word.partition("=")[0] == "--resume"), len(words))
+    run = ([*words[place : place + 1]] or [""])[0].partition("=")[2] or next(iter(words[place + 1 : place + 2]), "")
+    with suppress(GanvasError):
+        told = read_config(Path(run)).get("hardware", {}).get("threads")
+        return int(told) if str(told).isdecimal() and 0 < int(told) <= MOST_THREADS else None
+    return None
 
 
 def _say_how_it_ended(run: Path, training: Training, left_alone: bool, named: str | None, told: bool) -> None:

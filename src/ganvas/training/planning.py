@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from ganvas import waiting
 from ganvas.data.dataset import Data, describe
 from ganvas.errors import installed
 from ganvas.options import read_options
@@ -43,8 +42,6 @@ def plan(training: Training, data: Data, name: str, arguments: Mapping[str, Any]
         )
     lines.append(f"length: {_length(training)}")
     lines.append(f"hardware: {hardware.describe(training.device)}, {training.precision}")
-    if training.device.type == "cpu" and waiting.said:
-        lines.append(f"note: {waiting.said}")
     averaging = f"half-life {settings.ema:g} {data.space.noun}" if settings.ema else "off"
     lines.append(f"averaged weights: {averaging}; seed {settings.seed}")
     if not installed("tensorboard"):
@@ -56,6 +53,7 @@ def environment(training: Training) -> dict[str, str]:
     """The hardware and versions that a run was made with, for `config.json` and the report."""
     return {
         "device": hardware.describe(training.device),
+        **({"threads": str(torch.get_num_threads())} if training.device.type == "cpu" else {}),
         "precision": training.precision,
         "processes": str(training.processes.world),
         "ganvas": __version__,

@@ -1,10 +1,11 @@
-"""What it gives that threads wait asleep beside other work: steps a second of r3gan on digits, by turns.
+"""What it gives to choose a training's threads by what else the machine does: steps a second of r3gan on digits.
 
-    python -m benchmarks.waiting [--seconds 12] [--rounds 3] [--only busy]     (part of `make bench`; about 8 minutes)
+    python -m benchmarks.threads [--seconds 12] [--rounds 3] [--only busy]     (part of `make bench`; about 10 minutes)
 
 Beside nothing, one busy process, one of lower priority that also fills the memory's bus, and two busy processes for
-each core, three sides take turns, each in a process of its own: as PyTorch has it, with threads that always sleep, and
-as Ganvas chooses when it starts. Medians, and the ratio to the first side. Nothing is asserted.
+each core, four sides take turns, each in a process of its own: as PyTorch has it, with threads that sleep while they
+wait, with one thread, and as Ganvas chooses when it starts. Medians, of the ratio to the first side in the same round
+too. Nothing is asserted: times are the machine's.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from ganvas.waiting import MARK, SETTINGS
+from ganvas.threads import MARK, NUMBER, SETTINGS
 
 WARM_UP = 2
 SPIN = "while True: pass"
@@ -42,10 +43,11 @@ BESIDE = {
     "filled": "one that fills the memory's bus, at low priority",
     "crowded": f"{2 * CORES} busy processes",
 }
-SIDES = {
-    "as PyTorch has it": ("import torch, ganvas", {}),
-    "asleep": ("import torch, ganvas", {"OMP_WAIT_POLICY": "passive"}),
-    "as Ganvas chooses": ("import ganvas", {}),
+SIDES: dict[str, tuple[str, dict[str, str]]] = {
+    "as PyTorch has it": ("", {}),
+    "asleep": ("", {"OMP_WAIT_POLICY": "passive"}),
+    "one thread": ("", {NUMBER: "1"}),
+    "as Ganvas chooses": ("from ganvas import threads; threads.settle(os.environ)", {}),
 }
 TARGETS = {"quiet": 0.97, "busy": 1.6, "filled": 1.6, "crowded": 3.0}
 
@@ -92,9 +94,9 @@ def rate(seconds: float) -> float:
 
 def measured(side: str, seconds: float) -> float:
     """The same in a new process."""
-    imports, own = SIDES[side]
-    environment = {k: v for k, v in os.environ.items() if k not in (*SETTINGS, MARK)} | own
-    code = f"{imports}; from benchmarks.waiting import rate; print(rate({seconds}))"
+    chosen, own = SIDES[side]
+    environment = {k: v for k, v in os.environ.items() if k not in (NUMBER, *SETTINGS, MARK)} | own
+    code = f"import os; {chosen or 'pass'}; from benchmarks.threads import rate; print(rate({seconds}))"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     return float(done.stdout.split()[-1])
 
@@ -111,16 +113,15 @@ def main() -> None:
             continue
         rates: dict[str, list[float]] = {side: [] for side in SIDES}
         with beside(programs):
-            for _ in range(arguments.rounds):
-                for side in SIDES:
+            for turn in range(arguments.rounds):
+                for side in list(SIDES)[:: -1 if turn % 2 else 1]:
                     rates[side].append(measured(side, arguments.seconds))
-        first = statistics.median(rates["as PyTorch has it"])
         print(f"\nbeside {BESIDE[place]}")
         for side, each in rates.items():
             target = f"   target >= {TARGETS[place]}" if side == "as Ganvas chooses" else ""
-            middle = statistics.median(each)
+            ratio = statistics.median(one / first for one, first in zip(each, rates["as PyTorch has it"], strict=True))
             told = ", ".join(f"{one:.2f}" for one in each)
-            print(f"  {side:<20}{middle:7.2f}  {middle / first:5.2f}x  ({told}){target}", flush=True)
+            print(f"  {side:<20}{statistics.median(each):7.2f}  {ratio:5.2f}x  ({told}){target}", flush=True)
 
 
 if __name__ == "__main__":

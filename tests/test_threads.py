@@ -7,9 +7,9 @@ import subprocess
 import sys
 
 import pytest
+from ganvas.waiting import MARK, SETTINGS, Moment, choice, others, settle
 
 from ganvas import waiting
-from ganvas.waiting import MARK, SETTINGS, Moment, choice, others, settle
 
 CLEAN = {name: value for name, value in os.environ.items() if name not in (*SETTINGS, MARK, "OMP_NUM_THREADS")}
 
