@@ -33,6 +33,9 @@ choose anew."""
 WINDOW = 0.2
 """Seconds of the machine's work that are looked at, at least."""
 
+SECOND_WINDOW = 1.0
+"""The same behind the measurement, so that work of a moment decides nothing."""
+
 BUSY, BUSY_SHARE = 0.3, 0.03
 """Cores that other work keeps busy beyond which the machine is not quiet: so many, or this share of them all."""
 
@@ -124,14 +127,14 @@ def core_count() -> int:
 _began = moment()
 
 
-def taken_by_others() -> float | None:
-    """Cores that other work has kept busy since this module was loaded; waits until that is long enough ago to tell.
-    None where the system does not tell."""
-    if _began is None:
+def taken_by_others(since: Moment | None, window: float = WINDOW) -> float | None:
+    """Cores that other work has kept busy since then; waits until that is so many seconds ago. None where the system
+    does not tell."""
+    if since is None:
         return None
-    time.sleep(max(0.0, WINDOW - (time.monotonic() - _began.seconds)))
+    time.sleep(max(0.0, window - (time.monotonic() - since.seconds)))
     now = moment()
-    return None if now is None else others(_began, now)
+    return None if now is None else others(since, now)
 
 
 def settle(
@@ -149,7 +152,7 @@ def settle(
     if "torch" in sys.modules or cores == 1 or Path("/dev/nvidiactl").exists():
         return Choice({})
     number = min(kept or cores, cores)
-    made = choose(cores, number, taken_by_others(), quota(), fixed=kept is not None, tell=tell)
+    made = choose(cores, number, taken_by_others(_began), quota(), fixed=kept is not None, tell=tell)
     if made.settings:
         environment.update(made.settings, **{MARK: " ".join(made.settings)})
     return made
@@ -166,10 +169,11 @@ def choose(
 ) -> Choice:
     """number: threads to begin with. busy: cores that other work takes, None where that is unknown. limit: cores' worth
     of time that there is. fixed: whether the number must stay."""
-    if limit is not None and limit < cores:
+    limited = limit is not None and limit < cores
+    if limit is not None and limited:
         why = f"there is time for {limit:.3g} of {cores} cores here"
         fewer = max(1, int(limit))
-    elif busy is not None and busy > max(BUSY, BUSY_SHARE * cores):
+    elif busy is not None and _is_busy(busy, cores):
         why = f"other work keeps {busy:.1f} of {cores} cores busy"
         fewer = max(1, cores - max(1, round(busy)))
     else:
@@ -183,10 +187,16 @@ def choose(
     first, best = (number, False), max(rates, key=rates.__getitem__)
     if rates[best] < WORTH * rates[first]:
         best = first
+    elif best != first and not limited and not _is_busy(taken_by_others(moment(), SECOND_WINDOW), cores):
+        best, why = first, f"other work kept {busy:.1f} of {cores} cores busy for a moment only"
     settings = {NUMBER: str(best[0])} if best[0] != cores else {}
     told = f"{best[0]} of {cores}" + (", which sleep while they wait" if best[1] else "")
     gain = f"measured {rates[best] / rates[first]:.1f} times as quick" if best != first else "nothing else was quicker"
     return Choice(settings | (_ASLEEP if best[1] else {}), f"threads: {told}, as {why} ({gain}); {NUMBER} overrules")
+
+
+def _is_busy(busy: float | None, cores: int) -> bool:
+    return busy is not None and busy > max(BUSY, BUSY_SHARE * cores)
 
 
 def probed(numbers: list[int], settings: Mapping[str, str], seconds: float = 0.6) -> dict[int, float]:
