@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 
 import ganvas
+from ganvas.inputs import Given
 from ganvas.spaces import FREE, ImageSpace, WaveSpace
 from test_cli import ganvas as command
 from test_cli import refused
@@ -42,7 +44,10 @@ def pixels(path: Path) -> np.ndarray:
 
 def test_a_file_becomes_what_the_model_makes_of_it(run: Path, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "made.png"
-    assert command("translate", run, photos / "a.png", "--out", out, "--seed", 3, "--mood", "wild", *OWN) == 0
+    assert (
+        command("translate", run, photos / "a.png", "--out", out, "--seed", 3, "--mood", "wild", "--own-size", *OWN)
+        == 0
+    )
     model = ganvas.load(run, recipe=TRANSLATOR)
     wanted = model.space.to_uint8(model.transform((photos / "a.png").read_bytes(), seed=3, mood="wild"))[0]
     np.testing.assert_array_equal(pixels(out), wanted)
@@ -55,7 +60,13 @@ def test_a_folder_becomes_a_folder_and_others_are_told(run: Path, photos: Path, 
     assert "1 file passed over, no images by their names: notes.txt" in said.err
     assert "2 in the folder" in said.out
     assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.*")) == ["a.png", "more/b.jpg"]
-    assert pixels(out / "a.png").shape == (20, 24, 3) and pixels(out / "more" / "b.jpg").shape == (16, 16, 3)
+    # At the scale of the training, which was on 12 x 12 pixels.
+    assert pixels(out / "a.png").shape == (12, 14, 3) and pixels(out / "more" / "b.jpg").shape == (12, 12, 3)
+    model = ganvas.load(run, recipe=TRANSLATOR)
+    with Image.open(photos / "a.png") as photo:
+        small = np.asarray(photo.resize((14, 12), Image.Resampling.BICUBIC))
+    wanted = model.space.to_uint8(model.transform(small, seed=1))[0].astype(int)
+    assert np.abs(pixels(out / "a.png") - wanted).max() <= 3  # Pillow rounds in between
     before = (out / "a.png").read_bytes()
     assert "exists; add --overwrite" in refused(capsys, "translate", run, photos, "--out", out, *OWN)
     assert command("translate", run, photos, "--out", out, "--seed", 1, "--overwrite", "--quiet", *OWN) == 0
@@ -98,9 +109,6 @@ def test_what_else_can_be_given_is_told_and_checked(run: Path, photos: Path, tmp
 
 
 def test_what_is_read_and_written_follows_from_the_spaces() -> None:
-    from dataclasses import replace
-
-    from ganvas.inputs import Given
     from ganvas.model import kinds_of
 
     model = translator_model(FREE)
@@ -119,12 +127,16 @@ def test_a_sound_becomes_a_sound(tmp_path: Path) -> None:
     class Louder:
         """What `translate_files` asks of a model."""
 
-        given = {"sound": None}
-        space = WaveSpace(8000, 64)
+        given = {"sound": Given(WaveSpace(8000, FREE))}
+        space, any_size = WaveSpace(8000, 64), True
 
         @staticmethod
-        def transform(content: bytes, **more: object) -> torch.Tensor:
-            return 2 * space.read(content)
+        def parsed(name: str, content: bytes) -> torch.Tensor:
+            return Louder.given[name].parse(content)
+
+        @staticmethod
+        def transform(sound: torch.Tensor, **more: object) -> torch.Tensor:
+            return 2 * sound
 
     quiet = torch.full((1, 1, 64), 0.25)
     (tmp_path / "quiet.wav").write_bytes(space.file(quiet))

@@ -376,7 +376,7 @@ def _tensor(value: Any) -> Tensor | None:
     import torch
 
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-        return torch.from_numpy(np.ascontiguousarray(value))
+        return torch.from_numpy(np.require(value, requirements=("C", "W")))  # Pillow's arrays are read-only
     return value if isinstance(value, torch.Tensor) else None
 
 

@@ -17,7 +17,7 @@ EXAMPLES = """examples:
   ganvas translate runs/cyclegan-emoji photos/ --out translated/ --seed 1
   ganvas translate runs/pix2pix-facades --help                    tells what else can be given to this run"""
 
-_ALONE = ("--overwrite", "--json", "--quiet")
+_ALONE = ("--overwrite", "--own-size", "--json", "--quiet")
 
 
 def run(words: list[str]) -> int:
@@ -47,7 +47,13 @@ def run(words: list[str]) -> int:
         print(f"note: {others_in_words(found.passed_over, kinds)}", file=sys.stderr)
     made = []
     for outcome in translate_files(
-        found.jobs, model, seed=seed, truncation=truncation, given=given, progress=not parsed.quiet
+        found.jobs,
+        model,
+        seed=seed,
+        truncation=truncation,
+        given=given,
+        own_size=parsed.own_size,
+        progress=not parsed.quiet,
     ):
         made.append(outcome)
         if outcome.error:
@@ -77,6 +83,11 @@ def _parser(inputs: Mapping[str, Input]) -> Parser:
     parser.add_argument("--out", metavar="PATH", help="a file such as translated.png, or a folder")
     parser.add_argument("--seed", metavar="S", help="of what is drawn, the same for all files (default: a new one)")
     parser.add_argument("--truncation", metavar="T", help="0 to 1: nearer to the average (default: 1, as drawn)")
+    parser.add_argument(
+        "--own-size",
+        action="store_true",
+        help="leave pictures as large as they are (default: as in training, the shorter side)",
+    )
     parser.add_argument("--recipe", metavar="FILE:CLASS", help="the file of a recipe of your own, which will be run")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     parser.add_argument("--json", action="store_true", help="for scripts")

@@ -47,14 +47,17 @@ def translate_files(
     seed: int | None = None,
     truncation: float | None = None,
     given: Mapping[str, Any] | None = None,
+    own_size: bool = False,
     progress: bool = True,
 ) -> Iterator[Translated]:
     """Makes the files one after the other, each of the same seed. Of several, one that fails is told by its outcome,
     and the others go on; a single one raises DataError.
 
-    given: values of the other inputs by name, as `Model.transform` takes them. Raises UsageError for these, before
-    anything is made.
+    given: values of the other inputs by name, as `Model.transform` takes them. own_size: whether what is given keeps
+    its size; by default it is brought to the scale of the training, where the model takes any. Raises UsageError for
+    what is wrong with these, before anything is made.
     """
+    first = next(iter(model.given))
     check_truncation(truncation)
     values: dict[str, Any] = {name: model.parsed(name, value) for name, value in (given or {}).items()}
     seed = int.from_bytes(os.urandom(4), "little") if seed is None else seed
@@ -63,7 +66,10 @@ def translate_files(
             show(job.source.name, number, len(found))
             try:
                 began = time.perf_counter()
-                made = model.transform(_content(job), seed=seed, truncation=truncation, **values)
+                sample = model.parsed(first, _content(job))
+                if not own_size and model.any_size and model.given[first].scale == 1:
+                    sample = model.given[first].space.brought(sample, model.space)
+                made = model.transform(sample, seed=seed, truncation=truncation, **values)
                 if job.target.suffix.lower() == model.space.suffix:
                     write_atomically(job.target, model.space.file(made))
                 else:

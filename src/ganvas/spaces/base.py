@@ -227,6 +227,11 @@ class Space(ABC):
         DataError where it cannot be."""
         raise DataError(f"{self.noun} are not played")
 
+    def brought(self, sample: Tensor, like: Space) -> Tensor:
+        """A sample (1, ...) of this space, which leaves its size open, at the scale of samples of the other one; as it
+        is where nothing of the kind is known."""
+        return sample
+
     def size_of_file(self, content: bytes, most: int) -> int:
         """How much there is in a file that somebody gives, from its header alone: pixels, or whatever the samples are
         made of, where files have any number of them. Raises DataError for more than `most`, and for what is no such

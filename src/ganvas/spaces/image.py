@@ -195,6 +195,19 @@ class ImageSpace(Space):
         pixels = np.asarray(picture).reshape(1, *wanted, self.channels)
         return self.decode(pixels)
 
+    def brought(self, sample: Tensor, like: Space) -> Tensor:
+        """So that its shorter side is as long as theirs."""
+        import torch
+
+        if not isinstance(like, ImageSpace) or FREE in like.shape:
+            return sample
+        height, width = sample.shape[2:]
+        share = min(like.height, like.width) / min(height, width)
+        size = [max(1, round(side * share)) for side in (height, width)]
+        if size == [height, width]:
+            return sample
+        return torch.nn.functional.interpolate(sample, size, mode="bicubic", antialias=True).clamp_(-1, 1)
+
     def size_of(self, height: int, width: int) -> tuple[int, int]:
         """The size that an image of this one is brought to: its own along every side that the space leaves open."""
         return (height if self.height == FREE else self.height), (width if self.width == FREE else self.width)
