@@ -99,6 +99,7 @@ def test_what_else_can_be_given_is_told_and_checked(run: Path, photos: Path, tmp
         (a,): "say where to write",
         out: "say what to translate",
         (a, a.with_name("c.png"), *out): "there is no ",
+        ("~nobody-here/a.png", *out): "there is no ~nobody-here/a.png",
         (a, *out, "--truncation", "2"): "--truncation must be 0 to 1",
     }.items():
         assert told in refused(capsys, "translate", run, *words, *OWN), words

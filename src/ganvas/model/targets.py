@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ganvas.data.containers import IMAGES, Folder
 from ganvas.errors import UsageError, near_miss
+from ganvas.files import at_home
 from ganvas.text import counted, listed, natural, shown
 
 
@@ -49,7 +50,7 @@ def jobs(sources: Sequence[str | Path], out: str | Path, *, kinds: Kinds = PHOTO
     Raises UsageError where there is no such source, nothing in it, two for one result, or a result exists.
     """
     out = Path(out)
-    paths = [Path(source).expanduser() for source in sources]
+    paths = [at_home(source) for source in sources]
     for path in paths:
         if not path.exists():
             beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
