@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import re
 import shutil
 import wave
@@ -18,7 +19,7 @@ from ganvas.cli import main
 from ganvas.data.waves import WaveReader
 from ganvas.errors import DataError
 from ganvas.report import last_clips, write_report
-from ganvas.run import read_config, timeline
+from ganvas.run import only_trainer, read_config, timeline
 from ganvas.spaces import ImageSpace, WaveSpace
 
 SPACE = WaveSpace(8000, 64)
@@ -73,6 +74,28 @@ def test_what_lies_there_is_decoded_anew_and_left_out_where_it_cannot_be(run: Pa
     finally:
         first.write_bytes(kept[0])
         second.write_bytes(kept[1])
+
+
+def test_only_files_of_the_run_are_played_and_few(run: Path, tmp_path: Path) -> None:
+    again = shutil.copytree(run, tmp_path / "run")
+    (_, first), (_, second), *_ = [each for each in timeline.played(again) if each[0] == 6]
+    sound = first.read_bytes()
+    for number in range(9, 30):
+        timeline.played_path(again, 6, number, ".wav").write_bytes(sound)
+    assert len(last_clips(again, read_config(again))) == 8
+    first.unlink()
+    os.mkfifo(first)  # for which a reader waits for ever
+    second.unlink()
+    second.symlink_to(timeline.played(run)[0][1])  # out of the run
+    assert len(last_clips(again, read_config(again))) == 6
+
+
+def test_what_a_kill_left_of_a_sound_is_removed(run: Path, tmp_path: Path) -> None:
+    again = shutil.copytree(run, tmp_path / "run")
+    left = again / timeline.FOLDER / ".step-00000006-1.wav.x1y2.tmp"
+    left.write_bytes(b"half")
+    with only_trainer(again):
+        assert not left.exists()
 
 
 def test_what_was_undone_is_no_longer_played(run: Path, tmp_path: Path) -> None:

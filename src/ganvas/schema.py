@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ganvas.text import shown
+from ganvas.text import cut, shown
 
 Schema = Callable[[Any, str], None]
 
@@ -142,5 +142,4 @@ def _told(value: Any) -> str:
         return "an object" if isinstance(value, dict) else f"a list of {len(value):,}"
     if isinstance(value, int) and abs(value) > MOST * MOST:
         return "a huge number"  # which Python may refuse to write in figures
-    text = repr(value)
-    return shown(text if len(text) <= 80 else text[:79] + "…")
+    return cut(shown(repr(value)), 80)

@@ -81,5 +81,18 @@ def help_of(option: Option) -> str:
     return option.explained.replace("%", "%%")
 
 
+def add_address(parser: Parser, port: int) -> None:
+    """Where a server listens, and by what it may be called."""
+    parser.add_argument("--host", metavar="H", default="127.0.0.1", help="the address (default: this machine only)")
+    parser.add_argument("--port", metavar="P", default=str(port), help=f"0 takes a free one (default: {port})")
+    parser.add_argument(
+        "--allow-host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a host name by which it may be asked for, as behind a reverse proxy; can be given again",
+    )
+
+
 def number_of(flag: str, text: str, kind: type) -> Any:
     return Option(flag.lstrip("-"), kind, None).check(text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganvas.cli.parsing import Parser, number_of
+from ganvas.cli.parsing import Parser, add_address, number_of
 from ganvas.errors import UsageError, needed
 from ganvas.options import Option, Range
 
@@ -32,16 +32,8 @@ def run(words: list[str]) -> int:
         epilog=EXAMPLES,
     )
     parser.add_argument("run", metavar="RUN", nargs="?", help="a run folder, or zoo:photo-x4")
-    parser.add_argument("--host", metavar="H", default="127.0.0.1", help="the address (default: this machine only)")
-    parser.add_argument("--port", metavar="P", default="8000", help="0 takes a free one (default: 8000)")
+    add_address(parser, 8000)
     parser.add_argument("--token-file", metavar="F", help="its first line is the bearer token that every request needs")
-    parser.add_argument(
-        "--allow-host",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="a host name by which it may be asked for, as behind a reverse proxy; can be given again",
-    )
     parser.add_argument("--recipe", metavar="FILE:CLASS", help="the file of a recipe of your own, which will be run")
     parser.add_argument(
         "--upscaler",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganvas.cli.parsing import Parser, number_of
+from ganvas.cli.parsing import Parser, add_address, number_of
 from ganvas.errors import needed
 from ganvas.options import Option, Range
 
@@ -21,16 +21,8 @@ def run(words: list[str]) -> int:
         epilog=EXAMPLES,
     )
     parser.add_argument("--runs", metavar="FOLDER", default="runs", help="the folder of runs (default: runs)")
-    parser.add_argument("--host", metavar="H", default="127.0.0.1", help="the address (default: this machine only)")
-    parser.add_argument("--port", metavar="P", default="7860", help="0 takes a free one (default: 7860)")
+    add_address(parser, 7860)
     parser.add_argument("--token-file", metavar="F", help="its first line is the token that visitors are asked for")
-    parser.add_argument(
-        "--allow-host",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="a host name by which it may be asked for, as behind a reverse proxy; can be given again",
-    )
     parser.add_argument("--upload", metavar="N", help="bytes of an uploaded file at most (default: 2147483648)")
     parsed = parser.parse_strictly(words)
     upload = Option("upload", int, None, range=Range(1024, 2**40)).check(parsed.upload) if parsed.upload else None

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,10 +32,6 @@ EXAMPLES = """examples:
   ganvas train --resume runs/photos --minutes 60"""
 
 
-MOST_THREADS = 4096
-"""That a run may ask for."""
-
-
 def run(words: list[str]) -> int:
     place = first_plain(words, _alone)
     named = None if place is None else words[place]
@@ -44,8 +41,8 @@ def run(words: list[str]) -> int:
     helping = "-h" in words or "--help" in words
     chosen_threads, quiet = threads.Choice({}), "--quiet" in words
     if not helping and "--dry-run" not in words:
-        tell: Callable[[str], None] = lambda line: say(line, not quiet)  # noqa: E731
-        chosen_threads = threads.settle(os.environ, _threads_of(words) if resuming else None, tell)
+        kept = _threads_of(words) if resuming else None
+        chosen_threads = threads.settle(os.environ, kept, partial(say, wanted=not quiet))
     # Help without a recipe shows what all recipes share, and needs no torch.
     recipe = None if resuming or (helping and named is None) else recipes.find(named or recipes.DEFAULT)
     options = [] if recipe is None else own_options(recipe)
@@ -123,11 +120,11 @@ def _threads_of(words: list[str]) -> int | None:
     told later."""
     from ganvas.run import read_config
 
-    place = next((at for at, word in enumerate(words) if word.partition("=")[0] == "--resume"), len(words))
-    run = ([*words[place : place + 1]] or [""])[0].partition("=")[2] or next(iter(words[place + 1 : place + 2]), "")
+    named = (each for each in pairwise([*words, ""]) if each[0].partition("=")[0] == "--resume")
+    run = next((word.partition("=")[2] or behind for word, behind in named), "")
     with suppress(GanvasError):
-        told = read_config(Path(run)).get("hardware", {}).get("threads")
-        return int(told) if str(told).isdecimal() and 0 < int(told) <= MOST_THREADS else None
+        told = str(read_config(Path(run)).get("hardware", {}).get("threads"))
+        return (int(told) or None) if told.isdecimal() and len(told) < 6 else None
     return None
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from ganvas.cli.given import add_given, given_of_words, inputs_of, joined
 from ganvas.cli.parsing import Parser, number_of
 from ganvas.errors import UsageError
 from ganvas.inputs import Input, given_of
+from ganvas.progress_bar import say
+from ganvas.text import shown
 
 EXAMPLES = """examples:
   ganvas translate runs/pix2pix-facades labels.png --out facade.png
@@ -39,12 +42,11 @@ def run(words: list[str]) -> int:
     from ganvas.model import jobs, kinds_of, load, others_in_words, translate_files
 
     model = load(parsed.run, recipe=parsed.recipe)
-    for note in model.notes:
-        print(f"note: {note}", file=sys.stderr)
     kinds = kinds_of(model)
     found = jobs(parsed.sources, parsed.out, kinds=kinds, overwrite=parsed.overwrite)
-    if found.passed_over:
-        print(f"note: {others_in_words(found.passed_over, kinds)}", file=sys.stderr)
+    others_told = [others_in_words(found.passed_over, kinds)] if found.passed_over else []
+    for note in (*model.notes, *others_told):
+        say(f"note: {note}", not parsed.quiet)
     made = []
     for outcome in translate_files(
         found.jobs,
@@ -59,14 +61,14 @@ def run(words: list[str]) -> int:
         if outcome.error:
             print(f"ganvas: {outcome.error}", file=sys.stderr)
         elif not parsed.json and not parsed.quiet:
-            print(outcome.target)
+            print(shown(outcome.target))
     if parsed.json:
-        print(json.dumps([outcome.to_json() for outcome in made], indent=2))
+        print(json.dumps(list(map(asdict, made)), indent=2))
     failed = sum(bool(outcome.error) for outcome in made)
     if failed:
         print(f"ganvas: {failed} of {len(made)} files could not be translated", file=sys.stderr)
     elif not parsed.json and not parsed.quiet and Path(parsed.out).is_dir():
-        print(f"{len(made):,} in the folder {parsed.out} (step {model.step:,})")
+        print(f"{len(made):,} in the folder {shown(parsed.out)} (step {model.step:,})")
     return 2 if failed else 0
 
 

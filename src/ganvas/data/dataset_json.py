@@ -7,13 +7,13 @@ The folders of such a set only keep folders small. Any other `dataset.json` says
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
 from ganvas.data.decode import Damaged
 from ganvas.errors import DataError
+from ganvas.files import parse_json
 from ganvas.text import counted, shown
 
 _MOST_BYTES = 64 * 2**20
@@ -55,8 +55,8 @@ def _said(where: str, content: bytes | Damaged) -> Mapping[str, Any] | None:
     if isinstance(content, Damaged):
         raise DataError(f"{shown(where)} cannot be read ({content}): repair it, or take it away")
     try:
-        said = json.loads(content)
-    except (ValueError, RecursionError):
+        said = parse_json(content)
+    except ValueError:
         raise DataError(f"{shown(where)} is no JSON: repair it, or take it away") from None
     return said if isinstance(said, Mapping) and "labels" in said else None
 

@@ -66,7 +66,7 @@ def evaluate(
     which is executed. options: how the data are read, such as `size=64`; by default in the form of what the model
     makes.
     Of a model that enlarges photos (a run of srgan or esrgan, or `zoo:photo-x4`), `data` are photos to shrink, enlarge
-    again and compare with: see `enlarged.evaluate_enlarging`, which `low`, `style` and `border` are for.
+    again and compare with: see `super_resolution.evaluate_enlarging`, which `low`, `style` and `border` are for.
 
     Raises UsageError, DataError or RunError, each of one line.
     """

@@ -43,8 +43,8 @@ class Model:
     space: of what it makes. inputs: what `generate` takes, by name, with the names of classes that the data gave.
     step: of its weights. name: as it was opened, a run's folder or `zoo:NAME`. weights: named sets of weights of the
     first network in `recipe.averaged`, {} where there is one set only; style: which of them it has, by its name, or as
-    a number between the first (0) and the second (1). trained_on: the fingerprint of its training data, "" where that
-    is not known.
+    a number between the first (0) and the second (1). notes: what was not as it should be when it was loaded, a line
+    each. trained_on: the fingerprint of its training data, "" where that is not known.
     """
 
     recipe: Recipe

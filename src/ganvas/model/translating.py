@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from ganvas.errors import DataError, GanvasError, UsageError
@@ -25,9 +25,6 @@ class Translated:
     target: str
     seconds: float = 0.0
     error: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def kinds_of(model: Model) -> Kinds:

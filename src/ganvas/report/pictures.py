@@ -13,9 +13,10 @@ from typing import Any
 from PIL import Image
 
 from ganvas.errors import DataError, RunError
+from ganvas.files import read_regular
 from ganvas.inputs import inputs_from_json, names_of
 from ganvas.run import mapping, number, timeline
-from ganvas.spaces import FREE, Space, space_from_config
+from ganvas.spaces import FREE, MOST_PLAYED, Space, space_from_config
 from ganvas.text import plain
 
 _LAST_PICTURE, _ALL_PICTURES = 1_000_000, 2_400_000  # bytes, before base64 makes a third more of them
@@ -95,10 +96,9 @@ def last_clips(run: Path, config: Mapping[str, Any]) -> list[Clip]:
     if space is None or not files:
         return []
     contents = []
-    for step, path in files:
-        if step == files[-1][0]:
-            with suppress(OSError, DataError):
-                contents.append(space.played_again(path.read_bytes()))
+    for path in [path for step, path in files if step == files[-1][0]][:MOST_PLAYED]:
+        with suppress(OSError, DataError):
+            contents.append(space.played_again(read_regular(path, inside=run)))
     return clips(space, contents, _labels(config))
 
 

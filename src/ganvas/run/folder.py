@@ -16,7 +16,7 @@ from ganvas.text import command, quoted
 FORMAT = 1
 LOCK = ".lock"
 """The file in a run whose lock its trainer holds."""
-_WRITTEN = ((".", "config.json"), (".", "metrics.jsonl"), (".", "report.html"), ("samples", "*.png"))
+_WRITTEN = ((".", "config.json"), (".", "metrics.jsonl"), (".", "report.html"), ("samples", "*"))
 """What a trainer writes beside its checkpoints, which have an order of their own: (folder in the run, names)."""
 
 _EXPORTED = "model.safetensors"  # as `ganvas.training` has it, which needs torch

@@ -50,12 +50,11 @@ def played_path(run: Path, step: int, number: int, suffix: str) -> Path:
 def played(run: Path) -> list[tuple[int, Path]]:
     """The steps of which there are files to be played, and these, in order."""
     folder = run / FOLDER
-    found = (
-        [(match, path) for path in folder.iterdir() if (match := _PLAYED.fullmatch(path.name))]
-        if folder.is_dir()
-        else []
-    )
-    return [(int(match[1]), path) for match, path in sorted(found, key=lambda each: (int(each[0][1]), int(each[0][2])))]
+    if not folder.is_dir():
+        return []
+    matches = ((_PLAYED.fullmatch(path.name), path) for path in folder.iterdir())
+    found = sorted((int(match[1]), int(match[2]), path) for match, path in matches if match)
+    return [(step, path) for step, _, path in found]
 
 
 def read(path: Path) -> Image.Image | None:

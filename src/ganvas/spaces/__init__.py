@@ -13,7 +13,7 @@ file too. Nothing here imports torch before a tensor is at hand, so that a run c
 
 from __future__ import annotations
 
-from ganvas.spaces.base import FREE, GAP, Space, kinds, space_from_config, space_to_config
+from ganvas.spaces.base import FREE, GAP, MOST_PLAYED, Space, kinds, space_from_config, space_to_config
 from ganvas.spaces.image import ImageSpace
 from ganvas.spaces.pictures import encoded, save_picture
 from ganvas.spaces.point import PointSpace
@@ -22,6 +22,7 @@ from ganvas.spaces.wave import WaveSpace
 __all__ = [
     "FREE",
     "GAP",
+    "MOST_PLAYED",
     "ImageSpace",
     "PointSpace",
     "Space",

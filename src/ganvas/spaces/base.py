@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 FREE = -1
 """In a shape: any size."""
 
+MOST_PLAYED = 8
+"""Samples that a page plays at most."""
+
 GAP = 1
 """White pixels between two samples of a picture."""
 
@@ -218,8 +221,8 @@ class Space(ABC):
         return encoded(self.show(sample, columns=1))
 
     def played(self, samples: Tensor) -> list[bytes]:
-        """Files of the first few samples, which pages play below their picture: at most 8, of 1 MB together unless one
-        alone is larger. [] for what is only looked at."""
+        """Files of the first few samples, which pages play below their picture: at most `MOST_PLAYED`, of 1 MB
+        together unless one alone is larger. [] for what is only looked at."""
         return []
 
     def played_again(self, content: bytes) -> bytes:

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from ganvas.errors import DataError, UsageError
-from ganvas.spaces.base import FREE, GAP, Space
+from ganvas.spaces.base import FREE, GAP, MOST_PLAYED, Space
 from ganvas.spaces.pictures import sheet
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ MOST_FRAMES = 1 << 26
 """Of a file that is read: 25 minutes at 44.1 kHz."""
 
 _FULL, _WINDOW, _BLOCK = 32768, 0.05, 1 << 18
-_PLAYED, _PLAYED_BYTES = 8, 1 << 20
+_PLAYED_BYTES = 1 << 20
 _CROSSINGS, _ROLLOFF, _BETA, _TABLE = 24, 0.945, 9.0, 1 << 24
 _COLOURS = ((8, 8, 24), (52, 22, 96), (128, 30, 118), (206, 60, 92), (246, 130, 62), (252, 208, 110), (255, 250, 220))
 """From quiet to loud; each is lighter than the one before."""
@@ -172,7 +172,7 @@ class WaveSpace(Space):
 
     def played(self, samples: Tensor) -> list[bytes]:
         size = max(1, 2 * math.prod(samples.shape[1:]))
-        return [self.file(one) for one in samples[: max(1, min(_PLAYED, _PLAYED_BYTES // size))].split(1)]
+        return [self.file(one) for one in samples[: max(1, min(MOST_PLAYED, _PLAYED_BYTES // size))].split(1)]
 
     def played_again(self, content: bytes) -> bytes:
         if len(content) > 2 * _PLAYED_BYTES + 2 * math.prod(map(abs, self.shape)):

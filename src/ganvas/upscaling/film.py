@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ganvas.data.decode import MAX_PIXELS, quiet
+from ganvas.data.decode import MAX_BYTES, MAX_PIXELS, quiet
+from ganvas.files import read_regular
 
 _FORMATS = ("GIF", "PNG", "WEBP")
 _USUAL = 100  # milliseconds of a frame that says nothing
@@ -36,7 +37,7 @@ def film_of(path: Path) -> Film | None:
     """The film that a file holds; None for one picture, and for what cannot be read to its end or is too long."""
     times, alpha = [], False
     try:
-        content = path.read_bytes()
+        content = read_regular(path, MAX_BYTES)
         for frame, milliseconds in _read(content):
             times.append(milliseconds)
             alpha = alpha or bool((np.asarray(frame)[:, :, 3] < 255).any())
