@@ -29,7 +29,7 @@ from ganvas.data.tables import CHANGED, ENDINGS, OF, Table, placed, read_table, 
 from ganvas.errors import DataError
 from ganvas.files import read_regular
 from ganvas.options import Parsed, Range, Size2D
-from ganvas.spaces import AttributeSpace, ImageSpace
+from ganvas.spaces import AttributeSpace, ImageSpace, Space
 from ganvas.text import counted, listed, shown
 
 if TYPE_CHECKING:
@@ -134,8 +134,8 @@ class AttributedReader(Reader):
     def items(self, entry: Entry, places: np.ndarray) -> Items:
         return AttributedItems(entry, places, ("image", "attributes", "wanted"))
 
-    def twins(self, source: Source, space: ImageSpace) -> Iterator[Twin]:
-        assert isinstance(source, Files)
+    def twins(self, source: Source, space: Space) -> Iterator[Twin]:
+        assert isinstance(source, Files) and isinstance(space, ImageSpace)
         table = self._table(source)
         place_of = placed(table, source.names())
         attributes, _ = self._attributes(table, list(_items(table, place_of, source).values()))

@@ -36,7 +36,7 @@ from ganvas.errors import DataError, UsageError
 from ganvas.files import at_home
 from ganvas.options import Option, Parsed, read_options
 from ganvas.progress_bar import steps
-from ganvas.spaces import ImageSpace, Space
+from ganvas.spaces import Space
 from ganvas.text import shown
 
 
@@ -200,9 +200,9 @@ class Reader:
         `ganvas.testing` plays a recipe on. Raises UsageError where the kind has none."""
         raise UsageError(f"{cls.__name__} has no example to try a recipe on: give data of your own")
 
-    def twins(self, source: Source, space: ImageSpace) -> Iterator[Twin]:
-        """Items of the source whose right answer is known, beside those that it is trained on; none here. Raises
-        DataError."""
+    def twins(self, source: Source, space: Space) -> Iterator[Twin]:
+        """Items of the source whose right answer is known, beside those that it is trained on, in the form of the
+        space; none here. Raises DataError."""
         return iter(())
 
     def notes(self, entry: Entry) -> list[str]:
