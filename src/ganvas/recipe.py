@@ -194,6 +194,11 @@ class Recipe(nn.Module):
     """Samples in the data's space, of what `inputs` declares by keyword; the same inputs give the same samples. By
     default what the first network of `averaged` makes of them."""
 
+    def applied(self, **inputs: Tensor) -> Tensor:
+        """What `Model.transform` makes of something given: by default what `generate` does. A recipe that goes over it
+        several times, as for pictures larger than those of its training, says so here."""
+        return self.generate(**inputs)
+
     @final
     def given(self) -> dict[str, Given]:
         """The inputs that must be given, by name: none where samples need nothing but noise and classes."""

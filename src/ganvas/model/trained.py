@@ -227,7 +227,7 @@ class Model:
         sizes = next(iter(shapes))
         tileable = all(each.reach is not None for each in given.values()) and len(shapes) == 1
         if not tileable or max(sizes, default=0) <= TILE:
-            made: Tensor = self.recipe.generate(**inputs).float().cpu()
+            made: Tensor = self.recipe.applied(**inputs).float().cpu()
             tick()
             return made
         first = next(iter(given.values()))
@@ -235,7 +235,7 @@ class Model:
 
         def make(window: tuple[slice, ...]) -> Tensor:
             part = {k: v[(slice(None), slice(None), *window)] if k in given else v for k, v in inputs.items()}
-            return self.recipe.generate(**part).float().cpu()
+            return self.recipe.applied(**part).float().cpu()
 
         pieces = strips(sizes, make, scale=first.scale, tile=multiple_of(first, TILE), margin=margin, tick=tick)
         return torch.cat(list(pieces), dim=2)

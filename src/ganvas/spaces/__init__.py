@@ -2,6 +2,7 @@
 
 base        `Space`, what every kind answers, and the kinds by name
 image       pictures
+mask        where a picture is to be made anew
 point       points in the plane, and vectors of any length
 wave        sounds
 pictures    sheets of pixels, and files of them
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from ganvas.spaces.base import FREE, GAP, MOST_PLAYED, Space, kinds, space_from_config, space_to_config
 from ganvas.spaces.image import ImageSpace
+from ganvas.spaces.mask import MaskSpace, widened
 from ganvas.spaces.pictures import encoded, save_picture
 from ganvas.spaces.point import PointSpace
 from ganvas.spaces.wave import WaveSpace
@@ -24,6 +26,7 @@ __all__ = [
     "GAP",
     "MOST_PLAYED",
     "ImageSpace",
+    "MaskSpace",
     "PointSpace",
     "Space",
     "WaveSpace",
@@ -32,4 +35,5 @@ __all__ = [
     "save_picture",
     "space_from_config",
     "space_to_config",
+    "widened",
 ]
