@@ -23,6 +23,9 @@ class MaskSpace(ImageSpace):
 
     kind = "masks"
     noun = "masks"
+    canvas = None
+    task = None
+    change = None
     channels: int = 1
     height: int = FREE
     width: int = FREE
