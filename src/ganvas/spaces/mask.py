@@ -23,9 +23,9 @@ class MaskSpace(ImageSpace):
 
     kind = "masks"
     noun = "masks"
-    canvas = None
-    task = None
-    change = None
+    canvas = None  # type: ignore[assignment]
+    task = None  # type: ignore[assignment]
+    change = None  # type: ignore[assignment]
     channels: int = 1
     height: int = FREE
     width: int = FREE
