@@ -346,7 +346,8 @@ class Given(Input):
     scale: the output is this many times as high and wide. reach: how many of its own pixels away an output pixel can
     see, so that a large one can be made in tiles that overlap by that much (what normalisations see of the whole is
     held: `Recipe.for_pieces_of`); None where it must be seen whole. multiple: tiles must begin at multiples of this
-    many pixels.
+    many pixels. any_scale: the recipe itself sees to what is of another scale than its training was on, which otherwise
+    is brought to that first.
     """
 
     kind: ClassVar[str] = "given"
@@ -355,6 +356,7 @@ class Given(Input):
     scale: int = 1
     reach: int | None = None
     multiple: int = 1
+    any_scale: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -394,7 +396,8 @@ class Given(Input):
         from ganvas.spaces import space_to_config
 
         told = {"kind": self.kind, "shape": list(self.shape), "space": space_to_config(self.space), "scale": self.scale}
-        return told | ({} if self.reach is None else {"reach": self.reach, "multiple": self.multiple})
+        told |= {} if self.reach is None else {"reach": self.reach, "multiple": self.multiple}
+        return told | ({"any_scale": True} if self.any_scale else {})
 
 
 def label(classes: int) -> dict[str, Input]:
@@ -451,7 +454,7 @@ def _given(told: Mapping[str, Any]) -> Given:
     whole = (int(told["scale"]), None if reach is None else int(reach), int(told.get("multiple", 1)))
     if min(whole[0], whole[2]) < 1 or (whole[1] or 0) < 0:
         raise ValueError(f"scale, reach and multiple of {whole}")
-    return Given(space_from_config(told["space"]), *whole)
+    return Given(space_from_config(told["space"]), *whole, any_scale=bool(told.get("any_scale", False)))
 
 
 def _category(told: Mapping[str, Any]) -> Category:

@@ -195,6 +195,11 @@ class Recipe(nn.Module):
     """Samples in the data's space, of what `inputs` declares by keyword; the same inputs give the same samples. By
     default what the first network of `averaged` makes of them."""
 
+    def applied(self, **inputs: Tensor) -> Tensor:
+        """What `Model.transform` makes of something given: by default what `generate` does. A recipe that goes over it
+        several times, as for pictures larger than those of its training, says so here."""
+        return self.generate(**inputs)
+
     def for_pieces_of(self, inputs: Mapping[str, Tensor]) -> Recipe:
         """The recipe whose `generate` makes pieces of one large sample, so that they fit together. inputs: of that
         sample, (1, ...) each, what is given made small. By default it shares all weights, and holds the statistics that

@@ -10,6 +10,7 @@ from dataclasses import replace
 from ganvas.data.attributes import Attributed
 from ganvas.data.batch import Batch
 from ganvas.data.images import Images
+from ganvas.data.masked import Masked
 from ganvas.data.pairs import Pairs
 from ganvas.data.photos import Photos
 from ganvas.data.points import Points
@@ -17,7 +18,7 @@ from ganvas.data.unpaired import Unpaired
 from ganvas.data.waves import Waves
 from ganvas.options import Option
 
-BUILT_IN: tuple[type[Batch], ...] = (Waves, Images, Points, Photos, Pairs, Unpaired, Attributed)
+BUILT_IN: tuple[type[Batch], ...] = (Waves, Images, Points, Photos, Pairs, Unpaired, Masked, Attributed)
 """All kinds, in the order in which they are tried on a source that nobody says the kind of."""
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Attributed",
     "Batch",
     "Images",
+    "Masked",
     "Pairs",
     "Photos",
     "Points",

@@ -257,7 +257,7 @@ class Model:
 
     @staticmethod
     def _generated(recipe: Recipe, inputs: Mapping[str, Tensor]) -> Tensor:
-        made: Tensor = recipe.generate(**{name: each.to(recipe.device) for name, each in inputs.items()})
+        made: Tensor = recipe.applied(**{name: each.to(recipe.device) for name, each in inputs.items()})
         return made.float().cpu()
 
     # -- weights --------------------------------------------------------------------------------------------------

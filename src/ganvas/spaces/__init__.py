@@ -2,6 +2,7 @@
 
 base        `Space`, what every kind answers, and the kinds by name
 image       pictures
+mask        where a picture is to be made anew
 point       points in the plane, and vectors of any length
 wave        sounds
 attributes  named properties of samples, one number each
@@ -17,6 +18,7 @@ from __future__ import annotations
 from ganvas.spaces.attributes import AttributeSpace
 from ganvas.spaces.base import FREE, GAP, MOST_PLAYED, Space, kinds, space_from_config, space_to_config
 from ganvas.spaces.image import ImageSpace
+from ganvas.spaces.mask import MaskSpace, widened
 from ganvas.spaces.pictures import encoded, save_picture
 from ganvas.spaces.point import PointSpace
 from ganvas.spaces.wave import WaveSpace
@@ -27,6 +29,7 @@ __all__ = [
     "MOST_PLAYED",
     "AttributeSpace",
     "ImageSpace",
+    "MaskSpace",
     "PointSpace",
     "Space",
     "WaveSpace",
@@ -35,4 +38,5 @@ __all__ = [
     "save_picture",
     "space_from_config",
     "space_to_config",
+    "widened",
 ]
