@@ -194,6 +194,10 @@ class Recipe(nn.Module):
     """Samples in the data's space, of what `inputs` declares by keyword; the same inputs give the same samples. By
     default what the first network of `averaged` makes of them."""
 
+    encode: Callable[[Tensor], dict[str, Tensor]] | None = None
+    """Optional: of samples (B, *shape), values by name of some or all of the inputs that would make them. Inversion
+    begins there too."""
+
     @final
     def given(self) -> dict[str, Given]:
         """The inputs that must be given, by name: none where samples need nothing but noise and classes."""
