@@ -238,8 +238,8 @@ class Recipe(nn.Module):
 
     @final
     def conditions(self, data: Data, n: int) -> dict[str, Tensor]:
-        """What must be given for `n` samples for show, from held-out items of the data; {} where nothing must."""
-        wanted = self.given()
+        """What is given for `n` samples for show, from held-out items of the data; {} where nothing must be given."""
+        wanted = self.inputs() if self.given() else {}
         return {name: each for name, each in data.given(n, self.device).items() if name in wanted} if wanted else {}
 
     @final
