@@ -43,11 +43,13 @@ MOST_CLASSES = 10_000_000
 class Input(ABC):
     """One input of `generate`. Its tensors are (n, *shape), the values of one sample below the first dimension.
 
-    kind: its name in JSON. file: whether people give it as a file, and not as text.
+    kind: its name in JSON. file: whether people give it as a file, and not as text. smooth: whether values that are
+    near to one another give samples that are, so that a search can go downhill.
     """
 
     kind: ClassVar[str]
     file: ClassVar[bool] = False
+    smooth: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -66,6 +68,10 @@ class Input(ABC):
 
     def truncated(self, values: Tensor, share: float) -> Tensor:
         """Values that lie at `share` (0 to 1) of their way from the mean of what is drawn; as they are by default."""
+        return values
+
+    def nearest(self, values: Tensor) -> Tensor:
+        """(n, *shape): of what is drawn, the nearest to these values; as they are by default."""
         return values
 
     @abstractmethod
@@ -103,6 +109,7 @@ class Normal(Input):
     """
 
     kind: ClassVar[str] = "normal"
+    smooth: ClassVar[bool] = True
     size: tuple[int, ...]
     sphere: bool = False
 
@@ -114,9 +121,18 @@ class Normal(Input):
         import torch
 
         values = torch.empty(n, *self.size, device=device).normal_()
-        if not self.sphere:
-            return values
-        return values * (values.square().flatten(1).mean(1).add(1e-8).rsqrt().reshape(n, *(1 for _ in self.size)))
+        return self.nearest(values) if self.sphere else values
+
+    def nearest(self, values: Tensor) -> Tensor:
+        """On the sphere; without one, not farther from the mean than nearly all draws: their lengths have a standard
+        deviation of at most 1 around the root of how many numbers there are."""
+        square = values.square().flatten(1).mean(1)
+        if self.sphere:
+            share = square.add(1e-8).rsqrt()
+        else:
+            count = math.prod(self.size)
+            share = ((math.sqrt(count) + 3) / (square * count).sqrt().clamp(min=1e-8)).clamp(max=1)
+        return values * share.reshape(-1, *(1 for _ in self.size))
 
     def truncated(self, values: Tensor, share: float) -> Tensor:
         """On the straight line to the mean, which is 0 (the truncation trick: Karras et al. 2019, appendix B)."""
@@ -138,6 +154,7 @@ class Uniform(Input):
     """Numbers that are evenly distributed between `low` and `high`."""
 
     kind: ClassVar[str] = "uniform"
+    smooth: ClassVar[bool] = True
     size: tuple[int, ...]
     low: float = -1.0
     high: float = 1.0
@@ -155,6 +172,9 @@ class Uniform(Input):
         import torch
 
         return (self.high - self.low) * torch.rand(n, *self.size, device=device) + self.low
+
+    def nearest(self, values: Tensor) -> Tensor:
+        return values.clamp(self.low, self.high)
 
     def parse(self, value: Any) -> Tensor:
         """Numbers: with commas between them in text, a list in JSON, a tensor (*shape) or (k, *shape)."""

@@ -207,6 +207,10 @@ class Recipe(nn.Module):
         """
         return held(self, lambda own: own.generate(**inputs))
 
+    encode: Callable[[Tensor], dict[str, Tensor]] | None = None
+    """Optional: of samples (B, *shape), values by name of some or all of the inputs that would make them. Inversion
+    begins there too."""
+
     @final
     def given(self) -> dict[str, Given]:
         """The inputs that must be given, by name: none where samples need nothing but noise and classes."""
