@@ -66,6 +66,10 @@ class Input(ABC):
         """(n, *shape) from the global random state. first: how many samples were drawn before these. Raises UsageError
         where it can only be given."""
 
+    def example(self, n: int, device: torch.device) -> Tensor:
+        """(n, *shape) from the global random state: what an export is tried with. By default what is drawn."""
+        return self.draw(n, device)
+
     def truncated(self, values: Tensor, share: float) -> Tensor:
         """Values that lie at `share` (0 to 1) of their way from the mean of what is drawn; as they are by default."""
         return values
@@ -222,6 +226,12 @@ class Number(Input):
 
         return torch.full((n,), float(self.default), device=device)
 
+    def example(self, n: int, device: torch.device) -> Tensor:
+        """Numbers of the whole range, since one that never differs would show nothing."""
+        import torch
+
+        return self.low + (self.high - self.low) * torch.rand(n, device=device)
+
     def parse(self, value: Any) -> Tensor:
         """A number, as text too; k of them as a list or a tensor (k,)."""
         values = _numbers(value, ())
@@ -261,6 +271,17 @@ class Attributes(Input):
         import torch
 
         return torch.full((n, *self.shape), STAYS, device=device)
+
+    def example(self, n: int, device: torch.device) -> Tensor:
+        """Every third stays, and the others are of their whole range."""
+        import torch
+
+        places = torch.arange(n * len(self.attributes)).reshape(n, -1) % 3 == 0
+        columns = [each.low + (each.high - each.low) * torch.rand(n) for each in self.attributes]
+        values = [
+            column.round() if each.choices else column for column, each in zip(columns, self.attributes, strict=True)
+        ]
+        return torch.stack(values, 1).masked_fill(places, STAYS).to(device)
 
     def parse(self, value: Any) -> Tensor:
         """A mapping such as `{"smile": 1, "hair": "pink"}`, text such as `smile=1,hair=pink`, or k of these in a list;
