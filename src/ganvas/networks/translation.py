@@ -27,6 +27,9 @@ class Translator(nn.Module):
     residual: what it makes is added to the source, beginning with nothing: it starts as the identity. Needs as many
     channels in the source as in what is made. fold: 2 has all blocks work on 2x2 pixels as one place, at a third of the
     cost, with one layer at full size behind them that also sees the source.
+
+    reach: how many pixels away an output pixel can see, but for what its normalisations see. multiple: pieces of a
+    picture must begin at multiples of so many pixels.
     """
 
     def __init__(
@@ -37,6 +40,12 @@ class Translator(nn.Module):
             raise ValueError(f"what is added to {source} channels must have as many, not {channels}")
         self.residual, self.fold = residual, fold
         self.levels = max(1, min(DEEPEST, int(math.log2(max(2, min(size) // (4 * fold))))))
+        deep = 2**self.levels
+        self.multiple = fold * deep
+        # In places of the first level: of the first and the last convolution 3; of the four in the middle one of theirs
+        # each; of each level eight of its own: two blocks of two, mixing, and three of halving and interpolation. One
+        # more each for unfolding and its interpolation.
+        self.reach = fold * (3 + 4 * deep + 8 * (deep - 1)) + 2 * (fold - 1)
         self.widths = widths = [width * min(4, 2**level) for level in range(self.levels + 1)]
         self.head = nn.Conv2d(source * fold**2, widths[0], 3, padding=1)
         self.down = nn.ModuleList(_Block(before) for before in widths[:-1])
@@ -86,8 +95,7 @@ class Translator(nn.Module):
     def _padded(self, source: Tensor) -> Tensor:
         """The source with sides that all levels divide."""
         height, width = source.shape[2:]
-        step = self.fold * 2**self.levels
-        return functional.pad(source, (0, -width % step, 0, -height % step), mode="replicate")
+        return functional.pad(source, (0, -width % self.multiple, 0, -height % self.multiple), mode="replicate")
 
 
 class _Block(nn.Module):
