@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 
 import torch
@@ -13,6 +14,12 @@ from ganvas.features.lite import Lite
 
 DEPTHS = slice(0, 4)
 """The maps of a half to a sixteenth of the pictures' size."""
+
+
+def exactly(device: torch.device) -> AbstractContextManager[object]:
+    """Inside, nothing is cast to bf16."""
+    known = torch.amp.is_autocast_available(device.type)  # `meta` knows no autocast
+    return torch.autocast(device.type, enabled=False) if known else nullcontext()
 
 
 class Encoder(nn.Module):
@@ -28,8 +35,10 @@ class Encoder(nn.Module):
     def forward(self, images: Tensor) -> list[Tensor]:
         lacking = [-side % 32 for side in images.shape[2:]]
         padded = functional.pad(images, (0, lacking[1], 0, lacking[0]), mode="replicate")
-        maps = self.extractor.maps_of(self.extractor.scaled((padded + 1) * 127.5))[DEPTHS]
-        return [each.float() / UNIT for each in maps]
+        # In float32: in bf16 the rounding of a map's mean would be taken for its deviation where a channel sees little.
+        with exactly(images.device):
+            maps = self.extractor.maps_of(self.extractor.scaled((padded.float() + 1) * 127.5))[DEPTHS]
+        return [each / UNIT for each in maps]
 
 
 UNIT = 8.0
