@@ -3,6 +3,7 @@
     {"latent": Normal((100,)), "label": Category(10)}             a conditional GAN
     {"source": Given(ImageSpace(3, 64, 64))}                      image translation
     {"latent": Normal((62,)), "category": Category(10), "codes": Uniform((2,))}
+    {"source": Given(...), "change": Attributes((Attribute("smile"),)), "strength": Number(0, 2, default=1)}
 
 Drawing, truncation, flags of the command line, the server's schema, the studio's fields and the inputs of exported
 files follow from the declaration. Nothing looks at argument names or at what was drawn. Importing this needs no torch,
@@ -19,6 +20,7 @@ from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ganvas.attributes import STAYS, Attribute, attributes_from_json, attributes_to_json, numbers_of
 from ganvas.errors import DataError, RunError, UsageError, near_miss
 from ganvas.text import counted, listed, shown
 
@@ -77,6 +79,11 @@ class Input(ABC):
     def admits(self) -> str:
         """What people can give, in words for a help text; "" where it is only ever drawn."""
         return ""
+
+    @property
+    def unless_given(self) -> str:
+        """What is taken where nothing is given, in words for a help text; "" where it must be given."""
+        return "drawn"
 
     def schema(self) -> dict[str, Any]:
         """The JSON schema of its value in a request."""
@@ -151,17 +158,7 @@ class Uniform(Input):
 
     def parse(self, value: Any) -> Tensor:
         """Numbers: with commas between them in text, a list in JSON, a tensor (*shape) or (k, *shape)."""
-        import torch
-
-        try:
-            words = [float(word) for word in value.split(",")] if isinstance(value, str) else value
-            values = torch.as_tensor(words, dtype=torch.float64)
-        except (TypeError, ValueError, RuntimeError, OverflowError):
-            values = torch.tensor(math.nan)
-        if values.numel() == self.count and values.dim() <= 1:
-            values = values.reshape(1, *self.size)
-        elif tuple(values.shape[1:]) != self.size:
-            values = torch.tensor(math.nan)
+        values = _numbers(value, self.size)
         if not bool(((values >= self.low) & (values <= self.high)).all()):
             raise UsageError(f"must be {self.admits()}, not {_told(value)}")
         return values.float()
@@ -183,6 +180,99 @@ class Uniform(Input):
 
 
 @dataclass(frozen=True)
+class Number(Input):
+    """A number from `low` to `high` that is never drawn: it is `default` where nobody gives it."""
+
+    kind: ClassVar[str] = "number"
+    low: float
+    high: float
+    default: float
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return ()
+
+    @property
+    def unless_given(self) -> str:
+        return f"{self.default:g}"
+
+    def draw(self, n: int, device: torch.device, first: int = 0) -> Tensor:
+        """The default, n times."""
+        import torch
+
+        return torch.full((n,), float(self.default), device=device)
+
+    def parse(self, value: Any) -> Tensor:
+        """A number, as text too; k of them as a list or a tensor (k,)."""
+        values = _numbers(value, ())
+        if not bool(((values >= self.low) & (values <= self.high)).all()):
+            raise UsageError(f"must be {self.admits()}, not {_told(value)}")
+        return values.float()
+
+    def admits(self) -> str:
+        return f"a number from {self.low:g} to {self.high:g}"
+
+    def schema(self) -> dict[str, Any]:
+        told = {"type": "number", "minimum": self.low, "maximum": self.high, "default": self.default}
+        return told | {"description": f"{self.admits()}; by default {self.unless_given}"}
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "shape": [], "low": self.low, "high": self.high, "default": self.default}
+
+
+@dataclass(frozen=True)
+class Attributes(Input):
+    """Named properties that a sample is to have, one number each; NaN where one is to stay as it is, which is how they
+    are drawn."""
+
+    kind: ClassVar[str] = "attributes"
+    attributes: tuple[Attribute, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.attributes),)
+
+    @property
+    def unless_given(self) -> str:
+        return "what is not named stays as it is"
+
+    def draw(self, n: int, device: torch.device, first: int = 0) -> Tensor:
+        """NaN: nothing changes."""
+        import torch
+
+        return torch.full((n, *self.shape), STAYS, device=device)
+
+    def parse(self, value: Any) -> Tensor:
+        """A mapping such as `{"smile": 1, "hair": "pink"}`, text such as `smile=1,hair=pink`, or k of these in a list;
+        a tensor (K,) or (k, K) of numbers, with NaN for what stays."""
+        import torch
+
+        values = _tensor(value)
+        if values is None:
+            some = value if isinstance(value, (list, tuple)) and value else [value]
+            return torch.tensor([numbers_of(self.attributes, each) for each in some], dtype=torch.float32)
+        values = _checked(values.float(), self)
+        for column, each in zip(values.cpu().unbind(1), self.attributes, strict=True):
+            for number in column.tolist():
+                each.check(number)
+        return values
+
+    def admits(self) -> str:
+        return f"name=value with commas between them: {self._told()}"
+
+    def schema(self) -> dict[str, Any]:
+        of_each = {each.name: each.schema() for each in self.attributes}
+        told = {"type": ["object", "string"], "properties": of_each, "additionalProperties": False}
+        return told | {"description": f"attributes to change: {self._told()}; {self.unless_given}"}
+
+    def _told(self) -> str:
+        return listed((f"{shown(each.name)} ({each.admits()})" for each in self.attributes), 40)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "shape": list(self.shape), "attributes": attributes_to_json(self.attributes)}
+
+
+@dataclass(frozen=True)
 class Category(Input):
     """One of `count` classes, int64 without further dimensions; when drawn, each in turn.
 
@@ -201,6 +291,10 @@ class Category(Input):
     def choices(self) -> tuple[str, ...]:
         """Its names, or its numbers where it has none."""
         return self.names or tuple(str(number) for number in range(self.count))
+
+    @property
+    def unless_given(self) -> str:
+        return "all in turn"
 
     def draw(self, n: int, device: torch.device, first: int = 0) -> Tensor:
         """Every class in turn, so that any n samples are as balanced as n allows."""
@@ -250,8 +344,9 @@ class Given(Input):
     """Something of a space, which must be given: a picture to change, a caption.
 
     scale: the output is this many times as high and wide. reach: how many of its own pixels away an output pixel can
-    see, so that a large one can be made in tiles that overlap by that much; None where it must be seen whole.
-    multiple: tiles must begin at multiples of this many pixels.
+    see, so that a large one can be made in tiles that overlap by that much (what normalisations see of the whole is
+    held: `Recipe.for_pieces_of`); None where it must be seen whole. multiple: tiles must begin at multiples of this
+    many pixels.
     """
 
     kind: ClassVar[str] = "given"
@@ -264,6 +359,10 @@ class Given(Input):
     @property
     def shape(self) -> tuple[int, ...]:
         return self.space.shape
+
+    @property
+    def unless_given(self) -> str:
+        return ""
 
     def draw(self, n: int, device: torch.device, first: int = 0) -> Tensor:
         raise UsageError(f"must be given: {self.space}")
@@ -362,9 +461,18 @@ def _category(told: Mapping[str, Any]) -> Category:
     return Category(count, names)
 
 
+def _number(told: Mapping[str, Any]) -> Number:
+    low, high, default = (float(told[name]) for name in ("low", "high", "default"))
+    if not (math.isfinite(high - low) and low <= default <= high):
+        raise ValueError(f"a number from {low} to {high}, by default {default}")
+    return Number(low, high, default)
+
+
 _FROM_JSON = {
     "normal": lambda told: Normal(tuple(map(int, told["shape"])), bool(told.get("sphere", False))),
     "uniform": lambda told: Uniform(tuple(map(int, told["shape"])), float(told["low"]), float(told["high"])),
+    "number": _number,
+    "attributes": lambda told: Attributes(attributes_from_json(told["attributes"])),
     "class": _category,
     "given": _given,
 }
@@ -378,6 +486,20 @@ def _tensor(value: Any) -> Tensor | None:
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         return torch.from_numpy(np.require(value, requirements=("C", "W")))  # Pillow's arrays are read-only
     return value if isinstance(value, torch.Tensor) else None
+
+
+def _numbers(value: Any, size: tuple[int, ...]) -> Tensor:
+    """(k, *size) float64 of text with commas, of lists or of a tensor; NaN where it is nothing of the kind."""
+    import torch
+
+    try:
+        words = [float(word) for word in value.split(",")] if isinstance(value, str) else value
+        values = torch.as_tensor(words, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        return torch.tensor(math.nan)
+    if values.numel() == math.prod(size) and values.dim() <= 1:
+        return values.reshape(1, *size)
+    return values if values.dim() and len(values) and tuple(values.shape[1:]) == size else torch.tensor(math.nan)
 
 
 def _fits(shape: Iterable[int], wanted: tuple[int, ...]) -> bool:
