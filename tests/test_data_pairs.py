@@ -16,7 +16,7 @@ from ganvas.data.batches import Images, Pairs, Unpaired
 from ganvas.data.dataset import Data
 from ganvas.data.opening import open_data
 from ganvas.errors import DataError, UsageError
-from ganvas.spaces import by_majority
+from ganvas.spaces import FREE, ImageSpace, by_majority
 from test_cli import TINY, ganvas, refused
 
 
@@ -205,6 +205,14 @@ def test_a_pixel_becomes_what_most_of_its_area_was() -> None:
     assert np.asarray(made).tolist() == [[[255, 0, 0], [0, 0, 255]], [[0, 255, 0], [255, 0, 0]]]
     part = by_majority(Image.fromarray(pixels), (1, 1), (2, 0, 4, 2))
     assert part is not None and np.asarray(part).tolist() == [[5]]
+
+
+def test_a_label_map_that_is_given_is_brought_to_the_scale_as_those_of_the_training_were() -> None:
+    space, like = ImageSpace(3, FREE, FREE), ImageSpace(3, 20, 20)
+    pixels = np.asarray(label_map(0).convert("RGB"))[None]
+    made = space.to_uint8(space.brought(space.decode(pixels), like))[0]
+    as_in_training = by_majority(Image.fromarray(pixels[0]), (20, 20))
+    assert as_in_training is not None and (made == np.asarray(as_in_training)).all()
 
 
 def test_drawings_of_thin_lines_and_photos_are_no_label_maps() -> None:
