@@ -123,6 +123,12 @@ class Reader:
         raise NotImplementedError
 
     @classmethod
+    def recognises(cls, source: Source) -> str:
+        """What a source of this kind looks like, in words that end `it looks like ...`, where that is as good as
+        certain: for whoever has read it as another kind, and could not."""
+        return ""
+
+    @classmethod
     def form_of(cls, space: Space) -> dict[str, Any]:
         """The options with which a source comes in the form of this space, where it can: those of the space that the
         reader has."""
