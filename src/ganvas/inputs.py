@@ -364,8 +364,9 @@ class Given(Input):
     """Something of a space, which must be given: a picture to change, a caption.
 
     scale: the output is this many times as high and wide. reach: how many of its own pixels away an output pixel can
-    see, so that a large one can be made in tiles that overlap by that much; None where it must be seen whole.
-    multiple: tiles must begin at multiples of this many pixels.
+    see, so that a large one can be made in tiles that overlap by that much (what normalisations see of the whole is
+    held: `Recipe.for_pieces_of`); None where it must be seen whole. multiple: tiles must begin at multiples of this
+    many pixels.
     """
 
     kind: ClassVar[str] = "given"

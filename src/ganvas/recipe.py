@@ -23,6 +23,7 @@ from ganvas.data.batches import Batch
 from ganvas.data.dataset import Data
 from ganvas.errors import UsageError, near_miss
 from ganvas.inputs import Category, Given, Input, Normal, given_of
+from ganvas.networks.held import held
 from ganvas.options import argument_names, gathering
 from ganvas.settings import GENERAL, Settings
 from ganvas.text import quoted
@@ -197,6 +198,13 @@ class Recipe(nn.Module):
     encode: Callable[[Tensor], dict[str, Tensor]] | None = None
     """Optional: of samples (B, *shape), values by name of some or all of the inputs that would make them. Inversion
     begins there too."""
+
+    def for_pieces_of(self, inputs: Mapping[str, Tensor]) -> Recipe:
+        """The recipe whose `generate` makes pieces of one large sample, so that they fit together. inputs: of that
+        sample, (1, ...) each, what is given made small. By default it shares all weights, and holds the statistics that
+        its normalisations have of these inputs (`networks/held.py`); where more depends on the whole, a recipe says so.
+        """
+        return held(self, lambda own: own.generate(**inputs))
 
     @final
     def given(self) -> dict[str, Given]:

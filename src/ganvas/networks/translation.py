@@ -25,6 +25,9 @@ class Translator(nn.Module):
     size: of the pictures that it is trained on, by which it is as deep as they allow; others may have any size.
     residual: what it makes is added to the source, beginning with nothing: it starts as the identity. Needs as many
     channels in the source as in what is made.
+
+    reach: how many pixels away an output pixel can see, but for what its normalisations see. multiple: pieces of a
+    picture must begin at multiples of so many pixels.
     """
 
     def __init__(
@@ -35,6 +38,10 @@ class Translator(nn.Module):
             raise ValueError(f"what is added to {source} channels must have as many, not {channels}")
         self.residual = residual
         self.levels = max(1, min(DEEPEST, int(math.log2(max(2, min(size) // 4)))))
+        self.multiple = 2**self.levels
+        # Of the first and the last convolution 3; of the four in the middle one of theirs each; of each level eight of
+        # its own: two blocks of two, mixing, and three of halving and interpolation together.
+        self.reach = 3 + 4 * self.multiple + 8 * (self.multiple - 1)
         widths = [width * min(4, 2**level) for level in range(self.levels + 1)]
         self.head = nn.Conv2d(source, widths[0], 3, padding=1)
         self.down = nn.ModuleList(_Block(before) for before in widths[:-1])
@@ -49,8 +56,8 @@ class Translator(nn.Module):
 
     def forward(self, source: Tensor) -> Tensor:
         height, width = source.shape[2:]
-        step = 2**self.levels
-        hidden = functional.pad(source, (0, -width % step, 0, -height % step), mode="replicate")
+        lacking = (0, -width % self.multiple, 0, -height % self.multiple)
+        hidden = functional.pad(source, lacking, mode="replicate")
         hidden = self.head(hidden.contiguous(memory_format=torch.channels_last))
         skips = []
         for block, halve in zip(self.down, self.halve, strict=True):

@@ -60,7 +60,8 @@ class CycleGAN(Recipe):
             self.register_buffer(f"{name}_seen", torch.zeros((), dtype=torch.long))
 
     def inputs(self) -> dict[str, Input]:
-        return {"source": Given(ImageSpace(self.channels, FREE, FREE))}
+        made = self.to_b
+        return {"source": Given(ImageSpace(self.channels, FREE, FREE), reach=made.reach, multiple=made.multiple)}
 
     def optimizers(self) -> Optimizers:
         generators: list[nn.Module] = [self.to_b, self.to_a]

@@ -53,7 +53,9 @@ class Pix2Pix(Recipe):
         self.discriminator = PatchDiscriminator(channels=source_channels + channels, width=d_width)
 
     def inputs(self) -> dict[str, Input]:
-        return {"source": Given(ImageSpace(self.source_channels, FREE, FREE))}
+        made = self.generator
+        space = ImageSpace(self.source_channels, FREE, FREE)
+        return {"source": Given(space, reach=made.reach, multiple=made.multiple)}
 
     def optimizers(self) -> Optimizers:
         return self.contest.optimizers(discriminator=self.discriminator, generator=self.generator)

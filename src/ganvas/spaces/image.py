@@ -195,22 +195,32 @@ class ImageSpace(Space):
         pixels = np.asarray(picture).reshape(1, *wanted, self.channels)
         return self.decode(pixels)
 
+    def reduced(self, sample: Tensor, most: int) -> Tensor:
+        """The whole picture with fewer pixels."""
+        height, width = sample.shape[2:]
+        share = min(1.0, math.sqrt(most / (height * width)))
+        return _resized(sample, [max(1, int(side * share)) for side in (height, width)])
+
     def brought(self, sample: Tensor, like: Space) -> Tensor:
         """So that its shorter side is as long as theirs."""
-        import torch
-
         if not isinstance(like, ImageSpace) or FREE in like.shape:
             return sample
         height, width = sample.shape[2:]
         share = min(like.height, like.width) / min(height, width)
-        size = [max(1, round(side * share)) for side in (height, width)]
-        if size == [height, width]:
-            return sample
-        return torch.nn.functional.interpolate(sample, size, mode="bicubic", antialias=True).clamp_(-1, 1)
+        return _resized(sample, [max(1, round(side * share)) for side in (height, width)])
 
     def size_of(self, height: int, width: int) -> tuple[int, int]:
         """The size that an image of this one is brought to: its own along every side that the space leaves open."""
         return (height if self.height == FREE else self.height), (width if self.width == FREE else self.width)
+
+
+def _resized(sample: Tensor, size: list[int]) -> Tensor:
+    """(B, C, H, W) with another height and width, by bicubic interpolation with antialiasing."""
+    import torch
+
+    if size == list(sample.shape[2:]):
+        return sample
+    return torch.nn.functional.interpolate(sample, size, mode="bicubic", antialias=True).clamp_(-1, 1)
 
 
 @contextmanager
