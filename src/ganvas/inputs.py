@@ -61,6 +61,11 @@ class Input(ABC):
         """What there is to choose from, in words; () where there is no list of it."""
         return ()
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of what it is made of, of which `parse` takes a mapping; () where it is one thing."""
+        return ()
+
     @abstractmethod
     def draw(self, n: int, device: torch.device, first: int = 0) -> Tensor:
         """(n, *shape) from the global random state. first: how many samples were drawn before these. Raises UsageError
@@ -261,6 +266,10 @@ class Attributes(Input):
     @property
     def shape(self) -> tuple[int, ...]:
         return (len(self.attributes),)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return tuple(each.name for each in self.attributes)
 
     @property
     def unless_given(self) -> str:
