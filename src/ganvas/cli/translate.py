@@ -17,10 +17,10 @@ from ganvas.text import shown
 
 EXAMPLES = """examples:
   ganvas translate runs/pix2pix-facades labels.png --out facade.png
-  ganvas translate runs/cyclegan-emoji photos/ --out translated/ --seed 1
+  ganvas translate runs/cyclegan-emoji photos/ --out translated/ --report compare.html
   ganvas translate runs/pix2pix-facades --help                    tells what else can be given to this run"""
 
-_ALONE = ("--overwrite", "--own-size", "--json", "--quiet")
+_ALONE = ("--overwrite", "--own-size", "--training-size", "--json", "--quiet")
 
 
 def run(words: list[str]) -> int:
@@ -38,6 +38,11 @@ def run(words: list[str]) -> int:
         raise UsageError("say where to write: --out translated.png, or a folder")
     seed = None if parsed.seed is None else number_of("--seed", parsed.seed, int)
     truncation = None if parsed.truncation is None else number_of("--truncation", parsed.truncation, float)
+    if parsed.own_size and parsed.training_size:
+        raise UsageError("--own-size and --training-size exclude one another")
+    report = None if parsed.report is None else Path(parsed.report)
+    if report is not None and report.exists() and not parsed.overwrite:
+        raise UsageError(f"{report} exists; add --overwrite to replace it, or choose another --report")
     given = given_of_words(parsed, others)
     from ganvas.model import jobs, kinds_of, load, others_in_words, translate_files
 
@@ -54,14 +59,16 @@ def run(words: list[str]) -> int:
         seed=seed,
         truncation=truncation,
         given=given,
-        own_size=parsed.own_size,
+        size="own" if parsed.own_size else "training" if parsed.training_size else "photo",
+        report=report,
         progress=not parsed.quiet,
     ):
         made.append(outcome)
         if outcome.error:
             print(f"ganvas: {outcome.error}", file=sys.stderr)
         elif not parsed.json and not parsed.quiet:
-            print(shown(outcome.target))
+            size = f": {outcome.width} x {outcome.height}" if outcome.width else ""
+            print(shown(outcome.target) + size + (f"; note: {outcome.note}" if outcome.note else ""))
     if parsed.json:
         print(json.dumps(list(map(asdict, made)), indent=2))
     failed = sum(bool(outcome.error) for outcome in made)
@@ -69,6 +76,8 @@ def run(words: list[str]) -> int:
         print(f"ganvas: {failed} of {len(made)} files could not be translated", file=sys.stderr)
     elif not parsed.json and not parsed.quiet and Path(parsed.out).is_dir():
         print(f"{len(made):,} in the folder {shown(parsed.out)} (step {model.step:,})")
+    if report is not None and failed < len(made) and not parsed.json and not parsed.quiet:
+        print(f"compare: {shown(str(report))}")
     return 2 if failed else 0
 
 
@@ -77,7 +86,7 @@ def _parser(inputs: Mapping[str, Input]) -> Parser:
         prog="ganvas translate",
         usage="ganvas translate RUN IN... --out PATH [--seed S] [--truncation T] [what else is given]",
         description="Files made into others by a run that is given something: pictures by pix2pix or cyclegan, and\n"
-        "whatever a recipe of your own takes.",
+        "whatever a recipe of your own takes. Of pictures the size, transparency and EXIF are kept.",
         epilog=EXAMPLES,
     )
     parser.add_argument("run", metavar="RUN", nargs="?", help="a run folder, or zoo:NAME")
@@ -88,8 +97,11 @@ def _parser(inputs: Mapping[str, Input]) -> Parser:
     parser.add_argument(
         "--own-size",
         action="store_true",
-        help="leave pictures as large as they are (default: as in training, the shorter side)",
+        help="show pictures to the network as large as they are (default: as in training, by the shorter side, "
+        "and what it makes is brought back to the picture's size, with the picture's own fine detail)",
     )
+    parser.add_argument("--training-size", action="store_true", help="leave results as large as in training")
+    parser.add_argument("--report", metavar="PAGE.html", help="write a page with before and after under a slider")
     parser.add_argument("--recipe", metavar="FILE:CLASS", help="the file of a recipe of your own, which will be run")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     parser.add_argument("--json", action="store_true", help="for scripts")

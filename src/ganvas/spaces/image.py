@@ -203,11 +203,14 @@ class ImageSpace(Space):
 
     def brought(self, sample: Tensor, like: Space) -> Tensor:
         """So that its shorter side is as long as theirs."""
-        if not isinstance(like, ImageSpace) or FREE in like.shape:
-            return sample
         height, width = sample.shape[2:]
-        share = min(like.height, like.width) / min(height, width)
-        return _resized(sample, [max(1, round(side * share)) for side in (height, width)])
+        return _resized(sample, list(self.brought_to((height, width), like)))
+
+    def brought_to(self, sizes: tuple[int, ...], like: Space) -> tuple[int, ...]:
+        if not isinstance(like, ImageSpace) or FREE in like.shape:
+            return sizes
+        share = min(like.height, like.width) / min(sizes)
+        return tuple(max(1, round(side * share)) for side in sizes)
 
     def size_of(self, height: int, width: int) -> tuple[int, int]:
         """The size that an image of this one is brought to: its own along every side that the space leaves open."""

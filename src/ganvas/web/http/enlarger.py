@@ -19,7 +19,8 @@ from PIL import Image
 
 from ganvas.data.decode import Damaged, quiet, reason
 from ganvas.errors import UsageError
-from ganvas.upscaling import Upscaler, Writer, check_holds, check_size, photo_of
+from ganvas.photos import Writer, check_holds, photo_of
+from ganvas.upscaling import Upscaler, check_size
 from ganvas.web.http.uploads import Turn, Uploads
 
 READ = ("PNG", "JPEG", "WEBP")
