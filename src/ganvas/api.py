@@ -15,6 +15,7 @@ from ganvas.data.batches import BUILT_IN
 from ganvas.data.builtin import known_as
 from ganvas.data.dataset import Data
 from ganvas.data.opening import Given, open_data, reopen
+from ganvas.data.preview import preview
 from ganvas.doctor import Healer, Looks
 from ganvas.errors import RunError, UsageError, near_miss
 from ganvas.files import at_home, write_json
@@ -26,10 +27,10 @@ from ganvas.options import checked, read_options
 from ganvas.recipe import Recipe
 from ganvas.recipes import recipe_of
 from ganvas.report import Display, write_report
-from ganvas.run import FORMAT, Recorder, check_out, only_trainer, read_config
+from ganvas.run import FORMAT, Recorder, check_out, only_trainer, read_config, timeline
 from ganvas.schema import Misfit, check
 from ganvas.settings import Settings
-from ganvas.spaces import space_to_config
+from ganvas.spaces import save_picture, space_to_config
 from ganvas.text import quoted
 from ganvas.training import Checkpoints, Training, Watcher, checkpoint, environment, hardware, plan, seed_from
 from ganvas.version import __version__
@@ -232,6 +233,10 @@ def play(job: Job, *, out: Path | None = None, watchers: Sequence[Watcher] = (),
             run / "checkpoints", every=training.settings.checkpoint_every, keep=training.settings.keep, about=about
         )
         config = _config(job)
+        if training.processes.first:
+            shown = preview(training.data)
+            config["data"]["shown"] = {"rows": list(shown.rows), "columns": list(shown.columns)}
+            save_picture(shown.picture, run / timeline.DATA)
         training.watchers = [
             *watchers,
             *([Looks()] if training.settings.looks else []),

@@ -66,6 +66,8 @@ def run(words: list[str]) -> int:
         if parsed.get(option.name) is not None
     }
     from ganvas import api
+    from ganvas.data.preview import preview
+    from ganvas.report import print_rows
     from ganvas.run import check_out
 
     if recipe is None:
@@ -104,6 +106,8 @@ def run(words: list[str]) -> int:
     for line in (*job.messages, *job.plan, chosen_threads.said) if first and not quiet else ():
         if line:
             print(line)
+    if first and not quiet:
+        print_rows(preview(training.data).rows)
     if parsed["dry_run"]:
         return 0
     sys.stdout.flush()

@@ -7,6 +7,7 @@ targets         which files are read, and which is written for each
 photos          photos of any size made into others
 translating     files made into others
 latent          ways through a latent space
+inversion       the inputs that a picture is made of
 zoo             the small networks that ship
 about           what of a run may leave this machine
 """
@@ -20,6 +21,7 @@ from ganvas.lazy import lazily
 if TYPE_CHECKING:
     from ganvas.model.about import shared_config
     from ganvas.model.files import folders_of
+    from ganvas.model.inversion import Inversion
     from ganvas.model.latent import (
         Directions,
         closed_form_directions,

@@ -22,8 +22,8 @@ from ganvas.model.trained import Model
 from ganvas.spaces import FREE
 
 Size = Literal["photo", "training", "own"]
-"""Of a result. photo: seen at the scale of the training, and brought back to the photo's size. training: left at that
-scale. own: seen as large as it is."""
+"""Of a result. photo: seen at the scale of the training, and brought back to the photo's size, but by a model of any
+scale seen as it is. training: left at the scale of the training. own: seen as large as it is."""
 
 WINDOW = 5
 """Pixels, at the scale of the training, of the windows in which photo and result are compared."""
@@ -60,7 +60,8 @@ class PhotoTranslator:
         self.model, self.seed, self.truncation = model, seed, truncation
         self.input, self.given = next(iter(model.given.items()))
         self.others = {name: model.parsed(name, value) for name, value in (given or {}).items()}
-        self.size: Size = "own" if self.given.scale != 1 else size
+        as_it_is = self.given.scale != 1 or (self.given.any_scale and size == "photo")
+        self.size: Size = "own" if as_it_is else size
 
     def shape(self, height: int, width: int, channels: int) -> tuple[int, int, int]:
         """Of the result of a photo of this shape."""
