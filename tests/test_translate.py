@@ -92,6 +92,19 @@ def test_of_several_files_one_that_fails_stops_no_other(run: Path, photos: Path,
     assert "broken.png: not an image" in one and not (tmp_path / "x.png").exists()
 
 
+def test_what_is_there_already_can_be_left_out(run: Path, photos: Path, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "made"
+    assert command("translate", run, photos / "a.png", "--out", out / "a.png", "--seed", 1, *OWN) == 0
+    (out / "a.png").write_bytes(b"as it was")
+    assert command("translate", run, photos, "--out", out, "--skip-existing", "--json", *OWN) == 0
+    said = capsys.readouterr()
+    assert "1 result there already" in said.err and (out / "a.png").read_bytes() == b"as it was"
+    assert [Path(each["target"]).name for each in json.loads(said.out.partition("\n")[2])] == ["b.jpg"]
+    assert command("translate", run, photos, "--out", out, "--skip-existing", *OWN) == 0
+    own = ("--out", photos / "a.png", "--skip-existing")
+    assert "would replace its own original" in refused(capsys, "translate", run, photos / "a.png", *own, *OWN)
+
+
 def test_what_else_can_be_given_is_told_and_checked(run: Path, photos: Path, tmp_path: Path, capsys) -> None:
     assert command("translate", run, "--help", *OWN) == 0
     helped = capsys.readouterr().out

@@ -13,14 +13,14 @@ from ganvas.cli.parsing import Parser, number_of
 from ganvas.errors import UsageError
 from ganvas.inputs import Input, given_of
 from ganvas.progress_bar import say
-from ganvas.text import shown
+from ganvas.text import counted, shown
 
 EXAMPLES = """examples:
   ganvas translate runs/pix2pix-facades labels.png --out facade.png
   ganvas translate runs/cyclegan-emoji photos/ --out translated/ --report compare.html
   ganvas translate runs/pix2pix-facades --help                    tells what else can be given to this run"""
 
-_ALONE = ("--overwrite", "--own-size", "--training-size", "--json", "--quiet")
+_ALONE = ("--overwrite", "--own-size", "--training-size", "--skip-existing", "--json", "--quiet")
 
 
 def run(words: list[str]) -> int:
@@ -48,8 +48,10 @@ def run(words: list[str]) -> int:
 
     model = load(parsed.run, recipe=parsed.recipe)
     kinds = kinds_of(model)
-    found = jobs(parsed.sources, parsed.out, kinds=kinds, overwrite=parsed.overwrite)
+    found = jobs(parsed.sources, parsed.out, kinds=kinds, overwrite=parsed.overwrite, skip=parsed.skip_existing)
     others_told = [others_in_words(found.passed_over, kinds)] if found.passed_over else []
+    if found.there:
+        others_told.append(f"{counted(found.there, 'result')} there already")
     for note in (*model.notes, *others_told):
         say(f"note: {note}", not parsed.quiet)
     made = []
@@ -104,6 +106,7 @@ def _parser(inputs: Mapping[str, Input]) -> Parser:
     parser.add_argument("--report", metavar="PAGE.html", help="write a page with before and after under a slider")
     parser.add_argument("--recipe", metavar="FILE:CLASS", help="the file of a recipe of your own, which will be run")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
+    parser.add_argument("--skip-existing", action="store_true", help="leave out files whose result exists")
     parser.add_argument("--json", action="store_true", help="for scripts")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     add_given(parser, inputs)
