@@ -24,33 +24,39 @@ class Translator(nn.Module):
 
     size: of the pictures that it is trained on, by which it is as deep as they allow; others may have any size.
     residual: what it makes is added to the source, beginning with nothing: it starts as the identity. Needs as many
-    channels in the source as in what is made.
+    channels in the source as in what is made. fold: 2 has all blocks work on 2x2 pixels as one place, at a third of the
+    cost, with one layer at full size behind them that also sees the source.
     """
 
     def __init__(
-        self, *, source: int, channels: int, size: tuple[int, int], width: int, residual: bool = False
+        self, *, source: int, channels: int, size: tuple[int, int], width: int, residual: bool = False, fold: int = 1
     ) -> None:
         super().__init__()
         if residual and source != channels:
             raise ValueError(f"what is added to {source} channels must have as many, not {channels}")
-        self.residual = residual
-        self.levels = max(1, min(DEEPEST, int(math.log2(max(2, min(size) // 4)))))
+        self.residual, self.fold = residual, fold
+        self.levels = max(1, min(DEEPEST, int(math.log2(max(2, min(size) // (4 * fold))))))
         widths = [width * min(4, 2**level) for level in range(self.levels + 1)]
-        self.head = nn.Conv2d(source, widths[0], 3, padding=1)
+        self.head = nn.Conv2d(source * fold**2, widths[0], 3, padding=1)
         self.down = nn.ModuleList(_Block(before) for before in widths[:-1])
         self.halve = nn.ModuleList(nn.Conv2d(before, after, 4, 2, 1) for before, after in pairwise(widths))
         self.middle = nn.Sequential(_Block(widths[-1]), _Block(widths[-1]))
         self.mix = nn.ModuleList(nn.Conv2d(after + before, before, 3, padding=1) for before, after in pairwise(widths))
         self.up = nn.ModuleList(_Block(before) for before in widths[:-1])
-        self.tail = nn.Conv2d(widths[0], channels, 5, padding=2)
+        last = widths[0]
+        if fold > 1:
+            last = max(1, width // 2)
+            self.unfold = nn.Conv2d(width + source, last, 3, padding=1)
+        self.tail = nn.Conv2d(last, channels, 5, padding=2)
         if residual:
             nn.init.zeros_(self.tail.weight)
             nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]
 
     def forward(self, source: Tensor) -> Tensor:
         height, width = source.shape[2:]
-        step = 2**self.levels
-        hidden = functional.pad(source, (0, -width % step, 0, -height % step), mode="replicate")
+        step = self.fold * 2**self.levels
+        padded = functional.pad(source, (0, -width % step, 0, -height % step), mode="replicate")
+        hidden = functional.pixel_unshuffle(padded, self.fold)
         hidden = self.head(hidden.contiguous(memory_format=torch.channels_last))
         skips = []
         for block, halve in zip(self.down, self.halve, strict=True):
@@ -61,6 +67,9 @@ class Translator(nn.Module):
             skip = skips[level]
             hidden = functional.interpolate(hidden, size=skip.shape[2:], mode="bilinear", align_corners=False)
             hidden = self.up[level](functional.silu(self.mix[level](torch.cat([hidden, skip], dim=1))))
+        if self.fold > 1:
+            hidden = functional.interpolate(hidden, size=padded.shape[2:], mode="bilinear", align_corners=False)
+            hidden = functional.silu(self.unfold(torch.cat([hidden, padded.to(hidden.dtype)], dim=1)))
         made: Tensor = self.tail(hidden)[:, :, :height, :width]
         return source + made if self.residual else torch.tanh(made)
 

@@ -13,7 +13,7 @@ file too. Nothing here imports torch before a tensor is at hand, so that a run c
 
 from __future__ import annotations
 
-from ganvas.spaces.base import FREE, GAP, MOST_PLAYED, Space, kinds, space_from_config, space_to_config
+from ganvas.spaces.base import FREE, GAP, MOST_PLAYED, Space, kinds, space_from_config, space_to_config, stronger
 from ganvas.spaces.image import ImageSpace
 from ganvas.spaces.pictures import encoded, save_picture
 from ganvas.spaces.point import PointSpace
@@ -32,4 +32,5 @@ __all__ = [
     "save_picture",
     "space_from_config",
     "space_to_config",
+    "stronger",
 ]
