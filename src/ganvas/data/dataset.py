@@ -124,6 +124,18 @@ class Split:
         rows = self.items.rows(indices, seeds)
         return self.data.batch_type(**{name: columns[name].decode(each, device) for name, each in rows.items()})
 
+    def gather_given(self, indices: np.ndarray, device: torch.device | str = "cpu") -> Batch:
+        """A batch whose i-th item holds the indices[i]-th of the `items.conditions` things that are given in this
+        split, and the right answer where it is known."""
+        columns = self.data.columns
+        rows = self.items.rows_given(indices)
+        return self.data.batch_type(**{name: columns[name].decode(each, device) for name, each in rows.items()})
+
+    @cached_property
+    def known(self) -> np.ndarray:
+        """(items.conditions,) bool: in which of these items the value is the right answer to what is given."""
+        return self.items.known(self.data.batch_type.answers)
+
     @cached_property
     def items(self) -> Items:
         return self.data.reader.items(self.entry, self.places)

@@ -269,6 +269,11 @@ def _home_of(kind: type[Space]) -> tuple[str, str]:
     return file or kind.__module__, kind.__qualname__
 
 
+def stronger(mine: Mapping[int, tuple[float, float]], theirs: Mapping[int, tuple[float, float]]) -> float:
+    """How many times stronger the strongest of some `patterns` is than in others, in both of its numbers."""
+    return max(min(one / other for one, other in zip(mine[period], theirs[period], strict=True)) for period in theirs)
+
+
 def space_to_config(space: Space) -> dict[str, Any]:
     return {"kind": space.kind, **asdict(space)}
 
