@@ -88,8 +88,9 @@ class Ageing(Recipe):
         return self.contest.turns(progress, batches, discriminator=judging, generator=self.g_losses)
 
     def d_losses(self, real: Attributed, *, strength: float) -> Losses:
-        true, wanted = targets(self.domains, real, self.changed)
-        fake, _ = self.generator(real.image, wanted - true)
+        present, wanted = targets(self.domains, real, self.changed)
+        true = self.domains.memberships(real.attributes)
+        fake, _ = self.generator(real.source, wanted - present)
         maps, said = self.discriminator(real.image)
         losses = self.contest.losses.d_losses_of(logits_of(maps, true), logits_of(self.discriminator(fake)[0], wanted))
         losses |= {"reading": self.domains.missed(said.float(), true)}
@@ -99,16 +100,16 @@ class Ageing(Recipe):
         return losses | {"r1": strength * self.r1 / 2 * slope}
 
     def g_losses(self, real: Attributed) -> Losses:
-        true, wanted = targets(self.domains, real, self.changed)
-        fake, _ = self.generator(real.image, wanted - true)
+        present, wanted = targets(self.domains, real, self.changed)
+        fake, _ = self.generator(real.source, wanted - present)
         maps, said = self.discriminator(fake)
         terms = self.contest.losses.generator(logits_of(maps, wanted), None)
-        back, _ = self.generator(fake, true - wanted)
+        back, _ = self.generator(fake, present - wanted)
         return Losses(
             {
                 **terms,
                 "reading": self.reading * self.domains.missed(said.float(), wanted),
-                "cycle": self.cycle * cycled(back, real.image),
+                "cycle": self.cycle * cycled(back, real.source),
             }
         )
 

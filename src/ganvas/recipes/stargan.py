@@ -4,8 +4,8 @@ One generator changes any of a table's attributes. The discriminator has an outp
 attribute (as in StarGAN v2: Choi et al. 2020, section 3.1), and reads a picture's attributes (2018, eq. 2 and 3). It
 learns to read from real pictures alone, and the generator is to make pictures that read as wanted; what is changed and
 changed back must be what it was (eq. 4). Three things are not the papers': the generator is told the difference between
-what is wanted and what there is; it paints through a mask, so that what is outside stays (Pumarola et al. 2018); and
-each attribute is changed in a share of the pictures, so that changing one alone is learned too.
+what is wanted and what there is; it paints through a mask (Pumarola et al. 2018), without a price on the mask, which
+lets it close before anything is learned; and each attribute is changed in a share of the pictures, so that changing one alone is learned too.
 
     ganvas train stargan --data avatars.zip --attributes glasses,beard,hat,smile,long_hair,hair_colour
     ganvas translate runs/stargan-avatars face.png --change glasses=1,hair_colour=pink --out changed.png
@@ -50,14 +50,13 @@ class StarGAN(Recipe):
         changed: Annotated[float, Range(0, 1), "share of the attributes that are changed in training"] = 0.35,
         reading: arg.Weight = 1.0,
         cycle: arg.Weight = 10.0,
-        mask: arg.Weight = 0.2,
         r1: arg.Penalty = 1.0,
         penalty_every: arg.PenaltyEvery = 4,
         contest: arg.Contest = arg.Contest(objective="non-saturating", lr=6e-4, beta1=0.5, beta2=0.99),
     ) -> None:
         super().__init__()
         self.channels, self.size, self.attributes = channels, size, attributes_from_json(attributes)
-        self.changed, self.reading, self.cycle, self.mask = changed, reading, cycle, mask
+        self.changed, self.reading, self.cycle = changed, reading, cycle
         self.r1, self.penalty_every, self.contest = r1, penalty_every, contest
         self.domains = Domains(self.attributes, knots=5)
         facts = {"channels": channels, "size": size, "domains": self.domains.count}
@@ -80,8 +79,9 @@ class StarGAN(Recipe):
         return self.contest.turns(progress, batches, discriminator=judging, generator=self.g_losses)
 
     def d_losses(self, real: Attributed, *, strength: float) -> Losses:
-        true, wanted = targets(self.domains, real, self.changed)
-        fake, _ = self.generator(real.image, wanted - true)
+        present, wanted = targets(self.domains, real, self.changed)
+        true = self.domains.memberships(real.attributes)
+        fake, _ = self.generator(real.source, wanted - present)
         maps, said = self.discriminator(real.image)
         losses = self.contest.losses.d_losses_of(logits_of(maps, true), logits_of(self.discriminator(fake)[0], wanted))
         losses |= {"reading": self.domains.missed(said.float(), true)}
@@ -91,17 +91,16 @@ class StarGAN(Recipe):
         return losses | {"r1": strength * self.r1 / 2 * slope}
 
     def g_losses(self, real: Attributed) -> Losses:
-        true, wanted = targets(self.domains, real, self.changed)
-        fake, mask = self.generator(real.image, wanted - true)
+        present, wanted = targets(self.domains, real, self.changed)
+        fake, _ = self.generator(real.source, wanted - present)
         maps, said = self.discriminator(fake)
         terms = self.contest.losses.generator(logits_of(maps, wanted), None)
-        back, mask_back = self.generator(fake, true - wanted)
+        back, _ = self.generator(fake, present - wanted)
         return Losses(
             {
                 **terms,
                 "reading": self.reading * self.domains.missed(said.float(), wanted),
-                "cycle": self.cycle * cycled(back, real.image),
-                "mask": self.mask * (mask.mean() + mask_back.mean()) / 2,
+                "cycle": self.cycle * cycled(back, real.source),
             }
         )
 
