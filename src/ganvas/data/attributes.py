@@ -194,9 +194,11 @@ class AttributedReader(Reader):
 
 @dataclass(frozen=True)
 class Attributed(Batch):
-    """image: (B, C, H, W) float32 in [-1, 1]; attributes: (B, K) its numbers. source: (B, C, H, W) other items;
-    present: (B, K) their numbers; change: (B, K) the numbers of `image`, which the source is to get, so that what is made is
-    distributed as what there is; NaN for those that are to stay."""
+    """image: (B, C, H, W) float32 in [-1, 1]; attributes: (B, K) its numbers.
+
+    source: (B, C, H, W) other items; present: (B, K) their numbers; change: (B, K) the numbers of `image`, which the
+    sources are to get, so that what is made is distributed as what there is; NaN for those that are to stay.
+    """
 
     reader: ClassVar = AttributedReader
 
