@@ -125,3 +125,27 @@ def test_fingerprints_stay_so_that_runs_find_their_data_again(tmp_path: Path, la
         for number in range(12):
             plain(tmp_path / folder / f"{number}.pgm", 20 * place + number)
     assert open_data(tmp_path, kind, progress=False, **options).fingerprint.startswith(fingerprint)
+
+
+def test_domains_that_are_one_or_empty_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "set"
+    for name in ("a", "b"):
+        for number in range(4):
+            plain(folder / name / f"{'x' * (name == 'b')}{number}.pgm", A + number)  # other names, the same bytes
+    train = ("train", "cut", "--dry-run", "--steps", "1", "--data")
+    assert "the domains a and b of set hold the same pictures" in refused(capsys, *train, folder)
+    assert "hold the same pictures" in refused(capsys, *train, folder / "a", "--other", folder / "a")
+    plain(folder / "b" / "4.pgm", B)
+    assert ganvas(*train, folder) == 0  # most are the same, which may be meant
+    capsys.readouterr()
+    shutil.rmtree(folder / "b")
+    (folder / "b").mkdir()
+    assert "no folders of two domains" in refused(capsys, *train, folder)
+    assert "b" in refused(capsys, *train, folder / "a", "--other", folder / "b")
+
+
+def test_a_domain_without_training_pictures_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    domains(tmp_path)
+    shutil.rmtree(tmp_path / "trainB")
+    told = refused(capsys, "train", "cut", "--dry-run", "--steps", "1", "--data", tmp_path)
+    assert "the domain B has no pictures to train on" in told

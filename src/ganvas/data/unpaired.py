@@ -77,13 +77,22 @@ class UnpairedReader(Reader):
         roles = {first: "given", second: "made"}
 
         def rows() -> Iterator[Row]:
+            held: dict[str, set[bytes]] = {role: set() for role in roles.values()}
             with stack:
                 for place, (files, names) in enumerate(zip(sources, found, strict=True)):
                     of_name = {name: (domain, split) for name, domain, split in names}
                     for name, content in files.contents(list(of_name)):
                         domain, split = of_name[name]
                         whole = f"{place}/{name}" if self.other is not None else name
-                        yield self._row(whole, content, roles[domain], split, size)
+                        row = self._row(whole, content, roles[domain], split, size)
+                        if row.values is not None:
+                            held[roles[domain]].add(row.digest)
+                        yield row
+            if held["given"] and held["given"] == held["made"]:
+                raise DataError(
+                    f"the domains {shown(first)} and {shown(second)} of {shown(source.name)} hold the same pictures, so "
+                    "there is nothing to learn: give two that differ"
+                )
 
         told = [note for each in layouts for note in each.notes]
         notes = [*told, f"given: {shown(first)}, to be made: {shown(second)}, without pairs"]
@@ -105,6 +114,9 @@ class UnpairedReader(Reader):
                 f"{shown(sources[0].name)} has {len(domains)} domains ({listed(map(shown, domains), 8) or 'none'}), "
                 f"and two are needed: give {self.wants}"
             )
+        for domain in domains:
+            if not any(own == domain and split in (None, "train") for names in found for _, own, split in names):
+                raise DataError(f"{shown(sources[0].name)}: the domain {shown(domain)} has no pictures to train on")
         first = self.given or domains[0]
         if first not in domains:
             raise UsageError(
