@@ -12,8 +12,10 @@ by how much of it is masked. Lite2 is not what the recipe trains with (Lite0, by
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +27,7 @@ from ganvas.data.image_files import Files
 from ganvas.data.masks import random_mask
 from ganvas.data.photos import PhotoReader
 from ganvas.data.sources import find_files
-from ganvas.features import extractor
-from ganvas.features.base import ImageExtractor
+from ganvas.features.lite import Lite
 from ganvas.model import Model, load
 from ganvas.networks.filling import surroundings
 from ganvas.spaces import FREE, ImageSpace, save_picture
@@ -48,7 +49,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="a folder for some of the fills, to look at")
     parser.add_argument("--json", action="store_true")
     parsed = parser.parse_args()
-    model, lite = load(parsed.run), extractor("lite2")
+    model, lite = load(parsed.run), Lite("lite2")
     side = model.space.facts()["size"][0]
     files = find_files(parsed.data, "photos", PhotoReader.wants)
     assert isinstance(files, Files)
@@ -77,7 +78,7 @@ def masks(number: int, side: int, height: int, width: int) -> dict[str, np.ndarr
     for top in range(0, height, side):
         for left in range(0, width, side):
             piece = small[top : top + side, left : left + side]
-            piece |= random_mask((number, top, left), *piece.shape, share=SHARE)
+            piece |= random_mask((number, top, left), piece.shape[0], piece.shape[1], share=SHARE)
     return {"small": small, "large": random_mask((number,), height, width, share=SHARE)}
 
 
@@ -101,30 +102,30 @@ def smooth(side: int) -> Fill:
 def opencv() -> dict[str, Fill]:
     """Telea 2004, and Bertalmio, Bertozzi and Sapiro 2001, at two radii."""
     try:
-        import cv2
+        cv2 = importlib.import_module("cv2")
     except ImportError:
         raise SystemExit("OpenCV is missing: pip install --no-deps opencv-python-headless") from None
 
-    def fill(photo: Tensor, mask: np.ndarray, method: int, radius: int) -> Tensor:
+    def fill(photo: Tensor, mask: np.ndarray, *, method: int, radius: int) -> Tensor:
         levels = PHOTO.to_uint8(photo)[0]
         return PHOTO.decode(cv2.inpaint(levels, mask.astype(np.uint8) * 255, radius, method)[None])
 
     ways = {"telea": cv2.INPAINT_TELEA, "navier-stokes": cv2.INPAINT_NS}
     return {
-        f"opencv {name} {radius}": lambda photo, mask, way=way, radius=radius: fill(photo, mask, way, radius)
-        for name, way in ways.items()
+        f"opencv {name} {radius}": partial(fill, method=method, radius=radius)
+        for name, method in ways.items()
         for radius in (3, 8)
     }
 
 
 @torch.inference_mode()
-def distance(made: Tensor, photo: Tensor, mask: np.ndarray, lite: ImageExtractor) -> float:
+def distance(made: Tensor, photo: Tensor, mask: np.ndarray, lite: Lite) -> float:
     """As LPIPS (Zhang et al. 2018, equation 1) with all weights 1, and places weighed by the masked part of them."""
     masked, total = torch.from_numpy(mask).float()[None, None], 0.0
-    pairs = zip(*(lite.maps_of(lite.scaled((each + 1) * 127.5)) for each in (made, photo)), strict=True)  # type: ignore[attr-defined]
+    pairs = zip(*(lite.maps_of(lite.scaled((each + 1) * 127.5)) for each in (made, photo)), strict=True)
     for one, other in pairs:
         apart = (normalize(one, dim=1) - normalize(other, dim=1)).square().sum(1, keepdim=True)
-        weight = adaptive_avg_pool2d(masked, apart.shape[2:])
+        weight = adaptive_avg_pool2d(masked, (apart.shape[2], apart.shape[3]))
         total += float((apart * weight).sum() / weight.sum())
     return total
 
