@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from ganvas.data.attributes import Attributed
 from ganvas.data.batch import Batch
 from ganvas.data.images import Images
 from ganvas.data.masked import Masked
@@ -17,10 +18,22 @@ from ganvas.data.unpaired import Unpaired
 from ganvas.data.waves import Waves
 from ganvas.options import Option
 
-BUILT_IN: tuple[type[Batch], ...] = (Waves, Images, Points, Photos, Pairs, Unpaired, Masked)
+BUILT_IN: tuple[type[Batch], ...] = (Waves, Images, Points, Photos, Pairs, Unpaired, Masked, Attributed)
 """All kinds, in the order in which they are tried on a source that nobody says the kind of."""
 
-__all__ = ["BUILT_IN", "Batch", "Images", "Masked", "Pairs", "Photos", "Points", "Unpaired", "Waves", "reading_options"]
+__all__ = [
+    "BUILT_IN",
+    "Attributed",
+    "Batch",
+    "Images",
+    "Masked",
+    "Pairs",
+    "Photos",
+    "Points",
+    "Unpaired",
+    "Waves",
+    "reading_options",
+]
 
 
 def reading_options(kinds: Iterable[type[Batch]]) -> list[Option]:
