@@ -311,6 +311,19 @@ def test_what_cannot_be_written_is_refused_and_leaves_nothing(run: Path, tmp_pat
     assert "JPEG holds no transparency" in said and {path.name for path in tmp_path.iterdir()} == {"in.png"}
 
 
+def test_a_network_that_sees_all_at_once_is_not_shown_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ganvas.model.photos.MOST_AT_ONCE", 899)
+    for whole in (False, True):
+        translator = PhotoTranslator(translator_model(FREE, whole=whole), size="own", seed=0)
+        assert len(next(translator.strips(photo(29, 31)))) == 29
+        if whole:
+            with pytest.raises(ganvas.errors.UsageError, match="sees pictures as wholes, and 30 x 30 pixels"):
+                next(translator.strips(photo(30, 30)))
+        else:
+            next(translator.strips(photo(30, 30)))
+    assert len(list(PhotoTranslator(translator_model(FREE, whole=True), seed=0).strips(photo(30, 30))))
+
+
 def test_a_mask_is_brought_along_with_its_photo() -> None:
     """Whatever else is given and is as large as the photo."""
     model = toning()

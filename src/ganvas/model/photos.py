@@ -18,12 +18,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from ganvas.data.bicubic import resized, taps
+from ganvas.errors import UsageError
 from ganvas.model.trained import Model
 from ganvas.spaces import FREE
 
 Size = Literal["photo", "training", "own"]
 """Of a result. photo: seen at the scale of the training, and brought back to the photo's size, but by a model of any
 scale seen as it is. training: left at the scale of the training. own: seen as large as it is."""
+
+MOST_AT_ONCE = 1 << 22
+"""Pixels that a network sees at most of a photo as it is, where it must see all at once."""
 
 WINDOW = 5
 """Pixels, at the scale of the training, of the windows in which photo and result are compared."""
@@ -98,6 +102,12 @@ class PhotoTranslator:
             others |= {name: self._along(name, each, (height, width), small) for name, each in others.items()}
         else:
             small = whole
+            at_once = self.given.reach is None and not self.given.any_scale
+            if at_once and height * width > MOST_AT_ONCE:
+                raise UsageError(
+                    f"{self.model.name} sees pictures as wholes, and {width:,} x {height:,} pixels are too many to be "
+                    "seen as they are: let it see them as in training"
+                )
         del whole
         strips = self.model.strips(small, seed=self.seed, truncation=self.truncation, tick=tick, **others)
         if self.size != "photo" or small.shape[2:] == (height, width):
