@@ -29,6 +29,7 @@ ARGUMENTS = {
     "srgan": ENLARGING,
     "sngan": {"lr": 1e-3},
     "pix2pix": {"width": 8, "d_width": 4, "warmup": 0.0, "lr": 2e-3},
+    "inpainting": {"width": 8, "d_width": 4, "warmup": 0.0, "content": "none", "lr": 2e-3},
     "cyclegan": {"width": 8, "d_width": 4, "lr": 2e-3},
     "vanilla": {"objective": "relativistic", "r1": 3.0, "r2": 3.0, "dropout": 0.0, "beta1": 0.0, "beta2": 0.99},
     "wgan": {"lr": 1e-3, "clip": 0.1},

@@ -13,7 +13,7 @@ from ganvas.inputs import Category, Normal
 from ganvas.testing import Subject, tiny, tiny_images
 
 COUNT = 16
-GIVEN = ("cyclegan", "esrgan", "pix2pix", "srgan")
+GIVEN = ("cyclegan", "esrgan", "inpainting", "pix2pix", "srgan")
 OTHERS = [name for name in recipes.names() if name not in GIVEN]
 
 

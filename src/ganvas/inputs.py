@@ -43,11 +43,13 @@ MOST_CLASSES = 10_000_000
 class Input(ABC):
     """One input of `generate`. Its tensors are (n, *shape), the values of one sample below the first dimension.
 
-    kind: its name in JSON. file: whether people give it as a file, and not as text.
+    kind: its name in JSON. file: whether people give it as a file, and not as text. smooth: whether values that are
+    near to one another give samples that are, so that a search can go downhill.
     """
 
     kind: ClassVar[str]
     file: ClassVar[bool] = False
+    smooth: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -64,8 +66,16 @@ class Input(ABC):
         """(n, *shape) from the global random state. first: how many samples were drawn before these. Raises UsageError
         where it can only be given."""
 
+    def example(self, n: int, device: torch.device) -> Tensor:
+        """(n, *shape) from the global random state: what an export is tried with. By default what is drawn."""
+        return self.draw(n, device)
+
     def truncated(self, values: Tensor, share: float) -> Tensor:
         """Values that lie at `share` (0 to 1) of their way from the mean of what is drawn; as they are by default."""
+        return values
+
+    def nearest(self, values: Tensor) -> Tensor:
+        """(n, *shape): of what is drawn, the nearest to these values; as they are by default."""
         return values
 
     @abstractmethod
@@ -103,6 +113,7 @@ class Normal(Input):
     """
 
     kind: ClassVar[str] = "normal"
+    smooth: ClassVar[bool] = True
     size: tuple[int, ...]
     sphere: bool = False
 
@@ -114,9 +125,18 @@ class Normal(Input):
         import torch
 
         values = torch.empty(n, *self.size, device=device).normal_()
-        if not self.sphere:
-            return values
-        return values * (values.square().flatten(1).mean(1).add(1e-8).rsqrt().reshape(n, *(1 for _ in self.size)))
+        return self.nearest(values) if self.sphere else values
+
+    def nearest(self, values: Tensor) -> Tensor:
+        """On the sphere; without one, not farther from the mean than nearly all draws: their lengths have a standard
+        deviation of at most 1 around the root of how many numbers there are."""
+        square = values.square().flatten(1).mean(1)
+        if self.sphere:
+            share = square.add(1e-8).rsqrt()
+        else:
+            count = math.prod(self.size)
+            share = ((math.sqrt(count) + 3) / (square * count).sqrt().clamp(min=1e-8)).clamp(max=1)
+        return values * share.reshape(-1, *(1 for _ in self.size))
 
     def truncated(self, values: Tensor, share: float) -> Tensor:
         """On the straight line to the mean, which is 0 (the truncation trick: Karras et al. 2019, appendix B)."""
@@ -138,6 +158,7 @@ class Uniform(Input):
     """Numbers that are evenly distributed between `low` and `high`."""
 
     kind: ClassVar[str] = "uniform"
+    smooth: ClassVar[bool] = True
     size: tuple[int, ...]
     low: float = -1.0
     high: float = 1.0
@@ -155,6 +176,9 @@ class Uniform(Input):
         import torch
 
         return (self.high - self.low) * torch.rand(n, *self.size, device=device) + self.low
+
+    def nearest(self, values: Tensor) -> Tensor:
+        return values.clamp(self.low, self.high)
 
     def parse(self, value: Any) -> Tensor:
         """Numbers: with commas between them in text, a list in JSON, a tensor (*shape) or (k, *shape)."""
@@ -202,6 +226,12 @@ class Number(Input):
 
         return torch.full((n,), float(self.default), device=device)
 
+    def example(self, n: int, device: torch.device) -> Tensor:
+        """Numbers of the whole range, since one that never differs would show nothing."""
+        import torch
+
+        return self.low + (self.high - self.low) * torch.rand(n, device=device)
+
     def parse(self, value: Any) -> Tensor:
         """A number, as text too; k of them as a list or a tensor (k,)."""
         values = _numbers(value, ())
@@ -241,6 +271,17 @@ class Attributes(Input):
         import torch
 
         return torch.full((n, *self.shape), STAYS, device=device)
+
+    def example(self, n: int, device: torch.device) -> Tensor:
+        """Every third stays, and the others are of their whole range."""
+        import torch
+
+        places = torch.arange(n * len(self.attributes)).reshape(n, -1) % 3 == 0
+        columns = [each.low + (each.high - each.low) * torch.rand(n) for each in self.attributes]
+        values = [
+            column.round() if each.choices else column for column, each in zip(columns, self.attributes, strict=True)
+        ]
+        return torch.stack(values, 1).masked_fill(places, STAYS).to(device)
 
     def parse(self, value: Any) -> Tensor:
         """A mapping such as `{"smile": 1, "hair": "pink"}`, text such as `smile=1,hair=pink`, or k of these in a list;
@@ -346,7 +387,8 @@ class Given(Input):
     scale: the output is this many times as high and wide. reach: how many of its own pixels away an output pixel can
     see, so that a large one can be made in tiles that overlap by that much (what normalisations see of the whole is
     held: `Recipe.for_pieces_of`); None where it must be seen whole. multiple: tiles must begin at multiples of this
-    many pixels.
+    many pixels. any_scale: the recipe itself sees to what is of another scale than its training was on, which otherwise
+    is brought to that first.
     """
 
     kind: ClassVar[str] = "given"
@@ -355,6 +397,7 @@ class Given(Input):
     scale: int = 1
     reach: int | None = None
     multiple: int = 1
+    any_scale: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -394,7 +437,8 @@ class Given(Input):
         from ganvas.spaces import space_to_config
 
         told = {"kind": self.kind, "shape": list(self.shape), "space": space_to_config(self.space), "scale": self.scale}
-        return told | ({} if self.reach is None else {"reach": self.reach, "multiple": self.multiple})
+        told |= {} if self.reach is None else {"reach": self.reach, "multiple": self.multiple}
+        return told | ({"any_scale": True} if self.any_scale else {})
 
 
 def label(classes: int) -> dict[str, Input]:
@@ -451,7 +495,7 @@ def _given(told: Mapping[str, Any]) -> Given:
     whole = (int(told["scale"]), None if reach is None else int(reach), int(told.get("multiple", 1)))
     if min(whole[0], whole[2]) < 1 or (whole[1] or 0) < 0:
         raise ValueError(f"scale, reach and multiple of {whole}")
-    return Given(space_from_config(told["space"]), *whole)
+    return Given(space_from_config(told["space"]), *whole, any_scale=bool(told.get("any_scale", False)))
 
 
 def _category(told: Mapping[str, Any]) -> Category:

@@ -195,12 +195,21 @@ class Recipe(nn.Module):
     """Samples in the data's space, of what `inputs` declares by keyword; the same inputs give the same samples. By
     default what the first network of `averaged` makes of them."""
 
+    def applied(self, **inputs: Tensor) -> Tensor:
+        """What `Model.transform` makes of something given: by default what `generate` does. A recipe that goes over it
+        several times, as for pictures larger than those of its training, says so here."""
+        return self.generate(**inputs)
+
     def for_pieces_of(self, inputs: Mapping[str, Tensor]) -> Recipe:
         """The recipe whose `generate` makes pieces of one large sample, so that they fit together. inputs: of that
         sample, (1, ...) each, what is given made small. By default it shares all weights, and holds the statistics that
         its normalisations have of these inputs (`networks/held.py`); where more depends on the whole, a recipe says so.
         """
         return held(self, lambda own: own.generate(**inputs))
+
+    encode: Callable[[Tensor], dict[str, Tensor]] | None = None
+    """Optional: of samples (B, *shape), values by name of some or all of the inputs that would make them. Inversion
+    begins there too."""
 
     @final
     def given(self) -> dict[str, Given]:
@@ -242,8 +251,8 @@ class Recipe(nn.Module):
 
     @final
     def conditions(self, data: Data, n: int) -> dict[str, Tensor]:
-        """What must be given for `n` samples for show, from held-out items of the data; {} where nothing must."""
-        wanted = self.given()
+        """What is given for `n` samples for show, from held-out items of the data; {} where nothing must be given."""
+        wanted = self.inputs() if self.given() else {}
         return {name: each for name, each in data.given(n, self.device).items() if name in wanted} if wanted else {}
 
     @final

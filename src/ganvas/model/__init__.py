@@ -6,6 +6,7 @@ files           samples as files
 targets         which files are read, and which is written for each
 translating     files made into others
 latent          ways through a latent space
+inversion       the inputs that a picture is made of
 zoo             the small networks that ship
 about           what of a run may leave this machine
 """
@@ -19,6 +20,7 @@ from ganvas.lazy import lazily
 if TYPE_CHECKING:
     from ganvas.model.about import shared_config
     from ganvas.model.files import folders_of
+    from ganvas.model.inversion import Inversion
     from ganvas.model.latent import (
         Directions,
         closed_form_directions,

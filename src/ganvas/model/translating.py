@@ -64,7 +64,8 @@ def translate_files(
             try:
                 began = time.perf_counter()
                 sample = model.parsed(first, _content(job))
-                if not own_size and model.any_size and model.given[first].scale == 1:
+                given_first = model.given[first]
+                if not own_size and model.any_size and given_first.scale == 1 and not given_first.any_scale:
                     sample = model.given[first].space.brought(sample, model.space)
                 made = model.transform(sample, seed=seed, truncation=truncation, **values)
                 if job.target.suffix.lower() == model.space.suffix:
