@@ -155,7 +155,12 @@ def test_data_are_shown_as_a_recipe_reads_them(pairs: Path, tmp_path: Path, caps
     assert isinstance(first, int) and first >= 100
     assert ganvas("data", pairs, "--json", "--out", out) == 0
     about = json.loads(capsys.readouterr().out)
-    assert {"dcgan", "r3gan"} <= set(about["recipes"]) and about["picture"] == str(out)
+    assert {"dcgan", "r3gan"} <= set(about["recipes"]["images"]) and about["picture"] == str(out)
+    assert about["recipes"]["pairs"] == ["pix2pix"] and "cyclegan" in about["recipes"]["unpaired"]
+    (pairs / "made" / "3.png").rename(pairs / "3.png")  # beside the folders, so that these mean nothing
+    assert ganvas("data", pairs) == 0
+    told = capsys.readouterr().out
+    assert "\nwith --as photos: esrgan, srgan\n" in told and "with --as pairs" not in told
     assert "give one of them" in refused(capsys, "data", pairs, "--recipe", "pix2pix", "--as", "pairs")
     assert "did you mean 'pix2pix'?" in refused(capsys, "data", pairs, "--recipe", "pix2px")
 
