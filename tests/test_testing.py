@@ -31,6 +31,7 @@ ARGUMENTS = {
     "pix2pix": {"width": 8, "d_width": 4, "warmup": 0.0, "lr": 2e-3},
     "inpainting": {"width": 8, "d_width": 4, "warmup": 0.0, "content": "none", "lr": 2e-3},
     "cyclegan": {"width": 8, "d_width": 4, "lr": 2e-3},
+    "cut": {"width": 8, "d_width": 4, "lr": 2e-3, "warp": True},
     "vanilla": {"objective": "relativistic", "r1": 3.0, "r2": 3.0, "dropout": 0.0, "beta1": 0.0, "beta2": 0.99},
     "wgan": {"lr": 1e-3, "clip": 0.1},
     "wgan-gp": {"lr": 1e-3},

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ganvas.spaces import Space
 
 RESERVED = frozenset(
-    {"balanced", "format", "help", "n", "out", "overwrite", "recipe", "request", "run", "seed", "self", "tick"}
+    {"balanced", "format", "help", "n", "out", "overwrite", "recipe", "request", "run", "seed", "self", "size", "tick"}
     | {"truncation", "values"}
 )
 """Names that no input has, because samples are asked for by them."""
@@ -59,6 +59,11 @@ class Input(ABC):
     @property
     def choices(self) -> tuple[str, ...]:
         """What there is to choose from, in words; () where there is no list of it."""
+        return ()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of what it is made of, of which `parse` takes a mapping; () where it is one thing."""
         return ()
 
     @abstractmethod
@@ -261,6 +266,10 @@ class Attributes(Input):
     @property
     def shape(self) -> tuple[int, ...]:
         return (len(self.attributes),)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return tuple(each.name for each in self.attributes)
 
     @property
     def unless_given(self) -> str:

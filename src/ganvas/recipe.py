@@ -10,7 +10,7 @@ Logits are the discriminator's output before any sigmoid. High means real.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, final
@@ -72,6 +72,10 @@ class Losses:
         """The same with more terms."""
         return replace(self, terms={**self.terms, **terms})
 
+    def keeping(self, **kept: Tensor) -> Losses:
+        """The same, with samples to keep."""
+        return replace(self, kept={**self.kept, **kept})
+
 
 def together(losses: Mapping[str, Losses]) -> Losses:
     """The losses of several judges as one: each term with its judge's name, as in `real_16x16`, and the logits (B, ...)
@@ -113,8 +117,9 @@ class Turn:
 Batches = Iterator
 """Where turns get their batches from, as in `Batches[Images]`; the next one is the next in the data's order."""
 
-Turns = Iterator[Turn]
-"""A step's turns, in their order."""
+Turns = Generator[Turn, Any, None]
+"""A step's turns, in their order. `results = yield turn` gives its `Results`, those of the process's own samples in the
+order of the turn's batch: what one turn makes and keeps can be in the batch of the next."""
 
 Optimizers = dict[str, Optimizer]
 """Each player's optimizer, by the player's name."""

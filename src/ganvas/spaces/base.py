@@ -235,6 +235,10 @@ class Space(ABC):
         is where nothing of the kind is known."""
         return sample
 
+    def brought_to(self, sizes: tuple[int, ...], like: Space) -> tuple[int, ...]:
+        """The sizes that `brought` gives a sample of these."""
+        return sizes
+
     def reduced(self, sample: Tensor, most: int) -> Tensor:
         """A sample (1, C, ...) of at most `most` numbers in each channel, which is like the whole one. Here the middle
         of it."""
