@@ -37,8 +37,10 @@ if TYPE_CHECKING:
         decode,
         drawn,
         interpolate,
+        label_directions,
         moved,
         principal_directions,
+        regressed_directions,
         walk,
     )
     from ganvas.model.targets import PICTURES, Job, Kinds, jobs, others_in_words
