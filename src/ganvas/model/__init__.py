@@ -38,8 +38,10 @@ if TYPE_CHECKING:
         decode,
         drawn,
         interpolate,
+        label_directions,
         moved,
         principal_directions,
+        regressed_directions,
         walk,
     )
     from ganvas.model.photos import PhotoTranslator, takes_photos
