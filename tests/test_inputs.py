@@ -141,6 +141,24 @@ def test_damaged_inputs_are_one_line():
             inputs_from_json([told[1] | change])
 
 
+def test_the_nearest_values_that_can_be_drawn():
+    values = torch.tensor([[3.0, 4.0], [0.3, 0.4]])
+    root = 2**0.5
+    torch.testing.assert_close(
+        Normal((2,), sphere=True).nearest(values), torch.tensor([[0.6, 0.8], [0.6, 0.8]]) * root, atol=1e-6, rtol=1e-6
+    )
+    far = 10 * values  # of lengths 50 and 5; nearly all draws are shorter than the root of 2, and 3 more
+    torch.testing.assert_close(
+        Normal((2,)).nearest(far), torch.tensor([[0.6, 0.8], [0.6, 0.8]]) * torch.tensor([[root + 3], [root + 3]])
+    )
+    assert torch.equal(Normal((2,)).nearest(values[1:]), values[1:])
+    assert Uniform((2,), -1, 2).nearest(values).tolist()[0] == [2, 2]
+    assert CATS.nearest(torch.tensor([2])).tolist() == [2]
+    torch.manual_seed(0)
+    drawn = Normal((64,), sphere=True).draw(5, torch.device("cpu"))
+    torch.testing.assert_close(drawn.square().mean(1), torch.ones(5))
+
+
 def rows(values: torch.Tensor) -> list[list[float | None]]:
     """Numbers, None where there is NaN."""
     return [[None if math.isnan(number) else number for number in row] for row in values.tolist()]

@@ -46,11 +46,13 @@ MOST_CLASSES = 10_000_000
 class Input(ABC):
     """One input of `generate`. Its tensors are (n, *shape), the values of one sample below the first dimension.
 
-    kind: its name in JSON. file: whether people give it as a file, and not as text.
+    kind: its name in JSON. file: whether people give it as a file, and not as text. smooth: whether values that are
+    near to one another give samples that are, so that a search can go downhill.
     """
 
     kind: ClassVar[str]
     file: ClassVar[bool] = False
+    smooth: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -60,6 +62,11 @@ class Input(ABC):
     @property
     def choices(self) -> tuple[str, ...]:
         """What there is to choose from, in words; () where there is no list of it."""
+        return ()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of what it is made of, of which `parse` takes a mapping; () where it is one thing."""
         return ()
 
     @abstractmethod
@@ -73,6 +80,10 @@ class Input(ABC):
 
     def truncated(self, values: Tensor, share: float) -> Tensor:
         """Values that lie at `share` (0 to 1) of their way from the mean of what is drawn; as they are by default."""
+        return values
+
+    def nearest(self, values: Tensor) -> Tensor:
+        """(n, *shape): of what is drawn, the nearest to these values; as they are by default."""
         return values
 
     @abstractmethod
@@ -110,6 +121,7 @@ class Normal(Input):
     """
 
     kind: ClassVar[str] = "normal"
+    smooth: ClassVar[bool] = True
     size: tuple[int, ...]
     sphere: bool = False
 
@@ -121,9 +133,18 @@ class Normal(Input):
         import torch
 
         values = torch.empty(n, *self.size, device=device).normal_()
-        if not self.sphere:
-            return values
-        return values * (values.square().flatten(1).mean(1).add(1e-8).rsqrt().reshape(n, *(1 for _ in self.size)))
+        return self.nearest(values) if self.sphere else values
+
+    def nearest(self, values: Tensor) -> Tensor:
+        """On the sphere; without one, not farther from the mean than nearly all draws: their lengths have a standard
+        deviation of at most 1 around the root of how many numbers there are."""
+        square = values.square().flatten(1).mean(1)
+        if self.sphere:
+            share = square.add(1e-8).rsqrt()
+        else:
+            count = math.prod(self.size)
+            share = ((math.sqrt(count) + 3) / (square * count).sqrt().clamp(min=1e-8)).clamp(max=1)
+        return values * share.reshape(-1, *(1 for _ in self.size))
 
     def truncated(self, values: Tensor, share: float) -> Tensor:
         """On the straight line to the mean, which is 0 (the truncation trick: Karras et al. 2019, appendix B)."""
@@ -145,6 +166,7 @@ class Uniform(Input):
     """Numbers that are evenly distributed between `low` and `high`."""
 
     kind: ClassVar[str] = "uniform"
+    smooth: ClassVar[bool] = True
     size: tuple[int, ...]
     low: float = -1.0
     high: float = 1.0
@@ -162,6 +184,9 @@ class Uniform(Input):
         import torch
 
         return (self.high - self.low) * torch.rand(n, *self.size, device=device) + self.low
+
+    def nearest(self, values: Tensor) -> Tensor:
+        return values.clamp(self.low, self.high)
 
     def parse(self, value: Any) -> Tensor:
         """Numbers: with commas between them in text, a list in JSON, a tensor (*shape) or (k, *shape)."""
@@ -244,6 +269,10 @@ class Attributes(Input):
     @property
     def shape(self) -> tuple[int, ...]:
         return (len(self.attributes),)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return tuple(each.name for each in self.attributes)
 
     @property
     def unless_given(self) -> str:
@@ -370,7 +399,8 @@ class Given(Input):
     scale: the output is this many times as high and wide. reach: how many of its own pixels away an output pixel can
     see, so that a large one can be made in tiles that overlap by that much (what normalisations see of the whole is
     held: `Recipe.for_pieces_of`); None where it must be seen whole. multiple: tiles must begin at multiples of this
-    many pixels.
+    many pixels. any_scale: the recipe itself sees to what is of another scale than its training was on, which otherwise
+    is brought to that first.
     """
 
     kind: ClassVar[str] = "given"
@@ -379,6 +409,7 @@ class Given(Input):
     scale: int = 1
     reach: int | None = None
     multiple: int = 1
+    any_scale: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -418,7 +449,8 @@ class Given(Input):
         from ganvas.spaces import space_to_config
 
         told = {"kind": self.kind, "shape": list(self.shape), "space": space_to_config(self.space), "scale": self.scale}
-        return told | ({} if self.reach is None else {"reach": self.reach, "multiple": self.multiple})
+        told |= {} if self.reach is None else {"reach": self.reach, "multiple": self.multiple}
+        return told | ({"any_scale": True} if self.any_scale else {})
 
 
 def label(classes: int) -> dict[str, Input]:
@@ -475,7 +507,7 @@ def _given(told: Mapping[str, Any]) -> Given:
     whole = (int(told["scale"]), None if reach is None else int(reach), int(told.get("multiple", 1)))
     if min(whole[0], whole[2]) < 1 or (whole[1] or 0) < 0:
         raise ValueError(f"scale, reach and multiple of {whole}")
-    return Given(space_from_config(told["space"]), *whole)
+    return Given(space_from_config(told["space"]), *whole, any_scale=bool(told.get("any_scale", False)))
 
 
 def _category(told: Mapping[str, Any]) -> Category:

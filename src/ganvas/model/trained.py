@@ -17,6 +17,7 @@ from ganvas.data.photos import SCALES
 from ganvas.errors import RunError, UsageError, near_miss
 from ganvas.inputs import Given, Input, given_of, inputs_from_json, names_of, with_names
 from ganvas.model import zoo
+from ganvas.model.inversion import Inversion, invert
 from ganvas.model.tiles import MARGINS, TILE, multiple_of, strips
 from ganvas.networks.interpolation import between
 from ganvas.options import checked, read_options
@@ -142,6 +143,36 @@ class Model:
         seed = int.from_bytes(os.urandom(4), "little") if seed is None else seed
         return torch.cat(list(self._blocks(n, seed, truncation, checked, tick)))
 
+    def invert(
+        self,
+        values: Any,
+        *,
+        steps: int | None = None,
+        seconds: float | None = None,
+        draws: int = 1000,
+        seed: int = 0,
+        tick: Callable[[], None] = lambda: None,
+        **given: Any,
+    ) -> Inversion:
+        """The inputs whose samples come nearest to `values`, with how near they come (`Inversion`).
+
+        values: (n, C, H, W) floats in [-1, 1] of pictures, or one (C, H, W), as prepared data has it, or the content of
+        a file. The best of `draws` are where a descent under a perceptual distance begins. steps: its length, by
+        default 200; the same steps and seed give the same. seconds: instead, for each of the values, everything
+        included. given: values of inputs that are known, which stay: a class by its name. Classes that are not given
+        are tried in turn. tick: called after each step.
+
+        Raises UsageError for values that are no samples of this model's space, and where it draws nothing to search.
+        """
+        try:
+            targets = Given(self.space).parse(values)
+        except UsageError as error:
+            raise UsageError(f"what is to be inverted: {error}") from None
+        known = self.checked(len(targets), given)
+        return invert(
+            self.recipe, self.space, targets, known, steps=steps, seconds=seconds, draws=draws, seed=seed, tick=tick
+        )
+
     def checked(self, n: int, given: Mapping[str, Any], truncation: float | None = None) -> dict[str, Tensor]:
         """What is given for `n` samples, as tensors: (1, *shape) for all of them, or (n, *shape). None counts as not
         given. Raises UsageError for all that `sample` refuses."""
@@ -257,7 +288,7 @@ class Model:
 
     @staticmethod
     def _generated(recipe: Recipe, inputs: Mapping[str, Tensor]) -> Tensor:
-        made: Tensor = recipe.generate(**{name: each.to(recipe.device) for name, each in inputs.items()})
+        made: Tensor = recipe.applied(**{name: each.to(recipe.device) for name, each in inputs.items()})
         return made.float().cpu()
 
     # -- weights --------------------------------------------------------------------------------------------------
