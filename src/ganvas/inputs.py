@@ -36,6 +36,9 @@ RESERVED = frozenset(
 )
 """Names that no input has, because samples are asked for by them."""
 
+DRAWN = "drawn"
+"""What happens to most inputs that nobody gives."""
+
 MOST_CLASSES = 10_000_000
 """In a file that says what its inputs are; more are taken for damage."""
 
@@ -98,7 +101,7 @@ class Input(ABC):
     @property
     def unless_given(self) -> str:
         """What is taken where nothing is given, in words for a help text; "" where it must be given."""
-        return "drawn"
+        return DRAWN
 
     def schema(self) -> dict[str, Any]:
         """The JSON schema of its value in a request."""
