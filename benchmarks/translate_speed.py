@@ -41,7 +41,7 @@ ITEMS = 128
 def plain_loop(recipe: CycleGAN, images: Tensor, batch: int) -> Iterator[None]:
     """Each `next` is a step: both generators, then each discriminator on what these made, through its pool."""
     to_b, to_a, judge_a, judge_b = (
-        deepcopy(each).to(memory_format=torch.contiguous_format).requires_grad_(True)  # type: ignore[call-overload]
+        deepcopy(each).to(memory_format=torch.contiguous_format).requires_grad_(True)
         for each in (recipe.to_b, recipe.to_a, recipe.judge_a, recipe.judge_b)
     )
     settings = {"lr": 2e-4, "betas": (0.5, 0.999)}
