@@ -90,8 +90,8 @@ class UnpairedReader(Reader):
                         yield row
             if held["given"] and held["given"] == held["made"]:
                 raise DataError(
-                    f"the domains {shown(first)} and {shown(second)} of {shown(source.name)} hold the same pictures, so "
-                    "there is nothing to learn: give two that differ"
+                    f"the domains {shown(first)} and {shown(second)} of {shown(source.name)} hold the same pictures, "
+                    "so there is nothing to learn: give two that differ"
                 )
 
         told = [note for each in layouts for note in each.notes]
