@@ -171,15 +171,20 @@ async def _asking(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: Seen, until: float, request: bytes, piece: int
 ) -> None:
     """One request after the other. piece: bytes that are taken ten times a second, or 0."""
+    answered = time.monotonic()
     while time.monotonic() < until and not reader.at_eof():  # who takes long has its connection closed behind an answer
         began = time.monotonic()
         try:
             writer.write(request)
             async with asyncio.timeout(60):
                 status, headers, body = await _answer(reader, piece)
-        except (OSError, asyncio.IncompleteReadError, TimeoutError):
+        except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
+            told = f"{type(error).__name__} with {len(getattr(error, 'partial', b''))} bytes"
+            waited, idle = time.monotonic() - began, began - answered
+            seen.ends[f"lost: {told}, {waited:.0f} s after it, {idle:.0f} s after the answer before it"] += 1
             seen.lost += 1
             return
+        answered = time.monotonic()
         seen.statuses[str(status)] += 1
         if not piece:
             seen.latencies.append(time.monotonic() - began)

@@ -103,7 +103,7 @@ def test_names_that_do_not_match_are_no_pairs(tmp_path: Path) -> None:
     for file in (tmp_path / "trainB").iterdir():
         file.rename(file.with_name(f"b{file.name}"))
     shutil.rmtree(tmp_path / "testB")
-    with pytest.raises(DataError, match=r"no picture in A has the name of one in B, .* with cyclegan"):
+    with pytest.raises(DataError, match=r"no picture in A has the name of one in B, .* with cut or cyclegan"):
         open_data(tmp_path, Pairs, progress=False)
 
 

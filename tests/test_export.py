@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +21,16 @@ from ganvas import recipes
 from ganvas.data.batches import Images, Photos
 from ganvas.errors import RunError, UsageError
 from ganvas.exporting import MOST_DIFFERENCE
+from ganvas.exporting.examples import compared, traced
 from ganvas.exporting.graph import largest_difference, metadata, onnx_bytes
-from ganvas.exporting.web import directions
-from ganvas.inputs import Category, Normal, Uniform, with_names
+from ganvas.exporting.web import directions, kind_of
+from ganvas.inputs import Category, Given, Normal, Uniform, with_names
 from ganvas.model import Model, drawn
 from ganvas.options import checked, read_options
 from ganvas.recipe import Recipe
-from ganvas.spaces import FREE, ImageSpace, PointSpace
+from ganvas.spaces import FREE, ImageSpace, PointSpace, WaveSpace
 from ganvas.testing import tiny
-from translators import MOODS, TRANSLATOR, run_of, translator_model
+from translators import MOODS, TRANSLATOR, changer_model, run_of, translator_model
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -58,7 +60,7 @@ def model_of(name: str, space: ImageSpace | PointSpace, conditional: bool = True
 
 SAMPLING = [name for name in recipes.names() if Images in recipes.find(name).accepts]
 ENLARGING = [name for name in recipes.names() if Photos in recipes.find(name).accepts]
-OTHERS = ["cyclegan", "pix2pix", "wavegan"]
+OTHERS = ["cut", "cyclegan", "inpainting", "pix2pix", "wavegan"]
 CASES = [
     *((name, "digits", True) for name in SAMPLING),
     *((name, "odd colours", False) for name in SAMPLING if name not in ("cgan", "acgan")),
@@ -326,9 +328,46 @@ def test_what_is_given_with_a_class_is_exported_by_its_declaration(size, tmp_pat
     again = ganvas.load(tmp_path / "hub", recipe=TRANSLATOR)
     assert again.inputs == model.inputs
     assert torch.equal(again.transform(source, seed=1, mood="calm"), model.transform(source, seed=1, mood="calm"))
-    with pytest.raises(UsageError, match=r"must be given 'source' .*: take --format onnx or hub"):
-        ganvas.export(run, "web", tmp_path / "x.html", recipe=TRANSLATOR)
-    assert not (tmp_path / "x.html").exists()
+
+
+def test_attributes_and_numbers_are_exported_and_nan_is_what_stays(tmp_path):
+    model = changer_model()
+    graph = onnx_bytes(model, "translators.py:Changer")
+    assert largest_difference(model, graph) <= 1e-4
+    tried = [drawn["change"] for drawn in compared(model)]
+    for value in (*tried, traced(model)["change"]):
+        assert value.isnan().any() and not value.isnan().all()
+    assert any(each["strength"].unique().numel() > 1 for each in compared(model))
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    shapes = {each.name: each.shape for each in session.get_inputs()}
+    assert shapes == {"source": ["batch", 3, "height", "width"], "change": ["batch", 3], "strength": ["batch"]}
+    source = 2 * torch.rand(2, 3, 19, 30) - 1
+    wanted = model.transform(source, change=[{"smile": 0.5, "hair": "pink"}, {"age": 30}], strength=1.5)
+    given = {"change": np.array([[0.5, np.nan, 1], [np.nan, 30, np.nan]], np.float32), "strength": np.full(2, 1.5)}
+    (made,) = session.run(None, {"source": source.numpy(), **{k: v.astype(np.float32) for k, v in given.items()}})
+    np.testing.assert_allclose(made, wanted.numpy(), rtol=0, atol=1e-4)
+    (same,) = session.run(
+        None,
+        {
+            "source": source.numpy(),
+            "change": np.full((2, 3), np.nan, np.float32),
+            "strength": np.ones(2, np.float32),
+        },
+    )
+    np.testing.assert_allclose(same, source.numpy(), rtol=0, atol=1e-6)  # its generator adds nothing to what stays
+
+
+def test_what_no_page_can_ask_for_is_refused(tmp_path):
+    model = translator_model(FREE)
+    sounds = replace(model, inputs={**model.inputs, "source": Given(WaveSpace(8000, 64))})
+    with pytest.raises(UsageError, match=r"this model images of 'source' .*: take --format onnx or hub"):
+        kind_of(sounds)
+
+    class Odd(Uniform):
+        kind = "odd"
+
+    with pytest.raises(UsageError, match="no field for an input of kind odd: take --format onnx or hub"):
+        kind_of(replace(model, inputs={**model.inputs, "odd": Odd(())}))
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,8 @@ from ganvas.errors import UsageError
 from ganvas.latent import decode, drawn, walk
 from ganvas.model import BLOCK, TILE, Model
 from ganvas.model.tiles import count, strips
-from ganvas.spaces import FREE
+from ganvas.recipes import find
+from ganvas.spaces import FREE, ImageSpace
 from ganvas.upscaling import Upscaler
 from test_cli import ganvas as command
 from test_cli import refused
@@ -49,6 +50,17 @@ def by_hand(model: Model, source: torch.Tensor, mood: int, amount: torch.Tensor)
     padded = torch.nn.functional.pad(source, (2, 2, 2, 2), mode="replicate")
     moved = torch.nn.functional.conv2d(padded, recipe.generator.weight, recipe.generator.bias)
     return (moved + 0.3 * (recipe.mood.weight[mood] + 0.1 * amount)[:, :, None, None]).clamp(-1, 1)
+
+
+def translating_model(name: str) -> Model:
+    """Of a recipe that translates, for pictures of 8 x 8 pixels, with random weights that show."""
+    torch.manual_seed(3)
+    chosen = find(name)
+    facts = {"source_channels": 3} if name == "pix2pix" else {}
+    recipe = chosen(channels=3, size=(8, 8), width=8, d_width=4, **facts).eval().requires_grad_(False)
+    network = recipe.get_submodule(recipe.averaged[0])
+    torch.nn.init.normal_(network.tail.weight, std=0.05)
+    return Model(recipe, ImageSpace(3, 8, 8), recipe.inputs(), 1, name)
 
 
 # -- in Python -------------------------------------------------------------------------------------------------------
@@ -172,10 +184,11 @@ def test_what_is_large_is_made_in_tiles_without_seams(monkeypatch):
 @pytest.mark.parametrize(("name", "changes"), [("srgan", {"fold": 2, "scale": 3}), ("esrgan", {"scale": 2})])
 def test_an_enlarger_transforms_in_tiles_as_it_does_as_a_whole(name, changes, monkeypatch):
     model = enlarger_of(name, **changes)
-    given, ticks = pixels(45, 37), []
+    given, ticks = pixels(125, 121), []
     whole = model.transform(given)
-    assert whole.shape == (1, 3, 45 * changes["scale"], 37 * changes["scale"]) and max(given.shape) < TILE
-    monkeypatch.setattr("ganvas.model.trained.TILE", 15)
+    assert whole.shape == (1, 3, 125 * changes["scale"], 121 * changes["scale"]) and max(given.shape) < TILE
+    monkeypatch.setattr("ganvas.model.trained.TILE", 42)
+    monkeypatch.setattr("ganvas.model.trained.MARGINS", 0)
     tiled = model.transform(given, tick=lambda: ticks.append(1))
     assert len(ticks) == 9
     level = 2 / 255
@@ -333,3 +346,27 @@ def test_an_enlarger_is_sampled_by_its_picture(tmp_path, capsys):
     assert "--low FILE, or for files and folders: ganvas upscale FILE --out large.png --model zoo:photo-x4" in told
     told = refused(capsys, "sample", "zoo:photo-x4", "--low", tmp_path / "photo.png", "--truncation", "0.5")
     assert "nothing to truncate" in told
+
+
+@pytest.mark.parametrize("name", ["pix2pix", "cyclegan"])
+def test_tiles_share_the_statistics_of_the_whole_picture(name, monkeypatch):
+    """Their normalisations look at all places, and half of this picture is dark."""
+    model = translating_model(name)
+    torch.manual_seed(0)
+    given = torch.nn.functional.interpolate(torch.rand(1, 3, 15, 17), (150, 170), mode="bilinear") * 0.4 + 0.4
+    given[:, :, :, :80] -= 1.2
+    monkeypatch.setattr("ganvas.model.trained.TILE", 32)
+    made = {}
+    for margins, tile in ((0, 32), (3, 60)):  # a margin is 20 pixels
+        monkeypatch.setattr("ganvas.model.trained.MARGINS", margins)
+        ticks = []
+        made[tile] = model.transform(given, tick=lambda ticks=ticks: ticks.append(1))
+        assert len(ticks) == count((150, 170), tile)
+    level = 2 / 255
+    assert float((made[32] - made[60]).abs().max()) < level / 4 and float(made[32].std()) > 10 * level
+    # What a picture that fits at once is made into is what its own statistics make of it, and tiles are near that.
+    monkeypatch.setattr("ganvas.model.trained.TILE", 200)
+    assert torch.equal(model.transform(given), model.recipe.generate(source=given))
+    alone = torch.cat([model.recipe.generate(source=half) for half in given.split(80, dim=3)], dim=3)
+    whole = model.transform(given)
+    assert (made[32] - whole).abs().mean() < 0.5 * (alone - whole).abs().mean()

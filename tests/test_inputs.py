@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import math
 
 import numpy as np
 import pytest
@@ -12,9 +14,12 @@ from PIL import Image
 from ganvas.errors import RunError, UsageError
 from ganvas.inputs import (
     RESERVED,
+    Attribute,
+    Attributes,
     Category,
     Given,
     Normal,
+    Number,
     Uniform,
     check_names,
     given_of,
@@ -25,6 +30,7 @@ from ganvas.inputs import (
 from ganvas.spaces import FREE, ImageSpace, PointSpace
 
 CATS = Category(3, ("tabby", "tortie", "black"))
+FACES = Attributes((Attribute("smile"), Attribute("age", 20, 90), Attribute("hair", choices=("black", "pink", "red"))))
 
 
 def test_a_class_is_given_by_its_name_its_number_or_several():
@@ -132,4 +138,117 @@ def test_damaged_inputs_are_one_line():
             inputs_from_json([told[0] | change])
     for change in ({"scale": 0}, {"reach": -1}, {"multiple": 0}, {"space": {"kind": "teapots"}}, {"scale": None}):
         with pytest.raises(RunError):
+            inputs_from_json([told[1] | change])
+
+
+def test_the_nearest_values_that_can_be_drawn():
+    values = torch.tensor([[3.0, 4.0], [0.3, 0.4]])
+    root = 2**0.5
+    torch.testing.assert_close(
+        Normal((2,), sphere=True).nearest(values), torch.tensor([[0.6, 0.8], [0.6, 0.8]]) * root, atol=1e-6, rtol=1e-6
+    )
+    far = 10 * values  # of lengths 50 and 5; nearly all draws are shorter than the root of 2, and 3 more
+    torch.testing.assert_close(
+        Normal((2,)).nearest(far), torch.tensor([[0.6, 0.8], [0.6, 0.8]]) * torch.tensor([[root + 3], [root + 3]])
+    )
+    assert torch.equal(Normal((2,)).nearest(values[1:]), values[1:])
+    assert Uniform((2,), -1, 2).nearest(values).tolist()[0] == [2, 2]
+    assert CATS.nearest(torch.tensor([2])).tolist() == [2]
+    torch.manual_seed(0)
+    drawn = Normal((64,), sphere=True).draw(5, torch.device("cpu"))
+    torch.testing.assert_close(drawn.square().mean(1), torch.ones(5))
+
+
+def rows(values: torch.Tensor) -> list[list[float | None]]:
+    """Numbers, None where there is NaN."""
+    return [[None if math.isnan(number) else number for number in row] for row in values.tolist()]
+
+
+def test_attributes_are_given_by_name_and_the_others_stay():
+    assert rows(FACES.draw(2, torch.device("cpu"))) == [[None, None, None]] * 2
+    for value in (
+        {"hair": "pink", "smile": 1},
+        "smile=1,hair=pink",
+        " smile = 1 , hair = pink ,",
+        {"hair": 1, "smile": True},
+    ):
+        assert rows(FACES.parse(value)) == [[1, None, 1]]
+    assert rows(FACES.parse(["age=20", {"age": 90, "smile": None}])) == [[None, 20, None], [None, 90, None]]
+    assert rows(FACES.parse("smile=0.25")) == [[0.25, None, None]]
+    tensor = torch.tensor([math.nan, 33.5, 2])
+    assert rows(FACES.parse(tensor)) == rows(FACES.parse(tensor[None])) == [[None, 33.5, 2]]
+    assert rows(FACES.parse({})) == rows(FACES.parse("")) == [[None, None, None]]
+    digits = Attributes((Attribute("digit", choices=("3", "7")),))
+    assert rows(digits.parse("digit=7")) == [[1]]  # the word, and not the place in the list
+
+
+def test_what_attributes_cannot_have_is_one_line():
+    for value, said in (
+        ("smyle=1", "there is no attribute 'smyle'; did you mean 'smile'?"),
+        ({"x" * 10_000: 1}, "there is no attribute 'xxx"),
+        ("age=19", "age must be 20 to 90, not '19'"),
+        ({"age": "old"}, "age must be 20 to 90, not 'old'"),
+        ({"age": 10**400}, "age must be 20 to 90, not 1000"),
+        ({"age": True}, "age must be 20 to 90, not True"),
+        ({"age": [30]}, "age must be 20 to 90, not [30]"),
+        ("hair=pinc", "hair must be one of black, pink, red, not 'pinc'; did you mean 'pink'?"),
+        ("hair=1", "hair must be one of black, pink, red, not '1'"),
+        ({"hair": 3}, "hair must be one of black, pink, red, not 3"),
+        ({"hair": 0.5}, "hair must be one of black, pink, red, not 0.5"),
+        ("smile", "attributes are given as smile=1,age=90, not 'smile'"),
+        ("smile=", "attributes are given as smile=1,age=90, not 'smile='"),
+        ("smile=1,smile=0", "'smile' is given more than once"),
+        (7, "attributes are given as smile=1,age=90, not 7"),
+        ([], "attributes are given as smile=1,age=90, not []"),
+        (torch.tensor([0.0, 100.0, 0.0]), "age must be 20 to 90, not 100.0"),
+        (torch.tensor([0.0, math.inf, 0.0]), "age must be 20 to 90, not inf"),
+        (torch.tensor([[math.nan, math.nan, 0.5]]), "hair must be one of black, pink, red, not 0.5"),
+        (torch.zeros(2), "must be of shape (3), or (n, 3) for n samples, not (2,)"),
+    ):
+        with pytest.raises(UsageError) as refused:
+            FACES.parse(value)
+        assert said in str(refused.value) and "\n" not in str(refused.value) and len(str(refused.value)) < 400
+
+
+def test_attributes_tell_what_they_admit():
+    each = "smile (0 or 1, or between), age (20 to 90), hair (one of black, pink, red)"
+    assert FACES.admits() == f"name=value with commas between them: {each}"
+    told = FACES.schema()
+    assert told["properties"]["age"] == {"type": "number", "minimum": 20, "maximum": 90}
+    assert told["properties"]["hair"] == {"type": "string", "enum": ["black", "pink", "red"]}
+    assert told["additionalProperties"] is False and told["description"].endswith("what is not named stays as it is")
+    assert FACES.attributes[0].switch and not FACES.attributes[1].switch and not FACES.attributes[2].switch
+    assert FACES.attributes[2].word(1) == "pink" and FACES.attributes[1].word(33) == "33"
+
+
+def test_a_number_has_a_default_and_a_range():
+    strength = Number(0, 2, default=1)
+    assert strength.draw(3, torch.device("cpu")).tolist() == [1, 1, 1]
+    assert strength.parse("1.5").tolist() == strength.parse(1.5).tolist() == strength.parse([1.5]).tolist() == [1.5]
+    assert strength.parse(torch.tensor([0.5, 2])).tolist() == [0.5, 2] and strength.parse([0, 1]).tolist() == [0, 1]
+    for value in ("2.1", "nan", "much", -1, None, {}, [], torch.zeros(2, 2), torch.zeros(0), [[1.0]]):
+        with pytest.raises(UsageError, match="must be a number from 0 to 2, not"):
+            strength.parse(value)
+    assert strength.unless_given == "1" and CATS.unless_given == "all in turn" and Normal((3,)).unless_given == "drawn"
+    assert strength.schema()["default"] == 1 and Given(ImageSpace(3, 8, 8)).unless_given == ""
+
+
+def test_attributes_and_numbers_come_back_from_json():
+    inputs = {"change": FACES, "strength": Number(0, 2, default=1)}
+    told = json.loads(json.dumps(inputs_to_json(inputs), allow_nan=False))
+    assert inputs_from_json(told) == inputs
+    age, hair = told[0]["attributes"][1:]
+    for damage in (
+        *([], None, 7, "smile", [7], [{}], [age, age], [age] * 100_000, {"name": "age"}),
+        *([age | {"low": 90}], [age | {"high": "inf"}], [age | {"low": math.nan}], [age | {"low": None}]),
+        *([age | {"name": each}] for each in (7, "", "a=b", "a,b", "x" * 300)),
+        *(
+            [hair | {"choices": each}]
+            for each in (["a"], ["a", "a"], [1, 2], "black", 7, None, [str(i) for i in range(2000)])
+        ),
+    ):
+        with pytest.raises(RunError, match="no inputs that are known here"):
+            inputs_from_json([told[0] | {"attributes": damage}])
+    for change in ({"low": 2}, {"default": 3}, {"default": math.nan}, {"high": math.inf}, {"low": None}, {"high": "x"}):
+        with pytest.raises(RunError, match="no inputs that are known here"):
             inputs_from_json([told[1] | change])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
+from ganvas.networks.held import held
 from ganvas.networks.translation import Translator
 from ganvas.networks.waves import WaveDiscriminator, WaveGenerator, ladder, shuffled
 
@@ -31,6 +33,44 @@ def test_a_translator_sees_far_and_passes_gradients_to_every_weight() -> None:
     network(source)[0, 0, 16, 16].backward()
     assert source.grad is not None and (source.grad != 0).float().mean() > 0.9
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for n, p in network.named_parameters() if "bias" not in n)
+
+
+@pytest.mark.parametrize(
+    ("size", "fold", "furthest"),
+    [((8, 8), 1, 19), ((16, 20), 1, 43), ((64, 64), 1, 91), ((16, 16), 2, 39)],
+)
+def test_a_translator_sees_no_further_than_it_says(size: tuple[int, int], fold: int, furthest: int) -> None:
+    """Found by gradients from every place within the coarsest pixel."""
+    network = Translator(source=1, channels=1, size=size, width=4, fold=fold).requires_grad_(False)
+    source = torch.rand(1, 1, 224, 224)
+    seeing = held(network, lambda own: own(source))
+    torch.testing.assert_close(seeing(source), network(source), rtol=0, atol=1e-5)
+    seen = []
+    for place in range(104, 104 + network.multiple):
+        given = source.clone().requires_grad_()
+        seeing(given)[0, 0, place, place].backward()
+        assert given.grad is not None
+        seen.append(int((given.grad[0, 0].nonzero() - place).abs().max()))
+    assert max(seen) == furthest == network.reach
+
+
+def test_held_normalisations_stay_as_they_were_seen() -> None:
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.GroupNorm(2, 4), nn.Conv2d(4, 4, 1), nn.InstanceNorm2d(4), nn.GroupNorm(1, 4))
+    layers[0].weight.data.uniform_(1, 2)
+    layers[0].bias.data.uniform_(1, 2)
+    seen, other = torch.randn(1, 4, 6, 6), 3 * torch.randn(1, 4, 5, 5) + 1
+    fixed = held(layers, lambda own: own(seen))
+    torch.testing.assert_close(fixed(seen), layers(seen), rtol=0, atol=1e-5)
+    assert not torch.allclose(fixed(other), layers(other), atol=0.1)
+    assert fixed[1].weight is layers[1].weight and isinstance(layers[0], nn.GroupNorm)
+    # One group by hand: channels 0 and 1.
+    part = seen[0, :2]
+    by_hand = (other[0, 0] - part.mean()) / (part.var(correction=0) + 1e-5).sqrt()
+    wanted = by_hand * layers[0].weight[0] + layers[0].bias[0]
+    torch.testing.assert_close(fixed[0](other)[0, 0], wanted, rtol=0, atol=1e-5)
+    plain = nn.Sequential(nn.Conv2d(4, 4, 1))
+    assert held(plain, lambda own: own(seen)) is plain
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,9 @@ from chromium import browser_page
 from ganvas.exporting.graph import onnx_bytes
 from ganvas.exporting.web import KINDS, kind_of, page
 from ganvas.inputs import Uniform
+from ganvas.spaces import FREE
 from test_export import LABELS, SPACES, enlarger_of, model_of
+from translators import changer_model, filler_model, translator_model
 
 pytest.importorskip("onnx")
 
@@ -244,6 +246,130 @@ def test_what_cannot_be_enlarged_is_told_and_the_next_photo_is(tmp_path):
         assert "30 x 20 to 60 x 40 pixels in" in seen.page.text_content("#told")
         seen.page.wait_for_timeout(300)
         assert seen.page.get_attribute("#after", "data-painted") == "1" and seen.console == []
+
+
+def smooth_file(path: Path, height: int, width: int) -> Path:
+    """A PNG of colours that change slowly, so that neighbouring levels are near each other."""
+    y, x = np.mgrid[:height, :width] / 9
+    levels = np.stack([np.sin(x), np.cos(y), np.sin(x + y)], 2) * 120 + 127
+    Image.fromarray(levels.astype(np.uint8)).save(path)
+    return path
+
+
+def changing(seen, act) -> str:
+    """What is told once the picture has been changed anew after `act`."""
+    before = int(seen.page.get_attribute("#after", "data-painted") or 0)
+    act()
+    seen.page.wait_for_function("n => document.getElementById('after').dataset.painted > n", arg=before)
+    seen.page.evaluate("ganvas.settled()")
+    return seen.page.text_content("#told")
+
+
+def saved(seen, path: Path) -> tuple[str, np.ndarray]:
+    """The picture that is changed, as the page saves it: its name and its pixels."""
+    with seen.page.expect_download() as download:
+        seen.page.click("#save")
+    download.value.save_as(path)
+    return download.value.suggested_filename, np.asarray(Image.open(path).convert("RGB")).astype(int)
+
+
+def asked_by(seen) -> dict[str, list[float]]:
+    told = "Object.fromEntries(Object.entries(ganvas.asked().values).map(([k, v]) => [k, v.length ? [...v] : v]))"
+    return seen.page.evaluate(told)
+
+
+@pytest.mark.parametrize("size", [12, FREE])
+def test_a_picture_is_changed_in_the_browser_as_translate_changes_it(tmp_path, size):
+    model = translator_model(size)
+    path = written(tmp_path, model, "translator", "moods")
+    photo = smooth_file(tmp_path / "photo.x.png", 40, 30)
+    with browser_page() as seen:
+        opened(seen, path.as_uri())
+        assert seen.page.is_disabled("#save")
+        told = changing(seen, lambda: seen.page.set_input_files("#file", photo))
+        assert told.startswith(f"12 x {12 if size == 12 else 16} pixels in ")
+        changing(seen, lambda: seen.page.select_option("#given-mood", label="odd"))
+        amount = asked_by(seen)["amount"]
+        name, made = saved(seen, tmp_path / "saved.png")
+        assert name == "photo.x-moods.png"
+        # Another seed draws another amount; the same one the same.
+        changing(seen, lambda: (seen.page.fill("#seed", "9"), seen.page.press("#seed", "Enter")))
+        assert asked_by(seen)["amount"] != amount
+        assert np.any(saved(seen, tmp_path / "other.png")[1] != made)
+        assert seen.page.is_visible("#own-size") == (size == FREE)
+        at = "element => getComputedStyle(element).getPropertyValue('--at')"
+        seen.page.fill("#line", "20")
+        assert seen.page.eval_on_selector("#both", at) == "20%"
+        assert seen.console == [] and [each for each in seen.requests if not each.startswith("blob:")] == [
+            path.as_uri()
+        ]
+    source = model.parsed("source", photo.read_bytes())
+    source = model.given["source"].space.brought(source, model.space)
+    wanted = model.transform(source, amount=torch.tensor([amount]), mood="odd")
+    levels = model.space.to_uint8(wanted)[0].astype(int)
+    assert made.shape == levels.shape and levels.std() > 10
+    assert np.abs(made - levels).max() <= 1  # which rounding may make
+
+
+def test_attributes_are_sliders_and_words_that_stay_until_they_are_moved(tmp_path):
+    model = changer_model()
+    path = written(tmp_path, model, "changer", "a changer")
+    photo = smooth_file(tmp_path / "photo.png", 24, 24)
+    with browser_page() as seen:
+        opened(seen, path.as_uri())
+        changing(seen, lambda: seen.page.set_input_files("#file", photo))
+        now = "() => [...ganvas.asked().values.change].map(each => isNaN(each) ? null : each)"
+        assert seen.page.evaluate(now) == [None, None, None]
+        before = saved(seen, tmp_path / "before.png")[1]
+        row = "#fields .row:has(#given-change-smile)"
+        assert seen.page.inner_text(f"{row} output") == "stays"
+        changing(seen, lambda: set_slider(seen, "#given-change-smile", "0.4"))
+        changing(seen, lambda: seen.page.select_option("#given-change-hair", label="pink"))
+        changing(seen, lambda: set_slider(seen, "#given-strength", "1.5"))
+        assert seen.page.evaluate(now) == [pytest.approx(0.4), None, 1] and seen.page.inner_text(row).count("0.4") == 1
+        made = saved(seen, tmp_path / "made.png")[1]
+        changing(seen, lambda: set_slider(seen, "#given-change-age", "30"))
+        assert seen.page.evaluate(now)[1] == 30 and np.any(saved(seen, tmp_path / "aged.png")[1] != made)
+        for name in ("smile", "age"):
+            changing(seen, lambda name=name: seen.page.click(f"#fields .row:has(#given-change-{name}) button"))
+        changing(seen, lambda: seen.page.select_option("#given-change-hair", value=""))
+        assert seen.page.evaluate(now) == [None, None, None]
+        assert np.array_equal(saved(seen, tmp_path / "again.png")[1], before)
+        assert seen.console == []
+    source = model.given["source"].space.brought(model.parsed("source", photo.read_bytes()), model.space)
+    wanted = model.transform(source, change="smile=0.4,hair=pink", strength=1.5)
+    assert np.abs(made - model.space.to_uint8(wanted)[0].astype(int)).max() <= 1 and np.any(made != before)
+
+
+def test_what_is_painted_over_is_made_anew_and_the_rest_stays(tmp_path):
+    model = filler_model()
+    path = written(tmp_path, model, "filler")
+    photo = smooth_file(tmp_path / "photo.png", 24, 36)
+    with browser_page() as seen:
+        opened(seen, path.as_uri())
+        changing(seen, lambda: seen.page.set_input_files("#file", photo))
+        given = np.array(asked_by(seen)["source"]).reshape(3, 12, 18)
+        _, whole = saved(seen, tmp_path / "whole.png")
+        assert np.array_equal(whole, model.space.to_uint8(torch.tensor(given)[None])[0])  # nothing is painted yet
+        box = seen.page.locator("#mask").bounding_box()
+
+        def stroke() -> None:
+            seen.page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 0.25 * box["height"])
+            seen.page.mouse.down()
+            seen.page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 0.75 * box["height"], steps=4)
+            seen.page.mouse.up()
+
+        seen.page.fill("#brush", "30")
+        changing(seen, stroke)
+        mask = np.array(asked_by(seen)["mask"]).reshape(12, 18)
+        assert set(mask.flat) == {-1, 1} and mask[6, 4] == 1 and mask[6, 9:].max() == -1 and 12 < (mask > 0).sum() < 60
+        _, made = saved(seen, tmp_path / "made.png")
+        changing(seen, lambda: seen.page.click("#undo"))
+        assert np.array_equal(saved(seen, tmp_path / "undone.png")[1], whole)
+        assert seen.console == []
+    wanted = model.transform(torch.tensor(given).float(), mask=torch.tensor(mask).float()[None])
+    assert np.abs(made - model.space.to_uint8(wanted)[0].astype(int)).max() <= 1
+    assert np.array_equal(made[mask < 0], whole[mask < 0]) and np.any(made[mask > 0] != whole[mask > 0])
 
 
 def test_a_page_is_exported_from_the_zoo(tmp_path):

@@ -14,7 +14,8 @@ from ganvas import recipes
 from ganvas.data.batches import BUILT_IN
 from ganvas.data.builtin import known_as
 from ganvas.data.dataset import Data
-from ganvas.data.opening import Given, open_data, reopen
+from ganvas.data.opening import Given, open_data, reopen, second_sources
+from ganvas.data.preview import preview
 from ganvas.doctor import Healer, Looks
 from ganvas.errors import RunError, UsageError, near_miss
 from ganvas.files import at_home, write_json
@@ -26,10 +27,10 @@ from ganvas.options import checked, read_options
 from ganvas.recipe import Recipe
 from ganvas.recipes import recipe_of
 from ganvas.report import Display, write_report
-from ganvas.run import FORMAT, Recorder, check_out, only_trainer, read_config
+from ganvas.run import FORMAT, Recorder, check_out, only_trainer, read_config, timeline
 from ganvas.schema import Misfit, check
 from ganvas.settings import Settings
-from ganvas.spaces import space_to_config
+from ganvas.spaces import save_picture, space_to_config
 from ganvas.text import quoted
 from ganvas.training import Checkpoints, Training, Watcher, checkpoint, environment, hardware, plan, seed_from
 from ganvas.version import __version__
@@ -81,6 +82,48 @@ def train(
     opened = open_for(played, data, reading, preset=preset, data_root=data_root, progress=not quiet)
     job = prepare(name, opened, rest, preset=preset, recipe_class=chosen, start=start)
     return play(job, out=Path(out) if out is not None else None, watchers=watchers, quiet=quiet)
+
+
+def resume(
+    run: str | Path,
+    *,
+    data: Given | None = None,
+    data_root: str | Path | None = None,
+    recipe: str | type[Recipe] | None = None,
+    watchers: Sequence[Watcher] = (),
+    quiet: bool = False,
+    **changes: Any,
+) -> Path:
+    """Goes on with a training where it stopped, and returns its run folder. The result is what an undisturbed training
+    would have given, bit for bit on the same machine. One that is finished already is left as it is, unless `changes`
+    give it a larger total.
+
+    changes: a new total of `steps`, `epochs` or `minutes`; and where second sources such as `other` and `low` lie now,
+    if they lie elsewhere. data, data_root: the same of the first. recipe: `path/to/file.py:Class`, or the class,
+    where the run was trained with a recipe of one's own.
+
+    Raises UsageError, DataError, RunError or TrainingError, each of one line.
+    """
+    folder = Path(run)
+    _, chosen = recipe_of(folder, read_config(folder), recipe)
+    sources = {option.name for option in second_sources(chosen.accepts)}
+    for name in changes:
+        if name not in sources and name not in DURATIONS:
+            known = [*DURATIONS, *sorted(sources)]
+            raise UsageError(
+                f"a run keeps what it was begun with, so {quoted(name)} cannot change{near_miss(name, known)}"
+            )
+    general = {option.name: option for option in read_options(Settings)}
+    job = prepare_resume(
+        folder,
+        recipe=recipe,
+        changes={name: general[name].check(changes[name]) for name in changes.keys() & set(DURATIONS)},
+        data=data,
+        data_root=data_root,
+        seconds={name: changes[name] for name in changes.keys() & sources},
+        quiet=quiet,
+    )
+    return play(job, watchers=watchers, quiet=quiet)
 
 
 def open_for(
@@ -140,7 +183,7 @@ def prepare(
 def prepare_resume(
     run: Path,
     *,
-    recipe: str | None = None,
+    recipe: str | type[Recipe] | None = None,
     changes: Mapping[str, Any] | None = None,
     data: Given | None = None,
     data_root: str | Path | None = None,
@@ -149,7 +192,7 @@ def prepare_resume(
 ) -> Job:
     """The training of a run, at its newest good checkpoint, or at its start where it has none yet.
 
-    recipe: must name the file and class again where the run was trained with a user's own recipe.
+    recipe: must name the file and class again, or be the class, where the run was trained with a user's own recipe.
     changes: a new total `steps`, `epochs` or `minutes`. data, data_root, seconds: where the data lies now, if not where
     it lay when the run began; second sources by the names of their options.
     """
@@ -232,6 +275,10 @@ def play(job: Job, *, out: Path | None = None, watchers: Sequence[Watcher] = (),
             run / "checkpoints", every=training.settings.checkpoint_every, keep=training.settings.keep, about=about
         )
         config = _config(job)
+        if training.processes.first:
+            shown = preview(training.data)
+            config["data"]["shown"] = {"rows": list(shown.rows), "columns": list(shown.columns)}
+            save_picture(shown.picture, run / timeline.DATA)
         training.watchers = [
             *watchers,
             *([Looks()] if training.settings.looks else []),

@@ -3,6 +3,7 @@
     {"latent": Normal((100,)), "label": Category(10)}             a conditional GAN
     {"source": Given(ImageSpace(3, 64, 64))}                      image translation
     {"latent": Normal((62,)), "category": Category(10), "codes": Uniform((2,))}
+    {"source": Given(...), "change": Attributes((Attribute("smile"),)), "strength": Number(0, 2, default=1)}
 
 Drawing, truncation, flags of the command line, the server's schema, the studio's fields and the inputs of exported
 files follow from the declaration. Nothing looks at argument names or at what was drawn. Importing this needs no torch,
@@ -19,6 +20,7 @@ from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ganvas.attributes import STAYS, Attribute, attributes_from_json, attributes_to_json, numbers_of
 from ganvas.errors import DataError, RunError, UsageError, near_miss
 from ganvas.text import counted, listed, shown
 
@@ -41,11 +43,13 @@ MOST_CLASSES = 10_000_000
 class Input(ABC):
     """One input of `generate`. Its tensors are (n, *shape), the values of one sample below the first dimension.
 
-    kind: its name in JSON. file: whether people give it as a file, and not as text.
+    kind: its name in JSON. file: whether people give it as a file, and not as text. smooth: whether values that are
+    near to one another give samples that are, so that a search can go downhill.
     """
 
     kind: ClassVar[str]
     file: ClassVar[bool] = False
+    smooth: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -57,13 +61,26 @@ class Input(ABC):
         """What there is to choose from, in words; () where there is no list of it."""
         return ()
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of what it is made of, of which `parse` takes a mapping; () where it is one thing."""
+        return ()
+
     @abstractmethod
     def draw(self, n: int, device: torch.device, first: int = 0) -> Tensor:
         """(n, *shape) from the global random state. first: how many samples were drawn before these. Raises UsageError
         where it can only be given."""
 
+    def example(self, n: int, device: torch.device) -> Tensor:
+        """(n, *shape) from the global random state: what an export is tried with. By default what is drawn."""
+        return self.draw(n, device)
+
     def truncated(self, values: Tensor, share: float) -> Tensor:
         """Values that lie at `share` (0 to 1) of their way from the mean of what is drawn; as they are by default."""
+        return values
+
+    def nearest(self, values: Tensor) -> Tensor:
+        """(n, *shape): of what is drawn, the nearest to these values; as they are by default."""
         return values
 
     @abstractmethod
@@ -77,6 +94,11 @@ class Input(ABC):
     def admits(self) -> str:
         """What people can give, in words for a help text; "" where it is only ever drawn."""
         return ""
+
+    @property
+    def unless_given(self) -> str:
+        """What is taken where nothing is given, in words for a help text; "" where it must be given."""
+        return "drawn"
 
     def schema(self) -> dict[str, Any]:
         """The JSON schema of its value in a request."""
@@ -96,6 +118,7 @@ class Normal(Input):
     """
 
     kind: ClassVar[str] = "normal"
+    smooth: ClassVar[bool] = True
     size: tuple[int, ...]
     sphere: bool = False
 
@@ -107,9 +130,18 @@ class Normal(Input):
         import torch
 
         values = torch.empty(n, *self.size, device=device).normal_()
-        if not self.sphere:
-            return values
-        return values * (values.square().flatten(1).mean(1).add(1e-8).rsqrt().reshape(n, *(1 for _ in self.size)))
+        return self.nearest(values) if self.sphere else values
+
+    def nearest(self, values: Tensor) -> Tensor:
+        """On the sphere; without one, not farther from the mean than nearly all draws: their lengths have a standard
+        deviation of at most 1 around the root of how many numbers there are."""
+        square = values.square().flatten(1).mean(1)
+        if self.sphere:
+            share = square.add(1e-8).rsqrt()
+        else:
+            count = math.prod(self.size)
+            share = ((math.sqrt(count) + 3) / (square * count).sqrt().clamp(min=1e-8)).clamp(max=1)
+        return values * share.reshape(-1, *(1 for _ in self.size))
 
     def truncated(self, values: Tensor, share: float) -> Tensor:
         """On the straight line to the mean, which is 0 (the truncation trick: Karras et al. 2019, appendix B)."""
@@ -131,6 +163,7 @@ class Uniform(Input):
     """Numbers that are evenly distributed between `low` and `high`."""
 
     kind: ClassVar[str] = "uniform"
+    smooth: ClassVar[bool] = True
     size: tuple[int, ...]
     low: float = -1.0
     high: float = 1.0
@@ -149,19 +182,12 @@ class Uniform(Input):
 
         return (self.high - self.low) * torch.rand(n, *self.size, device=device) + self.low
 
+    def nearest(self, values: Tensor) -> Tensor:
+        return values.clamp(self.low, self.high)
+
     def parse(self, value: Any) -> Tensor:
         """Numbers: with commas between them in text, a list in JSON, a tensor (*shape) or (k, *shape)."""
-        import torch
-
-        try:
-            words = [float(word) for word in value.split(",")] if isinstance(value, str) else value
-            values = torch.as_tensor(words, dtype=torch.float64)
-        except (TypeError, ValueError, RuntimeError, OverflowError):
-            values = torch.tensor(math.nan)
-        if values.numel() == self.count and values.dim() <= 1:
-            values = values.reshape(1, *self.size)
-        elif tuple(values.shape[1:]) != self.size:
-            values = torch.tensor(math.nan)
+        values = _numbers(value, self.size)
         if not bool(((values >= self.low) & (values <= self.high)).all()):
             raise UsageError(f"must be {self.admits()}, not {_told(value)}")
         return values.float()
@@ -183,6 +209,120 @@ class Uniform(Input):
 
 
 @dataclass(frozen=True)
+class Number(Input):
+    """A number from `low` to `high` that is never drawn: it is `default` where nobody gives it."""
+
+    kind: ClassVar[str] = "number"
+    low: float
+    high: float
+    default: float
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return ()
+
+    @property
+    def unless_given(self) -> str:
+        return f"{self.default:g}"
+
+    def draw(self, n: int, device: torch.device, first: int = 0) -> Tensor:
+        """The default, n times."""
+        import torch
+
+        return torch.full((n,), float(self.default), device=device)
+
+    def example(self, n: int, device: torch.device) -> Tensor:
+        """Numbers of the whole range, since one that never differs would show nothing."""
+        import torch
+
+        return self.low + (self.high - self.low) * torch.rand(n, device=device)
+
+    def parse(self, value: Any) -> Tensor:
+        """A number, as text too; k of them as a list or a tensor (k,)."""
+        values = _numbers(value, ())
+        if not bool(((values >= self.low) & (values <= self.high)).all()):
+            raise UsageError(f"must be {self.admits()}, not {_told(value)}")
+        return values.float()
+
+    def admits(self) -> str:
+        return f"a number from {self.low:g} to {self.high:g}"
+
+    def schema(self) -> dict[str, Any]:
+        told = {"type": "number", "minimum": self.low, "maximum": self.high, "default": self.default}
+        return told | {"description": f"{self.admits()}; by default {self.unless_given}"}
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "shape": [], "low": self.low, "high": self.high, "default": self.default}
+
+
+@dataclass(frozen=True)
+class Attributes(Input):
+    """Named properties that a sample is to have, one number each; NaN where one is to stay as it is, which is how they
+    are drawn."""
+
+    kind: ClassVar[str] = "attributes"
+    attributes: tuple[Attribute, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.attributes),)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return tuple(each.name for each in self.attributes)
+
+    @property
+    def unless_given(self) -> str:
+        return "what is not named stays as it is"
+
+    def draw(self, n: int, device: torch.device, first: int = 0) -> Tensor:
+        """NaN: nothing changes."""
+        import torch
+
+        return torch.full((n, *self.shape), STAYS, device=device)
+
+    def example(self, n: int, device: torch.device) -> Tensor:
+        """Every third stays, and the others are of their whole range."""
+        import torch
+
+        places = torch.arange(n * len(self.attributes)).reshape(n, -1) % 3 == 0
+        columns = [each.low + (each.high - each.low) * torch.rand(n) for each in self.attributes]
+        values = [
+            column.round() if each.choices else column for column, each in zip(columns, self.attributes, strict=True)
+        ]
+        return torch.stack(values, 1).masked_fill(places, STAYS).to(device)
+
+    def parse(self, value: Any) -> Tensor:
+        """A mapping such as `{"smile": 1, "hair": "pink"}`, text such as `smile=1,hair=pink`, or k of these in a list;
+        a tensor (K,) or (k, K) of numbers, with NaN for what stays."""
+        import torch
+
+        values = _tensor(value)
+        if values is None:
+            some = value if isinstance(value, (list, tuple)) and value else [value]
+            return torch.tensor([numbers_of(self.attributes, each) for each in some], dtype=torch.float32)
+        values = _checked(values.float(), self)
+        for column, each in zip(values.cpu().unbind(1), self.attributes, strict=True):
+            for number in column.tolist():
+                each.check(number)
+        return values
+
+    def admits(self) -> str:
+        return f"name=value with commas between them: {self._told()}"
+
+    def schema(self) -> dict[str, Any]:
+        of_each = {each.name: each.schema() for each in self.attributes}
+        told = {"type": ["object", "string"], "properties": of_each, "additionalProperties": False}
+        return told | {"description": f"attributes to change: {self._told()}; {self.unless_given}"}
+
+    def _told(self) -> str:
+        return listed((f"{shown(each.name)} ({each.admits()})" for each in self.attributes), 40)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "shape": list(self.shape), "attributes": attributes_to_json(self.attributes)}
+
+
+@dataclass(frozen=True)
 class Category(Input):
     """One of `count` classes, int64 without further dimensions; when drawn, each in turn.
 
@@ -201,6 +341,10 @@ class Category(Input):
     def choices(self) -> tuple[str, ...]:
         """Its names, or its numbers where it has none."""
         return self.names or tuple(str(number) for number in range(self.count))
+
+    @property
+    def unless_given(self) -> str:
+        return "all in turn"
 
     def draw(self, n: int, device: torch.device, first: int = 0) -> Tensor:
         """Every class in turn, so that any n samples are as balanced as n allows."""
@@ -250,8 +394,10 @@ class Given(Input):
     """Something of a space, which must be given: a picture to change, a caption.
 
     scale: the output is this many times as high and wide. reach: how many of its own pixels away an output pixel can
-    see, so that a large one can be made in tiles that overlap by that much; None where it must be seen whole.
-    multiple: tiles must begin at multiples of this many pixels.
+    see, so that a large one can be made in tiles that overlap by that much (what normalisations see of the whole is
+    held: `Recipe.for_pieces_of`); None where it must be seen whole. multiple: tiles must begin at multiples of this
+    many pixels. any_scale: the recipe itself sees to what is of another scale than its training was on, which otherwise
+    is brought to that first.
     """
 
     kind: ClassVar[str] = "given"
@@ -260,10 +406,15 @@ class Given(Input):
     scale: int = 1
     reach: int | None = None
     multiple: int = 1
+    any_scale: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
         return self.space.shape
+
+    @property
+    def unless_given(self) -> str:
+        return ""
 
     def draw(self, n: int, device: torch.device, first: int = 0) -> Tensor:
         raise UsageError(f"must be given: {self.space}")
@@ -295,7 +446,8 @@ class Given(Input):
         from ganvas.spaces import space_to_config
 
         told = {"kind": self.kind, "shape": list(self.shape), "space": space_to_config(self.space), "scale": self.scale}
-        return told | ({} if self.reach is None else {"reach": self.reach, "multiple": self.multiple})
+        told |= {} if self.reach is None else {"reach": self.reach, "multiple": self.multiple}
+        return told | ({"any_scale": True} if self.any_scale else {})
 
 
 def label(classes: int) -> dict[str, Input]:
@@ -352,7 +504,7 @@ def _given(told: Mapping[str, Any]) -> Given:
     whole = (int(told["scale"]), None if reach is None else int(reach), int(told.get("multiple", 1)))
     if min(whole[0], whole[2]) < 1 or (whole[1] or 0) < 0:
         raise ValueError(f"scale, reach and multiple of {whole}")
-    return Given(space_from_config(told["space"]), *whole)
+    return Given(space_from_config(told["space"]), *whole, any_scale=bool(told.get("any_scale", False)))
 
 
 def _category(told: Mapping[str, Any]) -> Category:
@@ -362,9 +514,18 @@ def _category(told: Mapping[str, Any]) -> Category:
     return Category(count, names)
 
 
+def _number(told: Mapping[str, Any]) -> Number:
+    low, high, default = (float(told[name]) for name in ("low", "high", "default"))
+    if not (math.isfinite(high - low) and low <= default <= high):
+        raise ValueError(f"a number from {low} to {high}, by default {default}")
+    return Number(low, high, default)
+
+
 _FROM_JSON = {
     "normal": lambda told: Normal(tuple(map(int, told["shape"])), bool(told.get("sphere", False))),
     "uniform": lambda told: Uniform(tuple(map(int, told["shape"])), float(told["low"]), float(told["high"])),
+    "number": _number,
+    "attributes": lambda told: Attributes(attributes_from_json(told["attributes"])),
     "class": _category,
     "given": _given,
 }
@@ -378,6 +539,20 @@ def _tensor(value: Any) -> Tensor | None:
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         return torch.from_numpy(np.require(value, requirements=("C", "W")))  # Pillow's arrays are read-only
     return value if isinstance(value, torch.Tensor) else None
+
+
+def _numbers(value: Any, size: tuple[int, ...]) -> Tensor:
+    """(k, *size) float64 of text with commas, of lists or of a tensor; NaN where it is nothing of the kind."""
+    import torch
+
+    try:
+        words = [float(word) for word in value.split(",")] if isinstance(value, str) else value
+        values = torch.as_tensor(words, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        return torch.tensor(math.nan)
+    if values.numel() == math.prod(size) and values.dim() <= 1:
+        return values.reshape(1, *size)
+    return values if values.dim() and len(values) and tuple(values.shape[1:]) == size else torch.tensor(math.nan)
 
 
 def _fits(shape: Iterable[int], wanted: tuple[int, ...]) -> bool:

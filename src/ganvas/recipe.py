@@ -10,7 +10,7 @@ Logits are the discriminator's output before any sigmoid. High means real.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, final
@@ -23,6 +23,7 @@ from ganvas.data.batches import Batch
 from ganvas.data.dataset import Data
 from ganvas.errors import UsageError, near_miss
 from ganvas.inputs import Category, Given, Input, Normal, given_of
+from ganvas.networks.held import held
 from ganvas.options import argument_names, gathering
 from ganvas.settings import GENERAL, Settings
 from ganvas.text import quoted
@@ -71,6 +72,10 @@ class Losses:
         """The same with more terms."""
         return replace(self, terms={**self.terms, **terms})
 
+    def keeping(self, **kept: Tensor) -> Losses:
+        """The same, with samples to keep."""
+        return replace(self, kept={**self.kept, **kept})
+
 
 def together(losses: Mapping[str, Losses]) -> Losses:
     """The losses of several judges as one: each term with its judge's name, as in `real_16x16`, and the logits (B, ...)
@@ -112,8 +117,9 @@ class Turn:
 Batches = Iterator
 """Where turns get their batches from, as in `Batches[Images]`; the next one is the next in the data's order."""
 
-Turns = Iterator[Turn]
-"""A step's turns, in their order."""
+Turns = Generator[Turn, Any, None]
+"""A step's turns, in their order. `results = yield turn` gives its `Results`, those of the process's own samples in the
+order of the turn's batch: what one turn makes and keeps can be in the batch of the next."""
 
 Optimizers = dict[str, Optimizer]
 """Each player's optimizer, by the player's name."""
@@ -194,6 +200,22 @@ class Recipe(nn.Module):
     """Samples in the data's space, of what `inputs` declares by keyword; the same inputs give the same samples. By
     default what the first network of `averaged` makes of them."""
 
+    def applied(self, **inputs: Tensor) -> Tensor:
+        """What `Model.transform` makes of something given: by default what `generate` does. A recipe that goes over it
+        several times, as for pictures larger than those of its training, says so here."""
+        return self.generate(**inputs)
+
+    def for_pieces_of(self, inputs: Mapping[str, Tensor]) -> Recipe:
+        """The recipe whose `generate` makes pieces of one large sample, so that they fit together. inputs: of that
+        sample, (1, ...) each, what is given made small. By default it shares all weights, and holds the statistics that
+        its normalisations have of these inputs (`networks/held.py`); where more depends on the whole, a recipe says so.
+        """
+        return held(self, lambda own: own.generate(**inputs))
+
+    encode: Callable[[Tensor], dict[str, Tensor]] | None = None
+    """Optional: of samples (B, *shape), values by name of some or all of the inputs that would make them. Inversion
+    begins there too."""
+
     @final
     def given(self) -> dict[str, Given]:
         """The inputs that must be given, by name: none where samples need nothing but noise and classes."""
@@ -234,8 +256,8 @@ class Recipe(nn.Module):
 
     @final
     def conditions(self, data: Data, n: int) -> dict[str, Tensor]:
-        """What must be given for `n` samples for show, from held-out items of the data; {} where nothing must."""
-        wanted = self.given()
+        """What is given for `n` samples for show, from held-out items of the data; {} where nothing must be given."""
+        wanted = self.inputs() if self.given() else {}
         return {name: each for name, each in data.given(n, self.device).items() if name in wanted} if wanted else {}
 
     @final

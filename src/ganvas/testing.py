@@ -15,6 +15,7 @@ docstring; `CHECKS` lists them.
 from __future__ import annotations
 
 import functools
+import itertools
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,7 +34,7 @@ from ganvas.data.opening import open_data
 from ganvas.data.photos import write_edges
 from ganvas.errors import UsageError, near_miss
 from ganvas.options import checked, read_options
-from ganvas.recipe import Losses, Progress, Recipe, Turn
+from ganvas.recipe import Losses, Progress, Recipe, Turn, Turns
 from ganvas.settings import Settings
 from ganvas.text import quoted
 from ganvas.training import Processes, Training, channels_last, checkpoint, gradient_norm, seed_from, two_processes
@@ -222,10 +223,15 @@ def _turns(subject: Subject) -> str:
     played: list[str] = []
     original = training.recipe.turns
 
-    def watched(progress: Progress, batches: Iterator[Any]) -> Iterator[Turn]:
-        for turn in original(progress, batches):
+    def watched(progress: Progress, batches: Iterator[Any]) -> Turns:
+        turns, results = original(progress, batches), None
+        while True:
+            try:
+                turn = turns.send(results)
+            except StopIteration:
+                return
             before = {name: p.detach().clone() for name, p in training.recipe.named_parameters()}
-            yield replace(turn, losses=_keeps_state(training.recipe, turn))
+            results = yield replace(turn, losses=_keeps_state(training.recipe, turn))
             changed = {n for n, p in training.recipe.named_parameters() if not torch.equal(p, before[n])}
             others = sorted(changed - owned[turn.optimizer])
             assert not others, f"a turn of {turn.optimizer} changed {_some(others)}"
@@ -460,14 +466,22 @@ def _different(mine: Mapping[str, Tensor], other: Mapping[str, Tensor], *, exact
 
 
 def _first_turns(training: Training) -> Iterator[tuple[int, Turn]]:
-    """Each player's first turn of the first steps, with its number in the step; they are not played."""
+    """Each player's first turn of the first steps, with its number in the step; none is played, but what they
+    keep goes to the next."""
     seen: set[str] = set()
     for step in range(4):
         progress = replace(training.progress(), step=step)
-        for number, turn in enumerate(training.recipe.turns(progress, training.batches)):
+        turns, results = training.recipe.turns(progress, training.batches), None
+        for number in itertools.count():
+            try:
+                turn = turns.send(results)
+            except StopIteration:
+                break
             if turn.optimizer not in seen:
                 seen.add(turn.optimizer)
                 yield number, turn
+            seed_from(0, number)
+            results = training.results([turn.losses(turn.batch)])
 
 
 def _first_gradients(subject: Subject, precision: str) -> dict[str, tuple[dict[str, float], Tensor]]:

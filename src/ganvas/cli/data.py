@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ganvas import recipes
 from ganvas.cli.parsing import Parser, add_options
 from ganvas.errors import UsageError, near_miss
 from ganvas.text import quoted
 
+if TYPE_CHECKING:
+    from ganvas.data.dataset import Data
+
 EXAMPLES = """examples:
   ganvas data photos/
   ganvas data digits --json
-  ganvas data photos/ --as photos --scale 2        as srgan reads them"""
+  ganvas data photos/ --as photos --scale 2        as srgan reads them
+  ganvas data facades.zip --recipe pix2pix --out pairs.png"""
 
 
 def run(words: list[str]) -> int:
     from ganvas.data.batches import BUILT_IN, reading_options
     from ganvas.data.dataset import describe
     from ganvas.data.opening import open_data
+    from ganvas.data.preview import preview
+    from ganvas.report import print_rows
+    from ganvas.spaces import save_picture
 
     kinds = {batch.kind: batch for batch in BUILT_IN}
     options = reading_options(BUILT_IN)
     parser = Parser(
         prog="ganvas data",
-        usage="ganvas data SOURCE [--as KIND] [flags] [--data-root FOLDER] [--json]",
-        description="What Ganvas sees in a source: shape, splits, labels, and anything that was left out.",
+        usage="ganvas data SOURCE [--as KIND | --recipe NAME] [flags] [--out PICTURE] [--data-root FOLDER] [--json]",
+        description="What Ganvas sees in a source: shape, splits, labels, anything that was left out, and which\n"
+        "recipes take it; on a terminal with colours the first items too.",
         epilog=EXAMPLES,
     )
     parser.add_argument("source", metavar="SOURCE", nargs="?")
     parser.add_argument("--as", metavar="KIND", help=f"{', '.join(kinds)} (default: the first that fits)", dest="kind")
+    parser.add_argument("--recipe", metavar="NAME", help="as this recipe reads it")
+    parser.add_argument("--out", metavar="PICTURE", help="a picture of what a training learns from")
     parser.add_argument("--data-root", metavar="FOLDER", help="where torchvision's data sets lie")
     parser.add_argument("--json", action="store_true", help="for scripts")
     add_options(parser.add_argument_group("how to read it"), options)
@@ -37,10 +50,25 @@ def run(words: list[str]) -> int:
         raise UsageError("say which source to look at, as in: ganvas data photos/")
     if parsed["kind"] not in (None, *kinds):
         raise UsageError(f"there is no kind of data {quoted(parsed['kind'])}{near_miss(parsed['kind'], kinds)}")
+    if parsed["kind"] is not None and parsed["recipe"] is not None:
+        raise UsageError("--as and --recipe both say how to read it: give one of them")
+    wanted = recipes.find(parsed["recipe"]).accepts if parsed["recipe"] is not None else kinds.get(parsed["kind"])
     chosen = {option.name: parsed[option.name] for option in options}
-    data = open_data(parsed["source"], kinds.get(parsed["kind"]), data_root=parsed["data_root"], **chosen)
+    data = open_data(parsed["source"], wanted or None, data_root=parsed["data_root"], **chosen)
+    out = None if parsed["out"] is None else Path(parsed["out"])
+    taking = _taking(data)
+    if out is not None:
+        save_picture(preview(data).picture, out)
     if parsed["json"]:
-        print(json.dumps(data.to_json(), indent=2))
-    else:
-        print("\n".join(describe(data)))
+        picture = {} if out is None else {"picture": str(out)}
+        print(json.dumps({**data.to_json(), "recipes": taking, **picture}, indent=2))
+        return 0
+    print("\n".join(describe(data)))
+    print(f"recipes: {', '.join(taking) or 'none that come with Ganvas'}")
+    print_rows(preview(data).rows)
     return 0
+
+
+def _taking(data: Data) -> list[str]:
+    """The recipes that can be trained on it as it was read."""
+    return [name for name in recipes.names() if data.batch_type in (recipes.find(name).accepts or (data.batch_type,))]

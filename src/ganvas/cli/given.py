@@ -53,7 +53,7 @@ def add_given(parser: Parser, inputs: Mapping[str, Input]) -> None:
         return
     group = parser.add_argument_group("what is given to this run")
     for name, each in told.items():
-        drawn = "" if each.file else f" (default: {'all in turn' if each.choices else 'drawn'})"
+        drawn = each.unless_given and f" (default: {each.unless_given})"
         metavar = "FILE" if each.file else name.upper()
         help = (each.admits() + drawn).replace("%", "%%")
         group.add_argument(flag_of(name), metavar=metavar, help=help, dest=_GIVEN + name)

@@ -7,8 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from ganvas.data.attributes import Attributed
 from ganvas.data.batch import Batch
 from ganvas.data.images import Images
+from ganvas.data.masked import Masked
 from ganvas.data.pairs import Pairs
 from ganvas.data.photos import Photos
 from ganvas.data.points import Points
@@ -16,10 +18,22 @@ from ganvas.data.unpaired import Unpaired
 from ganvas.data.waves import Waves
 from ganvas.options import Option
 
-BUILT_IN: tuple[type[Batch], ...] = (Waves, Images, Points, Photos, Pairs, Unpaired)
+BUILT_IN: tuple[type[Batch], ...] = (Waves, Images, Points, Photos, Pairs, Unpaired, Masked, Attributed)
 """All kinds, in the order in which they are tried on a source that nobody says the kind of."""
 
-__all__ = ["BUILT_IN", "Batch", "Images", "Pairs", "Photos", "Points", "Unpaired", "Waves", "reading_options"]
+__all__ = [
+    "BUILT_IN",
+    "Attributed",
+    "Batch",
+    "Images",
+    "Masked",
+    "Pairs",
+    "Photos",
+    "Points",
+    "Unpaired",
+    "Waves",
+    "reading_options",
+]
 
 
 def reading_options(kinds: Iterable[type[Batch]]) -> list[Option]:

@@ -52,6 +52,11 @@ def arrays_of(columns: Mapping[str, Column]) -> dict[str, Space]:
     return {name: column for name, column in columns.items() if not isinstance(column, Labels)}
 
 
+def spaces_of(columns: Mapping[str, Column]) -> dict[str, Space]:
+    """The columns that can be shown."""
+    return {name: column for name, column in columns.items() if isinstance(column, Space)}
+
+
 def labels_of(columns: Mapping[str, Column]) -> dict[str, Labels]:
     return {name: column for name, column in columns.items() if isinstance(column, Labels)}
 

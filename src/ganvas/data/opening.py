@@ -10,6 +10,7 @@ import numpy as np
 
 from ganvas.data.batches import BUILT_IN, Batch, reading_options
 from ganvas.data.builtin import known_as
+from ganvas.data.cache import Entry
 from ganvas.data.dataset import Data
 from ganvas.data.decode import quiet
 from ganvas.data.readers import Reader, SourceName, is_there
@@ -138,13 +139,25 @@ def _opened(
         batch = _kind(found, text, wanted)
         reader = _reader(batch, text, options_of(batch.reader), wanted)
         with quiet():
-            entry = reader.prepare(found, progress)
+            entry = _prepared(reader, found, progress)
     finally:
         found.close()
     if isinstance(source, Path) and known_as(text) is not None:
         text = f"./{text}"  # a path is never a built-in name, and must not become one when it is read again
     root = None if data_root is None else str(at_home(data_root).absolute())
     return Data(text, found.name, batch, reader, entry, root)
+
+
+def _prepared(reader: Reader, found: Source, progress: bool) -> Entry:
+    """As `Reader.prepare`; where it fails and the source is certainly of another kind, the error says so."""
+    try:
+        return reader.prepare(found, progress)
+    except DataError as error:
+        others = (batch.reader for batch in BUILT_IN if not isinstance(reader, batch.reader))
+        told = next((said for other in others if (said := other.recognises(found))), "")
+        if not told:
+            raise
+        raise DataError(f"{error}; it looks like {told}") from error
 
 
 def _kind(found: Source, text: str, wanted: Sequence[type[Batch]]) -> type[Batch]:

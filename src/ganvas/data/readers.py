@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -105,6 +105,17 @@ class Items:
         return rows
 
 
+@dataclass(frozen=True)
+class Twin:
+    """An item, and what it should become when one attribute gets this value: rows as `columns.stored` says."""
+
+    name: str
+    source: np.ndarray
+    image: np.ndarray
+    attribute: str
+    value: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reader:
     """Base of all readers. wants: what to give where a source is not what this reader reads."""
@@ -124,6 +135,12 @@ class Reader:
     def reads(cls, source: Source) -> bool:
         """Whether it can read such a source at all; told quickly, and not by reading it."""
         raise NotImplementedError
+
+    @classmethod
+    def recognises(cls, source: Source) -> str:
+        """What a source of this kind looks like, in words that end `it looks like ...`, where that is as good as
+        certain: for whoever has read it as another kind, and could not."""
+        return ""
 
     @classmethod
     def form_of(cls, space: Space) -> dict[str, Any]:
@@ -202,6 +219,11 @@ class Reader:
         to learn, in two or more sorts, so that a generator that makes one thing only has not learned it. It is what
         `ganvas.testing` plays a recipe on. Raises UsageError where the kind has none."""
         raise UsageError(f"{cls.__name__} has no example to try a recipe on: give data of your own")
+
+    def twins(self, source: Source, space: Space) -> Iterator[Twin]:
+        """Items of the source whose right answer is known, beside those that it is trained on, in the form of the
+        space; none here. Raises DataError."""
+        return iter(())
 
     def notes(self, entry: Entry) -> list[str]:
         """Sentences for the plan that depend on more than what is prepared."""

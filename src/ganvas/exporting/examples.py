@@ -20,11 +20,13 @@ SIZES = ((1, 45, 33), (3, 18, 64))
 
 
 def draws(model: Model, n: int, seed: int, size: tuple[int, int] = (24, 20)) -> dict[str, Tensor]:
-    """The inputs of `generate` for `n` samples, classes in turn; the same for the same seed. What must be given is
-    noise, its free sides being those of `size`."""
+    """The inputs of `generate` for `n` samples, as each has its examples; the same for the same seed. What must be
+    given is noise, its free sides being those of `size`."""
     with torch.random.fork_rng():
         seed_from(seed)
         given = {name: _noise(each, n, size) for name, each in model.given.items()}
+        others = {name: each for name, each in model.inputs.items() if name not in given}
+        given |= {name: each.example(n, model.recipe.device) for name, each in others.items()}
         return {name: each.cpu() for name, each in model.recipe.draw(n, given).items()}
 
 

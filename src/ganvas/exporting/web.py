@@ -2,7 +2,8 @@
 
 It works from `file://`, where a page may fetch nothing, and its content security policy forbids every request anyway.
 Model and runtime are compressed and inside it as base64. Sliders move along the latent space: between two samples, and
-along the directions that change the pictures most. The page of a model that is given photos takes one from its visitor.
+along the directions that change the pictures most. The page of a model that is given photos takes one from its visitor,
+and asks for what else the model takes.
 """
 
 from __future__ import annotations
@@ -24,9 +25,12 @@ from ganvas.exporting.run import Exportable
 from ganvas.files import write_atomically
 from ganvas.html import render
 from ganvas.inputs import Normal, inputs_to_json
-from ganvas.model import BLOCK, ENLARGING, SAMPLING, Model
+from ganvas.model import BLOCK, ENLARGING, SAMPLING, TRANSFORMING, Model
 from ganvas.spaces import kinds, space_to_config
 from ganvas.version import __version__
+
+FIELDS = frozenset({"attributes", "class", "given", "normal", "number", "uniform"})
+"""Kinds of inputs that the scripts draw or ask for."""
 
 DIRECTIONS = 6
 LARGEST_LATENT = 1024
@@ -34,7 +38,7 @@ LARGEST_LATENT = 1024
 
 
 def write_page(source: Exportable, out: Path, check: Callable[[float], None]) -> None:
-    """Raises UsageError for a model that must be given anything but a photo to enlarge, since no page takes that."""
+    """Raises UsageError for a model that no page suits."""
     model = source.model
     kind = kind_of(model)
     recipe_name = source.config()["recipe"]
@@ -54,13 +58,15 @@ def kind_of(model: Model) -> str:
     if model.space.canvas is None:
         shown = " and ".join(sorted({each.noun for each in kinds.values() if each.canvas}))
         raise UsageError(f"a page cannot show {model.space.noun} yet, only {shown}: export to onnx or hub")
-    if model.use in KINDS:
-        return model.use
-    name, given = next(iter(model.given.items()))
-    raise UsageError(
-        f"a page draws samples or enlarges photos, and this model must be given {name!r} ({given.space}): "
-        "take --format onnx or hub"
-    )
+    for name, given in model.given.items():
+        if {given.space.canvas, model.space.canvas} != {"pixels"}:
+            raise UsageError(
+                f"a page makes pictures of pictures, and this model {model.space.noun} of {name!r} ({given.space}): "
+                "take --format onnx or hub"
+            )
+    if strange := sorted({each.kind for each in model.inputs.values()} - FIELDS):
+        raise UsageError(f"a page has no field for an input of kind {strange[0]}: take --format onnx or hub")
+    return model.use
 
 
 def about_enlarging(model: Model) -> dict[str, Any]:
@@ -88,7 +94,22 @@ def about_sampling(model: Model) -> dict[str, Any]:
     }
 
 
-KINDS: dict[str, Callable[[Model], dict[str, Any]]] = {SAMPLING: about_sampling, ENLARGING: about_enlarging}
+def about_transforming(model: Model) -> dict[str, Any]:
+    """The same of one that changes a picture. side: how long its shorter side was in training, where any size fits."""
+    first = next(iter(model.given.values()))
+    free = model.any_size and first.scale == 1
+    return {
+        "inputs": inputs_to_json(model.inputs),
+        "output": output_of(model),
+        "side": min(model.space.shape[1:]) if free else None,
+    }
+
+
+KINDS: dict[str, Callable[[Model], dict[str, Any]]] = {
+    SAMPLING: about_sampling,
+    ENLARGING: about_enlarging,
+    TRANSFORMING: about_transforming,
+}
 """The pages there are, and what the script of each must know."""
 
 

@@ -16,7 +16,10 @@ from torch import Tensor
 from ganvas.inputs import Given
 
 TILE = 384
-"""Side of a tile in numbers of what is given."""
+"""Side of a tile in numbers of what is given, at least."""
+
+MARGINS = 4
+"""Margins that a tile is wide at least, so that more is made than is thrown away."""
 
 
 def multiple_of(each: Given, length: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,8 @@ from ganvas.data.photos import SCALES
 from ganvas.errors import RunError, UsageError, near_miss
 from ganvas.inputs import Given, Input, given_of, inputs_from_json, names_of, with_names
 from ganvas.model import zoo
-from ganvas.model.tiles import TILE, multiple_of, strips
+from ganvas.model.inversion import Inversion, invert
+from ganvas.model.tiles import MARGINS, TILE, multiple_of, strips
 from ganvas.networks.interpolation import between
 from ganvas.options import checked, read_options
 from ganvas.recipe import Recipe
@@ -141,6 +143,36 @@ class Model:
         seed = int.from_bytes(os.urandom(4), "little") if seed is None else seed
         return torch.cat(list(self._blocks(n, seed, truncation, checked, tick)))
 
+    def invert(
+        self,
+        values: Any,
+        *,
+        steps: int | None = None,
+        seconds: float | None = None,
+        draws: int = 1000,
+        seed: int = 0,
+        tick: Callable[[], None] = lambda: None,
+        **given: Any,
+    ) -> Inversion:
+        """The inputs whose samples come nearest to `values`, with how near they come (`Inversion`).
+
+        values: (n, C, H, W) floats in [-1, 1] of pictures, or one (C, H, W), as prepared data has it, or the content of
+        a file. The best of `draws` are where a descent under a perceptual distance begins. steps: its length, by
+        default 200; the same steps and seed give the same. seconds: instead, for each of the values, everything
+        included. given: values of inputs that are known, which stay: a class by its name. Classes that are not given
+        are tried in turn. tick: called after each step.
+
+        Raises UsageError for values that are no samples of this model's space, and where it draws nothing to search.
+        """
+        try:
+            targets = Given(self.space).parse(values)
+        except UsageError as error:
+            raise UsageError(f"what is to be inverted: {error}") from None
+        known = self.checked(len(targets), given)
+        return invert(
+            self.recipe, self.space, targets, known, steps=steps, seconds=seconds, draws=draws, seed=seed, tick=tick
+        )
+
     def checked(self, n: int, given: Mapping[str, Any], truncation: float | None = None) -> dict[str, Tensor]:
         """What is given for `n` samples, as tensors: (1, *shape) for all of them, or (n, *shape). None counts as not
         given. Raises UsageError for all that `sample` refuses."""
@@ -196,13 +228,12 @@ class Model:
         network can see. tick: called for each.
         """
         self.recipe.eval()
-        moved = {name: each.to(self.recipe.device) for name, each in inputs.items()}
-        with torch.no_grad():
-            if not self.given:
-                return self.recipe.generate(**moved).float().cpu()
-            n = len(next(iter(moved.values())))
-            each = [{name: value[i : i + 1] for name, value in moved.items()} for i in range(n)]
-            return torch.cat([self._made(one, tick) for one in each])
+        if not self.given:
+            with torch.no_grad():
+                return self._generated(self.recipe, inputs)
+        n = len(next(iter(inputs.values())))
+        each = [{name: value[i : i + 1] for name, value in inputs.items()} for i in range(n)]
+        return torch.cat([self._made(one, tick) for one in each])
 
     def _blocks(
         self,
@@ -222,23 +253,43 @@ class Model:
 
     def _made(self, inputs: dict[str, Tensor], tick: Callable[[], None]) -> Tensor:
         """One sample (1, ...) of inputs (1, ...) of which some are given."""
+        pieces = list(self.pieces(inputs, tick))
+        return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=2)
+
+    def pieces(self, inputs: Mapping[str, Tensor], tick: Callable[[], None] = lambda: None) -> Iterator[Tensor]:
+        """One sample (1, ...) on the CPU, of inputs (1, ...) of which some are given, as strips across its third
+        dimension, from above: of a large one no more is in memory at a time than a strip. tick: called for each tile.
+        """
+        self.recipe.eval()
         given = self.given
-        shapes = {inputs[name].shape[2:] for name in given}
-        sizes = next(iter(shapes))
-        tileable = all(each.reach is not None for each in given.values()) and len(shapes) == 1
-        if not tileable or max(sizes, default=0) <= TILE:
-            made: Tensor = self.recipe.generate(**inputs).float().cpu()
-            tick()
-            return made
+        sizes = inputs[next(iter(given))].shape[2:]
+        tileable = all(each.reach is not None and inputs[name].shape[2:] == sizes for name, each in given.items())
         first = next(iter(given.values()))
-        margin = max(multiple_of(each, each.reach or 0) for each in given.values())
+        margin = max((multiple_of(each, each.reach or 0) for each in given.values()), default=0)
+        tile = multiple_of(first, max(TILE, MARGINS * margin))
+        at_once = (TILE * 3 // 2) ** len(sizes)  # about what a tile is with its margins
+        if not tileable or math.prod(sizes) <= at_once:
+            with torch.no_grad():
+                made = self._generated(self.recipe, inputs)
+            tick()
+            yield made
+            return
+        with torch.no_grad():
+            small = {k: given[k].space.reduced(v, at_once) if k in given else v for k, v in inputs.items()}
+            recipe = self.recipe.for_pieces_of({name: each.to(self.recipe.device) for name, each in small.items()})
 
         def make(window: tuple[slice, ...]) -> Tensor:
-            part = {k: v[(slice(None), slice(None), *window)] if k in given else v for k, v in inputs.items()}
-            return self.recipe.generate(**part).float().cpu()
+            with torch.no_grad():
+                return self._generated(
+                    recipe, {k: v[(slice(None), slice(None), *window)] if k in given else v for k, v in inputs.items()}
+                )
 
-        pieces = strips(sizes, make, scale=first.scale, tile=multiple_of(first, TILE), margin=margin, tick=tick)
-        return torch.cat(list(pieces), dim=2)
+        yield from strips(sizes, make, scale=first.scale, tile=tile, margin=margin, tick=tick)
+
+    @staticmethod
+    def _generated(recipe: Recipe, inputs: Mapping[str, Tensor]) -> Tensor:
+        made: Tensor = recipe.applied(**{name: each.to(recipe.device) for name, each in inputs.items()})
+        return made.float().cpu()
 
     # -- weights --------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ and a convolution, as transposed ones draw a grid of dots. And few weights stand
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -26,6 +27,9 @@ class Translator(nn.Module):
     residual: what it makes is added to the source, beginning with nothing: it starts as the identity. Needs as many
     channels in the source as in what is made. fold: 2 has all blocks work on 2x2 pixels as one place, at a third of the
     cost, with one layer at full size behind them that also sees the source.
+
+    reach: how many pixels away an output pixel can see, but for what its normalisations see. multiple: pieces of a
+    picture must begin at multiples of so many pixels.
     """
 
     def __init__(
@@ -36,7 +40,13 @@ class Translator(nn.Module):
             raise ValueError(f"what is added to {source} channels must have as many, not {channels}")
         self.residual, self.fold = residual, fold
         self.levels = max(1, min(DEEPEST, int(math.log2(max(2, min(size) // (4 * fold))))))
-        widths = [width * min(4, 2**level) for level in range(self.levels + 1)]
+        deep = 2**self.levels
+        self.multiple = fold * deep
+        # In places of the first level: of the first and the last convolution 3; of the four in the middle one of theirs
+        # each; of each level eight of its own: two blocks of two, mixing, and three of halving and interpolation. And
+        # what unfolding adds.
+        self.reach = fold * (3 + 4 * deep + 8 * (deep - 1)) + fold - 1
+        self.widths = widths = [width * min(4, 2**level) for level in range(self.levels + 1)]
         self.head = nn.Conv2d(source * fold**2, widths[0], 3, padding=1)
         self.down = nn.ModuleList(_Block(before) for before in widths[:-1])
         self.halve = nn.ModuleList(nn.Conv2d(before, after, 4, 2, 1) for before, after in pairwise(widths))
@@ -53,25 +63,39 @@ class Translator(nn.Module):
             nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]
 
     def forward(self, source: Tensor) -> Tensor:
-        height, width = source.shape[2:]
-        step = self.fold * 2**self.levels
-        padded = functional.pad(source, (0, -width % step, 0, -height % step), mode="replicate")
-        hidden = functional.pixel_unshuffle(padded, self.fold)
+        return self.decoded(source, self.encoded(source))
+
+    def encoded(self, source: Tensor) -> list[Tensor]:
+        """The maps of all levels, (B, width, H / fold, W / fold) and each of the next half as high and wide, down to
+        the deepest."""
+        hidden = functional.pixel_unshuffle(self._padded(source), self.fold)
         hidden = self.head(hidden.contiguous(memory_format=torch.channels_last))
-        skips = []
+        maps = []
         for block, halve in zip(self.down, self.halve, strict=True):
-            skips.append(hidden := block(hidden))
+            maps.append(hidden := block(hidden))
             hidden = halve(hidden)
-        hidden = self.middle(hidden)
+        return [*maps, hidden]
+
+    def decoded(self, source: Tensor, maps: Sequence[Tensor]) -> Tensor:
+        """What is made of the source, of which these are the maps."""
+        height, width = source.shape[2:]
+        *skips, deepest = maps
+        hidden = self.middle(deepest)
         for level in reversed(range(self.levels)):
             skip = skips[level]
             hidden = functional.interpolate(hidden, size=skip.shape[2:], mode="bilinear", align_corners=False)
             hidden = self.up[level](functional.silu(self.mix[level](torch.cat([hidden, skip], dim=1))))
         if self.fold > 1:
+            padded = self._padded(source)
             hidden = functional.interpolate(hidden, size=padded.shape[2:], mode="bilinear", align_corners=False)
             hidden = functional.silu(self.unfold(torch.cat([hidden, padded.to(hidden.dtype)], dim=1)))
         made: Tensor = self.tail(hidden)[:, :, :height, :width]
         return source + made if self.residual else torch.tanh(made)
+
+    def _padded(self, source: Tensor) -> Tensor:
+        """The source with sides that all levels divide."""
+        height, width = source.shape[2:]
+        return functional.pad(source, (0, -width % self.multiple, 0, -height % self.multiple), mode="replicate")
 
 
 class _Block(nn.Module):

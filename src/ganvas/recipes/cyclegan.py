@@ -12,7 +12,7 @@ level.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -60,7 +60,8 @@ class CycleGAN(Recipe):
             self.register_buffer(f"{name}_seen", torch.zeros((), dtype=torch.long))
 
     def inputs(self) -> dict[str, Input]:
-        return {"source": Given(ImageSpace(self.channels, FREE, FREE))}
+        made = self.to_b
+        return {"source": Given(ImageSpace(self.channels, FREE, FREE), reach=made.reach, multiple=made.multiple)}
 
     def optimizers(self) -> Optimizers:
         generators: list[nn.Module] = [self.to_b, self.to_a]
@@ -71,19 +72,18 @@ class CycleGAN(Recipe):
         return dict.fromkeys(("generators", "judge_a", "judge_b"), min(1.0, 2 * (1 - progress.fraction)))
 
     def turns(self, progress: Progress, batches: Batches[Unpaired]) -> Turns:
+        """The generators' first: the discriminators then judge what these made, so that it is made once."""
         real = next(batches)
-        yield Turn("judge_a", self.a_losses, real, after=self.remember_a)
-        yield Turn("judge_b", self.b_losses, real, after=self.remember_b)
-        yield Turn("generators", self.generator_losses, real)
+        made = yield Turn("generators", self.generator_losses, real)
+        judged_a = Unpaired(image=real.other, other=made.kept["fake_a"])
+        yield Turn("judge_a", partial(self.judged, "a"), judged_a, after=self.remember_a)
+        judged_b = Unpaired(image=real.image, other=made.kept["fake_b"])
+        yield Turn("judge_b", partial(self.judged, "b"), judged_b, after=self.remember_b)
 
-    def a_losses(self, real: Unpaired) -> Losses:
-        return self.judged("a", real.other, self.to_a(real.image))
-
-    def b_losses(self, real: Unpaired) -> Losses:
-        return self.judged("b", real.image, self.to_b(real.other))
-
-    def judged(self, domain: str, real: Tensor, fake: Tensor) -> Losses:
-        """One discriminator's losses; each new picture gives way to one of the pool in half of the cases."""
+    def judged(self, domain: str, judged: Unpaired) -> Losses:
+        """One discriminator's losses on real pictures and, as `other`, new ones, of which each gives way to one of the
+        pool in half of the cases."""
+        fake = judged.other
         pool, seen = self.get_buffer(f"pool_{domain}"), int(self.get_buffer(f"pool_{domain}_seen"))
         held = min(seen, self.pool)
         shown = fake
@@ -91,8 +91,8 @@ class CycleGAN(Recipe):
             place = torch.randint(held, (len(fake),), device=fake.device)
             earlier = torch.rand(len(fake), 1, 1, 1, device=fake.device) < 0.5
             shown = torch.where(earlier, pool[place], fake)
-        losses = self.contest.d_losses(self.get_submodule(f"judge_{domain}"), real, shown)
-        return replace(losses, kept={"fake": fake})
+        judge = self.get_submodule(f"judge_{domain}")
+        return self.contest.d_losses(judge, judged.image, shown).keeping(fake=fake)
 
     def generator_losses(self, real: Unpaired) -> Losses:
         a, b = real.other, real.image
@@ -105,7 +105,7 @@ class CycleGAN(Recipe):
         if self.identity:
             same = smooth_l1_loss(self.to_a(a), a) + smooth_l1_loss(self.to_b(b), b)
             terms["identity"] = self.identity * same
-        return Losses(terms)
+        return Losses(terms).keeping(fake_a=fake_a, fake_b=fake_b)
 
     def remember_a(self, results: Results) -> None:
         self.remember("a", results)

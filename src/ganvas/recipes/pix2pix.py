@@ -70,7 +70,9 @@ class Pix2Pix(Recipe):
         self.frozen = () if self.content is None else ("content",)  # type: ignore[misc]
 
     def inputs(self) -> dict[str, Input]:
-        return {"source": Given(ImageSpace(self.source_channels, FREE, FREE))}
+        made = self.generator
+        space = ImageSpace(self.source_channels, FREE, FREE)
+        return {"source": Given(space, reach=made.reach, multiple=made.multiple)}
 
     def optimizers(self) -> Optimizers:
         return self.contest.optimizers(discriminator=self.discriminator, generator=self.generator)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PIL import Image
 from rich.color import Color
@@ -21,6 +21,18 @@ def can_show(console: Console) -> bool:
     """Whether the terminal has the colours, the letters and the room for pictures."""
     coloured = console.color_system in ("truecolor", "256", "windows")
     return coloured and console.encoding.startswith("utf") and console.height >= ROOM
+
+
+def print_rows(rows: Mapping[str, Sequence[Image.Image]], console: Console | None = None) -> None:
+    """The rows below one another, each under its name where there are several; nothing where the output is no terminal
+    that can show them."""
+    console = console or Console()
+    if not console.is_terminal or console.is_dumb_terminal or not can_show(console):
+        return
+    for name, pictures in rows.items():
+        if len(rows) > 1:
+            console.print(Text(f"{name}:", style="dim"))
+        console.print(row_of(pictures, min(100, console.width)))
 
 
 def row_of(pictures: Sequence[Image.Image], width: int) -> Text:

@@ -20,6 +20,7 @@ from ganvas.spaces import FREE, MOST_PLAYED, Space, space_from_config
 from ganvas.text import plain
 
 _LAST_PICTURE, _ALL_PICTURES = 1_000_000, 2_400_000  # bytes, before base64 makes a third more of them
+_MOST_NAMES = 16
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,30 @@ class Strip:
     room: str
     first: str
     last: str
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What the run learns from. rows: what stands in the rows of each item, from above. labels: of its columns; []
+    where its columns are no labels."""
+
+    source: str
+    crisp: bool
+    rows: list[str]
+    labels: list[str]
+
+
+def learned_from(run: Path, config: Mapping[str, Any]) -> Learned | None:
+    """None where there is no picture of it."""
+    picture = timeline.read(run / timeline.DATA)
+    if picture is None:
+        return None
+    shown = mapping(mapping(config.get("data")).get("shown"))
+    rows, labels = (
+        [plain(each) for each in names[:_MOST_NAMES]] if isinstance(names := shown.get(key), list) else []
+        for key in ("rows", "columns")
+    )
+    return Learned(_encoded([picture], _LAST_PICTURE)[0], _crisp(picture, config), rows, labels)
 
 
 def film(run: Path, config: Mapping[str, Any]) -> Film | None:
@@ -150,9 +175,12 @@ def _alt(step: int) -> str:
 
 
 def _picture(step: int, picture: Image.Image, source: str, config: Mapping[str, Any]) -> Picture:
+    return Picture(f"{step:,}", source, _alt(step), _crisp(picture, config), _column_labels(config, picture))
+
+
+def _crisp(picture: Image.Image, config: Mapping[str, Any]) -> bool:
     space = _space(config)
-    crisp = picture.width < 600 and space is not None and space.crisp
-    return Picture(f"{step:,}", source, _alt(step), crisp, _column_labels(config, picture))
+    return picture.width < 600 and space is not None and space.crisp
 
 
 def _frames(run: Path) -> list[tuple[int, Image.Image]]:

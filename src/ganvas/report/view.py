@@ -183,7 +183,7 @@ def _charts(config: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, list[Ch
 
 
 def _tables(config: Mapping[str, Any], data: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
-    source = {key: value for key, value in data.items() if key not in ("labels", "space", "name")}
+    source = {key: value for key, value in data.items() if key not in ("labels", "space", "name", "shown")}
     if isinstance(data.get("fingerprint"), str):
         source["fingerprint"] = data["fingerprint"][:16]
     if isinstance(data.get("labels"), list):

@@ -2,8 +2,10 @@
 
 base        `Space`, what every kind answers, and the kinds by name
 image       pictures
+mask        where a picture is to be made anew
 point       points in the plane, and vectors of any length
 wave        sounds
+attributes  named properties of samples, one number each
 pictures    sheets of pixels, and files of them
 
 A space is described by a handful of numbers, travels in `config.json`, and knows nothing of training. A new kind of
@@ -13,8 +15,11 @@ file too. Nothing here imports torch before a tensor is at hand, so that a run c
 
 from __future__ import annotations
 
+from ganvas.spaces.attributes import AttributeSpace
 from ganvas.spaces.base import FREE, GAP, MOST_PLAYED, Space, kinds, space_from_config, space_to_config, stronger
 from ganvas.spaces.image import ImageSpace
+from ganvas.spaces.label_maps import by_majority
+from ganvas.spaces.mask import MaskSpace, widened
 from ganvas.spaces.pictures import encoded, save_picture
 from ganvas.spaces.point import PointSpace
 from ganvas.spaces.wave import WaveSpace
@@ -23,14 +28,18 @@ __all__ = [
     "FREE",
     "GAP",
     "MOST_PLAYED",
+    "AttributeSpace",
     "ImageSpace",
+    "MaskSpace",
     "PointSpace",
     "Space",
     "WaveSpace",
+    "by_majority",
     "encoded",
     "kinds",
     "save_picture",
     "space_from_config",
     "space_to_config",
     "stronger",
+    "widened",
 ]

@@ -235,6 +235,15 @@ class Space(ABC):
         is where nothing of the kind is known."""
         return sample
 
+    def reduced(self, sample: Tensor, most: int) -> Tensor:
+        """A sample (1, C, ...) of at most `most` numbers in each channel, which is like the whole one. Here the middle
+        of it."""
+        share = min(1.0, (most / math.prod(sample.shape[2:])) ** (1 / max(1, sample.dim() - 2)))
+        for dimension, side in enumerate(sample.shape[2:], 2):
+            kept = max(1, int(side * share))
+            sample = sample.narrow(dimension, (side - kept) // 2, kept)
+        return sample
+
     def size_of_file(self, content: bytes, most: int) -> int:
         """How much there is in a file that somebody gives, from its header alone: pixels, or whatever the samples are
         made of, where files have any number of them. Raises DataError for more than `most`, and for what is no such

@@ -15,7 +15,8 @@ from PIL import Image, ImageOps
 
 from ganvas.errors import DataError
 from ganvas.spaces.base import FREE, GAP, MOST_SEEN, Space
-from ganvas.spaces.pictures import sheet
+from ganvas.spaces.label_maps import by_majority
+from ganvas.spaces.pictures import sheet, to_pil
 
 if TYPE_CHECKING:
     import torch
@@ -195,17 +196,31 @@ class ImageSpace(Space):
         pixels = np.asarray(picture).reshape(1, *wanted, self.channels)
         return self.decode(pixels)
 
+    def reduced(self, sample: Tensor, most: int) -> Tensor:
+        """The whole picture with fewer pixels."""
+        height, width = sample.shape[2:]
+        share = min(1.0, math.sqrt(most / (height * width)))
+        return self._resized(sample, [max(1, int(side * share)) for side in (height, width)])
+
     def brought(self, sample: Tensor, like: Space) -> Tensor:
         """So that its shorter side is as long as theirs."""
-        import torch
-
         if not isinstance(like, ImageSpace) or FREE in like.shape:
             return sample
         height, width = sample.shape[2:]
         share = min(like.height, like.width) / min(height, width)
-        size = [max(1, round(side * share)) for side in (height, width)]
-        if size == [height, width]:
+        return self._resized(sample, [max(1, round(side * share)) for side in (height, width)])
+
+    def _resized(self, sample: Tensor, size: list[int]) -> Tensor:
+        """(1, C, H, W) with another height and width: a label map without mixing its colours, anything else by bicubic
+        interpolation with antialiasing."""
+        import torch
+
+        height, width = size
+        if size == list(sample.shape[2:]):
             return sample
+        labels = by_majority(to_pil(self.to_uint8(sample)[0]), (height, width)) if self.photos else None
+        if labels is not None:
+            return self.decode(np.asarray(labels).reshape(1, height, width, self.channels), sample.device)
         return torch.nn.functional.interpolate(sample, size, mode="bicubic", antialias=True).clamp_(-1, 1)
 
     def size_of(self, height: int, width: int) -> tuple[int, int]:

@@ -8,6 +8,7 @@ so a training that goes on from a checkpoint, or is split over parts or processe
 from __future__ import annotations
 
 import copy
+import itertools
 import signal
 import threading
 import time
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 from ganvas.data.dataset import Data
 from ganvas.data.stream import Stream
 from ganvas.errors import TrainingError, UsageError
-from ganvas.recipe import Losses, Progress, Recipe, Results, Turn, frozen_names, frozen_networks
+from ganvas.recipe import Losses, Progress, Recipe, Results, frozen_names, frozen_networks
 from ganvas.settings import Settings
 from ganvas.training.averaging import MovingAverage, put_submodule
 from ganvas.training.hardware import channels_last, pick_device, pick_precision
@@ -103,7 +104,12 @@ class Training:
         progress = self.progress()
         self._set_rates(progress)
         results: dict[str, Results] = {}
-        for number, turn in enumerate(self.recipe.turns(progress, self.batches)):
+        turns, own = self.recipe.turns(progress, self.batches), None
+        for number in itertools.count():
+            try:
+                turn = turns.send(own)
+            except StopIteration:
+                break
             optimizer = self.optimizers[turn.optimizer]
             optimizer.zero_grad()
             self._let_move(turn.optimizer)
@@ -118,10 +124,12 @@ class Training:
             self.processes.sum_gradients(self.players[turn.optimizer])
             norm = gradient_norm(self.players[turn.optimizer])
             optimizer.step()
-            results[turn.optimizer] = self._joined(turn, parts)
-            self.meter.add(turn.optimizer, results[turn.optimizer], norm)
+            own = self.results(parts)
+            joined = own if turn.after is None else self.processes.join_results(own)
+            results[turn.optimizer] = joined
+            self.meter.add(turn.optimizer, joined, norm)
             if turn.after is not None:
-                turn.after(results[turn.optimizer])
+                turn.after(joined)
         self.steps_done += 1
         self.averaged.follow(self.steps_done * self.batch_size, self.batch_size)
         return results
@@ -303,9 +311,10 @@ class Training:
             for group, base in zip(optimizer.param_groups, self.base_rates[name], strict=True):
                 group["lr"] = base * factors.get(name, 1.0) * self.step_scale
 
-    def _joined(self, turn: Turn, parts: Sequence[Losses]) -> Results:
+    def results(self, parts: Sequence[Losses]) -> Results:
+        """What these parts of a turn, which are this process's, gave."""
         first = parts[0]
-        results = Results(
+        return Results(
             terms=_means([part.terms for part in parts]),
             real_logits=_together([part.real_logits for part in parts]),
             fake_logits=_together([part.fake_logits for part in parts]),
@@ -313,7 +322,6 @@ class Training:
             kept={name: torch.cat([part.kept[name].detach() for part in parts]) for name in first.kept},
             logged=_means([part.logged for part in parts]),
         )
-        return results if turn.after is None else self.processes.join_results(results)
 
     def _train_mode(self) -> None:
         self.recipe.train()

@@ -1,7 +1,7 @@
 // A photo enlarged tile by tile: each is read with a margin as wide as the network can see, so that there is no seam.
 "use strict";
 (() => {
-  const { about, byId, count } = page;
+  const { about, byId, count, sized } = page;
   const { scale, channels } = about;
   const tile = 96, margin = about.reach + 2, smallest = 4;
   const longest = 16384, most = 2 ** 27; // pixels of the result that browsers keep in one canvas: of a side, and in all
@@ -9,15 +9,10 @@
 
   page.run(async () => {
     byId("about").textContent = `Recipe ${about.recipe}, step ${about.step.toLocaleString("en")}, made with Ganvas ${about.version}. Enlarges ${scale} times; transparent pictures are laid on white. What it adds to a photo is likely, and no evidence.`;
-    byId("file").addEventListener("change", () => { if (byId("file").files[0]) take(byId("file").files[0]); });
-    addEventListener("dragover", (event) => event.preventDefault());
-    addEventListener("drop", (event) => {
-      event.preventDefault();
-      if (session && event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
-    });
-    byId("line").addEventListener("input", () => byId("both").style.setProperty("--at", `${byId("line").value}%`));
+    page.picked(byId("file"), take);
+    page.compare();
     byId("stop").addEventListener("click", () => { turn++; page.tell("Stopped."); working(false); });
-    byId("save").addEventListener("click", save);
+    byId("save").addEventListener("click", () => page.save(byId("after"), `${name}-x${scale}`));
     session = await page.started();
     byId("file").disabled = false;
     page.tell("Ready. Pick a photo.");
@@ -44,14 +39,13 @@
     name = file.name.replace(/\.[^.]*$/, "");
     const before = sized(byId("before"), width * scale, height * scale), after = sized(byId("after"), width * scale, height * scale);
     before.imageSmoothingQuality = "high";
-    before.fillStyle = "#fff";
-    before.fillRect(0, 0, width * scale, height * scale);
+    page.white(before);
     before.drawImage(bitmap, 0, 0, width * scale, height * scale);
     after.drawImage(byId("before"), 0, 0);
     byId("both").hidden = false;
     working(true);
     const began = performance.now();
-    const done = await enlarge(pixelsOf(bitmap), (part, left, top, share) => {
+    const done = await enlarge(page.pixelsOf(bitmap), (part, left, top, share) => {
       if (mine !== turn) return false;
       after.putImageData(part, left, top);
       byId("progress").value = share;
@@ -102,30 +96,8 @@
     return true;
   }
 
-  /** On white, upright as its metadata asks. */
-  function pixelsOf(bitmap) {
-    const context = sized(document.createElement("canvas"), bitmap.width, bitmap.height);
-    context.fillStyle = "#fff";
-    context.fillRect(0, 0, bitmap.width, bitmap.height);
-    context.drawImage(bitmap, 0, 0);
-    return context.getImageData(0, 0, bitmap.width, bitmap.height);
-  }
-
-  function sized(canvas, width, height) {
-    Object.assign(canvas, { width, height });
-    return canvas.getContext("2d");
-  }
-
   function working(yes) {
     byId("progress").hidden = byId("stop").hidden = !yes;
     byId("progress").value = 0;
-  }
-
-  function save() {
-    byId("after").toBlob((blob) => {
-      const address = URL.createObjectURL(blob);
-      page.make("a", { href: address, download: `${name}-x${scale}.png` }).click();
-      setTimeout(() => URL.revokeObjectURL(address), 60_000);
-    }, "image/png");
   }
 })();

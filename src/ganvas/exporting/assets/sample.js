@@ -1,10 +1,10 @@
 // Samples and walks: the network's inputs are drawn here, ONNX Runtime makes the samples, canvases show them.
 "use strict";
 (() => {
-  const { about, byId, make, count } = page;
+  const { about, byId, make, count, sizeOf } = page;
   const { inputs } = about;
   const isPoints = about.canvas === "scatter";
-  const [channels, height, width] = isPoints ? [1, 256, 256] : about.shape;
+  const [, height, width] = isPoints ? [1, 256, 256] : about.shape;
   const numbers = sizeOf(about);
   const shown = isPoints ? 1000 : Math.max(4, Math.min(36, Math.floor(400000 / (height * width))));
   const classInputs = inputs.filter((input) => input.kind === "class");
@@ -43,29 +43,17 @@
   globalThis.ganvas = { about, generate, draw };
 
   function draw(seed, n) {
-    const random = randomFrom(seed), share = Number(byId("truncation").value);
-    const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+    const random = page.randomFrom(seed), share = Number(byId("truncation").value);
     return Array.from({ length: n }, (_, index) => {
       const one = {};
       for (const input of inputs) {
         if (input.kind === "class") {
           const chosen = byId(`class-${input.name}`).value;
           one[input.name] = chosen === "all" ? index % input.classes : Number(chosen);
-        } else {
-          const even = () => input.low + (input.high - input.low) * random();
-          const values = Float32Array.from({ length: sizeOf(input) }, input.kind === "normal" ? normal : even);
-          one[input.name] = input.kind === "normal" ? truncated(input, values, share) : values;
-        }
+        } else one[input.name] = page.drawn(input, random, share);
       }
       return one;
     });
-  }
-
-  /** A draw at this share of its way from the mean, which is 0; one on a sphere is brought to unit mean square first. */
-  function truncated(input, values, share) {
-    const square = values.reduce((sum, value) => sum + value * value, 0) / values.length;
-    const factor = share * (input.sphere ? 1 / Math.sqrt(square + 1e-8) : 1);
-    return values.map((value) => value * factor);
   }
 
   /** What the sliders describe: the start, turned towards the end, plus the directions' steps. */
@@ -105,7 +93,7 @@
     const seconds = (performance.now() - began) / 1000;
     page.tell(`${shown} samples in ${seconds.toFixed(2)} s, in this browser.`);
     if (isPoints) scatter(byId("scatter"), pixels);
-    else samples.forEach((_, index) => paint(byId(`sample-${index}`).firstChild, pixels, index));
+    else samples.forEach((_, index) => page.paint(byId(`sample-${index}`).firstChild, pixels, about.shape, index));
     if (isPoints) await walk();
     count(byId("samples"));
   }
@@ -119,20 +107,9 @@
     if (isPoints) {
       scatter(byId("walk"), pixels, "#8888");
       scatter(byId("walk"), made, "#d33", 4, false);
-    } else paint(byId("walk"), made, 0);
+    } else page.paint(byId("walk"), made, about.shape);
     document.body.dataset.firstSample ??= Math.round(performance.now());
     count(byId("walk"));
-  }
-
-  function paint(canvas, values, index) {
-    const context = canvas.getContext("2d"), image = context.createImageData(width, height);
-    const level = (channel, at) => (values[(index * channels + channel) * height * width + at] + 1) * 127.5;
-    for (let at = 0; at < height * width; at++) {
-      const colour = channels >= 3 ? [0, 1, 2] : channels === 2 ? [0, 1, null] : [0, 0, 0];
-      colour.forEach((channel, i) => { image.data[4 * at + i] = channel === null ? 0 : Math.round(level(channel, at)); });
-      image.data[4 * at + 3] = channels === 4 ? Math.round(level(3, at)) : 255;
-    }
-    context.putImageData(image, 0, 0);
   }
 
   function scatter(canvas, values, colour = "#3b6fd4", radius = 1.5, clear = true) {
@@ -156,7 +133,7 @@
       select.append(make("option", { value: "all", textContent: "all in turn" }));
       for (let i = 0; i < input.classes; i++) select.append(make("option", { value: String(i), textContent: input.names[i] ?? String(i) }));
       select.addEventListener("change", sample);
-      const label = make("label", { textContent: `${input.name[0].toUpperCase()}${input.name.slice(1)} ` });
+      const label = make("label", { textContent: `${page.titled(input.name)} ` });
       label.append(select);
       byId("classes").append(label);
     }
@@ -167,7 +144,7 @@
     byId("truncation").addEventListener("change", sample);
     byId("seed").addEventListener("change", sample);
     byId("new").addEventListener("click", () => {
-      byId("seed").value = crypto.getRandomValues(new Uint32Array(1))[0];
+      byId("seed").value = page.newSeed();
       sample();
     });
     byId("back").addEventListener("click", () => {
@@ -215,17 +192,5 @@
 
   // -- small things --------------------------------------------------------------------------------------------------
 
-  /** Numbers in [0, 1) from a seed: an additive sequence through a mixing function of 32 bits (Weyl and MurmurHash3). */
-  function randomFrom(seed) {
-    let state = seed >>> 0;
-    return () => {
-      state = (state + 0x9e3779b9) >>> 0;
-      let mixed = Math.imul(state ^ (state >>> 16), 0x85ebca6b);
-      mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-      return ((mixed ^ (mixed >>> 16)) >>> 0) / 4294967296;
-    };
-  }
-
   function slider(id) { return Number(byId(id).value); }
-  function sizeOf(input) { return input.shape.reduce((product, side) => product * side, 1); }
 })();

@@ -1,0 +1,121 @@
+"""How well a model changes attributes, by exact twins: pictures of the data in which one attribute differs.
+
+Two numbers for each attribute. Inside the region that truly changes: how far the model's picture is from the twin,
+beside how far the source is, which is what doing nothing costs (1 is no better than that, 0 the twin itself). Outside:
+how far it is from what should have stayed, in levels of 255.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganvas.attributes import STAYS
+from ganvas.data.dataset import Data
+from ganvas.data.readers import Twin
+from ganvas.data.sources import find
+from ganvas.inputs import Attributes, Input
+from ganvas.metrics.passport import Score
+from ganvas.model import Model
+from ganvas.spaces import Space
+
+_AT_A_TIME = 64
+
+
+@dataclass(frozen=True)
+class TwinErrors:
+    """Of one attribute. model, nothing: mean absolute error inside the changed region, averaged over the twins in which
+    anything changes, for the model and for doing nothing; outside: the model's elsewhere, over all twins. All in levels
+    of 255. pairs: how many twins there are; visible: those in which anything changes."""
+
+    pairs: int
+    visible: int
+    model: float
+    nothing: float
+    outside: float
+
+    @property
+    def share(self) -> float:
+        """What is left of the error that doing nothing has."""
+        return self.model / self.nothing if self.nothing else float("nan")
+
+
+def twin_scores(model: Model, data: Data, *, most: int | None = None) -> dict[str, Score]:
+    """`inside[NAME]`, as a share of doing nothing's error, and `outside[NAME]`, in levels, for each attribute that the
+    model can change and the data has twins for; {} where it has none. most: twins of each attribute, spread evenly."""
+    scores: dict[str, Score] = {}
+    for name, errors in twin_errors(model, data, most=most).items():
+        told = {"do nothing": errors.nothing, "levels": errors.model, "visible": errors.visible}
+        inside = Score("inside", name, errors.share, None, "lower", errors.pairs, errors.visible, told)
+        outside = Score("outside", name, errors.outside, None, "lower", errors.pairs, errors.pairs)
+        scores |= {each.key: each for each in (inside, outside)}
+    return scores
+
+
+def twin_errors(model: Model, data: Data, *, most: int | None = None) -> dict[str, TwinErrors]:
+    """By attribute, in the model's order; {} where there are no twins of any."""
+    change = changing(model.inputs)
+    space = data.space
+    if change is None:
+        return {}
+    name, attributes = change
+    found: dict[str, list[Twin]] = {each.name: [] for each in attributes.attributes}
+    with closing(find(data.source, data.data_root)) as source:
+        for twin in data.reader.twins(source, space):
+            if twin.attribute in found:
+                found[twin.attribute].append(twin)
+    return {
+        attribute: _errors(model, name, list(found), spread(twins, most), space)
+        for attribute, twins in found.items()
+        if twins
+    }
+
+
+def changing(inputs: Mapping[str, Input]) -> tuple[str, Attributes] | None:
+    """The input by which attributes are changed, with its name; None where there is none."""
+    return next(((name, each) for name, each in inputs.items() if isinstance(each, Attributes)), None)
+
+
+def spread(twins: Sequence[Twin], most: int | None) -> Sequence[Twin]:
+    """At most so many of them, spread evenly."""
+    if most is None or len(twins) <= most:
+        return twins
+    return [twins[place] for place in np.linspace(0, len(twins) - 1, most).astype(int)]
+
+
+def _errors(model: Model, name: str, known: list[str], twins: Sequence[Twin], space: Space) -> TwinErrors:
+    inside, nothing, outside = [], [], []
+    for start in range(0, len(twins), _AT_A_TIME):
+        some = twins[start : start + _AT_A_TIME]
+        source, right = (
+            space.decode(np.stack(rows)) for rows in zip(*((t.source, t.image) for t in some), strict=True)
+        )
+        wanted = torch.full((len(some), len(known)), STAYS)
+        for row, twin in enumerate(some):
+            wanted[row, known.index(twin.attribute)] = twin.value
+        given: dict[str, Any] = {name: wanted}
+        made = model.transform(source, seed=0, **given)
+        changed = (source != right).any(1)
+        error, still = _levels(made, right), _levels(source, right)
+        for place in range(len(some)):
+            where = changed[place]
+            if where.any():
+                inside.append(float(error[place][where].mean()))
+                nothing.append(float(still[place][where].mean()))
+            outside.append(float(error[place][~where].mean()) if not where.all() else 0.0)
+    return TwinErrors(len(twins), len(inside), _mean(inside), _mean(nothing), _mean(outside))
+
+
+def _levels(a: Tensor, b: Tensor) -> Tensor:
+    """(B, H, W): the mean absolute difference over the channels, in levels of 255."""
+    return (a - b).abs().mean(1) * 127.5
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else 0.0
