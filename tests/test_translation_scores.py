@@ -236,6 +236,8 @@ def test_what_cannot_be_judged_is_one_line(pairs, domains):
         judged(model_of(), pairs, metrics=["percept"])
     with pytest.raises(UsageError, match="perceptual cannot be told: same has no feature maps"):
         judged(model_of(), pairs, metrics=["perceptual"], extractor=Same())
+    with pytest.raises(UsageError, match="twins cannot be told: the data has no twins"):
+        judged(model_of(), pairs, metrics=["twins"])
     with pytest.raises(UsageError, match="does not take --truncation"):
         judged(model_of(), pairs, truncation=0.5)
     with pytest.raises(RunError, match="makes NaN or infinities"):

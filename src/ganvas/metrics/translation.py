@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +25,7 @@ from ganvas.features import Extractor, ImageExtractor
 from ganvas.features.weights import weights_hash
 from ganvas.metrics import bootstrap, pairs
 from ganvas.metrics import distributions as d
+from ganvas.metrics.attributes import twin_scores
 from ganvas.metrics.judgement import Report
 from ganvas.metrics.passport import Better, Score, about_extractor, passport
 from ganvas.metrics.reference import BLOCK, features_of, reference
@@ -347,17 +348,22 @@ sharpness: mean gradient, as a share of real answers'. grid: energy at the frequ
 multiple of real answers'."""
 
 
+TWINS = "twins"
+"""The metric of models that change attributes: see `attributes.twin_scores`."""
+
+
 def check_metrics(metrics: Sequence[str] | None) -> list[str]:
     """Those that were asked for, all by default. Raises UsageError."""
-    wanted = [name.strip().lower() for name in metrics] if metrics is not None else list(METRICS)
+    known = (*METRICS, TWINS)
+    wanted = [name.strip().lower() for name in metrics] if metrics is not None else list(known)
     for name in wanted:
-        if name not in METRICS:
+        if name not in known:
             raise UsageError(
                 f"there is no metric {quoted(name)} of a model that makes something of what is given"
-                f"{near_miss(name, METRICS)}"
+                f"{near_miss(name, known)}"
             )
     if not wanted:
-        raise UsageError(f"--metrics names none; known: {', '.join(METRICS)}")
+        raise UsageError(f"--metrics names none; known: {', '.join(known)}")
     return list(dict.fromkeys(wanted))
 
 
@@ -384,8 +390,6 @@ def scores_of(case: Case, wanted: Sequence[str], named: bool) -> dict[str, Score
                 mine.references, about,
             )  # fmt: skip
             scores[score.key] = score
-    if not scores:
-        raise DataError(f"no score can be told: {next(iter(lacking))}")
     case.notes.extend(f"no {', '.join(names)}: {why}" for why, names in lacking.items())
     return scores
 
@@ -439,7 +443,11 @@ def evaluate_translating(
             f"{counted(len(questions.known), 'right answer')} known by names that are in both domains; where these are "
             "alike by chance, perceptual and R@k mean nothing"
         )
-    scores = scores_of(case, wanted, metrics is not None)
+    scores = scores_of(case, [name for name in wanted if name != TWINS], metrics is not None)
+    if TWINS in wanted:
+        scores |= _of_twins(model, data, metrics is not None)
+    if not scores:
+        raise DataError(f"no score can be told: {next(iter(case.notes))}")
     extractors: dict[str, dict[str, Any]] = {score.extractor: {} for score in scores.values()}
     if judge.name in extractors:
         extractors[judge.name] = about_extractor(judge)
@@ -459,6 +467,18 @@ def evaluate_translating(
         warnings=list(warnings),
     )  # fmt: skip
     return Report(scores, made)
+
+
+def _of_twins(model: Model, data: Data, named: bool) -> dict[str, Score]:
+    """Of exact twins in which one attribute differs, where the data has some and the model can change it."""
+    scores = twin_scores(model, data)
+    if named and not scores:
+        raise UsageError("twins cannot be told: the data has no twins of what this model changes")
+    nothing: dict[str, float] = {"inside": 1.0, "outside": 0.0}
+    return {
+        key: replace(each, more={**each.more, "beside": {NOTHING: {"value": nothing[each.name], "interval": None}}})
+        for key, each in scores.items()
+    }
 
 
 def _answers(model: Model, questions: Questions, first: str, name: str, seed: int, progress: bool) -> Tensor:
