@@ -66,8 +66,8 @@ def run(words: list[str]) -> int:
         print(json.dumps({**data.to_json(), "recipes": taking, **picture}, indent=2))
         return 0
     print("\n".join(describe(data)))
-    for kind, names in taking.items():
-        read_as = "recipes" if kind == own.kind else f"with --as {kind}"
+    for place, (kind, names) in enumerate(taking.items()):  # its own comes first
+        read_as = f"with --as {kind}" if place else "recipes"
         print(f"{read_as}: {', '.join(names) or 'none that come with Ganvas'}")
     print_rows(preview(data).rows)
     return 0
