@@ -89,7 +89,8 @@ def test_elsewhere_they_are_two_labels_and_test_pictures_are_kept(tmp_path: Path
 def test_two_domains_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = domains(tmp_path)
     assert ganvas("train", "cyclegan", "--data", folder, "--dry-run", "--steps", "1") == 0
-    assert "note: given: A, to be made: B, without pairs" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "note: given: A, to be made: B, without pairs" in told and "\ndomain: given 15, made 15\n" in told
     assert ganvas("train", "dcgan", "--data", folder, "--dry-run", "--steps", "1") == 0
     told = capsys.readouterr().out
     assert "labels: 2 (A 15, B 15)" in told and "note: domains A, B, for recipes that translate" in told
@@ -125,3 +126,27 @@ def test_fingerprints_stay_so_that_runs_find_their_data_again(tmp_path: Path, la
         for number in range(12):
             plain(tmp_path / folder / f"{number}.pgm", 20 * place + number)
     assert open_data(tmp_path, kind, progress=False, **options).fingerprint.startswith(fingerprint)
+
+
+def test_domains_that_are_one_or_empty_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "set"
+    for name in ("a", "b"):
+        for number in range(4):
+            plain(folder / name / f"{'x' * (name == 'b')}{number}.pgm", A + number)  # other names, the same bytes
+    train = ("train", "cut", "--dry-run", "--steps", "1", "--data")
+    assert "the domains a and b of set hold the same pictures" in refused(capsys, *train, folder)
+    assert "hold the same pictures" in refused(capsys, *train, folder / "a", "--other", folder / "a")
+    plain(folder / "b" / "4.pgm", B)
+    assert ganvas(*train, folder) == 0  # most are the same, which may be meant
+    capsys.readouterr()
+    shutil.rmtree(folder / "b")
+    (folder / "b").mkdir()
+    assert "no folders of two domains" in refused(capsys, *train, folder)
+    assert "b" in refused(capsys, *train, folder / "a", "--other", folder / "b")
+
+
+def test_a_domain_without_training_pictures_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    domains(tmp_path)
+    shutil.rmtree(tmp_path / "trainB")
+    told = refused(capsys, "train", "cut", "--dry-run", "--steps", "1", "--data", tmp_path)
+    assert "the domain B has no pictures to train on" in told

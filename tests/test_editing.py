@@ -131,7 +131,7 @@ def test_a_picture_is_inverted_and_made_again(digits: Model, digit: Path, tmp_pa
     assert "add --invert" in refused(capsys, *(word for word in words if word not in ("--invert", "--steps", 20)))
     assert command(*words) == 0
     found = digits.invert(digit.read_bytes(), steps=20)
-    assert capsys.readouterr().out.strip() == f"{out}  {found.told()}"
+    assert capsys.readouterr().out.strip() == f"{out}; {found.told()}"
     np.testing.assert_array_equal(pixels(out), digits.space.to_uint8(found.samples)[0].squeeze(-1))
     assert command(*words, "--overwrite", "--json") == 0
     (told,) = json.loads(capsys.readouterr().out)

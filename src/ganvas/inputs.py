@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ganvas.spaces import Space
 
 RESERVED = frozenset(
-    {"balanced", "format", "help", "n", "out", "overwrite", "recipe", "request", "run", "seed", "self", "tick"}
+    {"balanced", "format", "help", "n", "out", "overwrite", "recipe", "request", "run", "seed", "self", "size", "tick"}
     | {"truncation", "values"}
 )
 """Names that no input has, because samples are asked for by them."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ganvas.cli.given import add_given, given_of_words, inputs_of, joined
 from ganvas.cli.parsing import Parser, number_of
-from ganvas.cli.translate import add_files, found_by, told
+from ganvas.cli.translate import ALONE, add_files, found_by, of_photos, told
 from ganvas.errors import UsageError
 from ganvas.inputs import Input, given_of
 from ganvas.text import listed, quoted, shown
@@ -19,11 +19,9 @@ EXAMPLES = """examples:
   ganvas edit runs/r3gan-digits seven.png --invert --set direction2=3 --set label=9 --out nine.png
   ganvas edit runs/stargan-avatars --help                                tells what can be set with this run"""
 
-_ALONE = ("--overwrite", "--own-size", "--json", "--quiet", "--invert")
-
 
 def run(words: list[str]) -> int:
-    inputs = inputs_of(words, _ALONE)
+    inputs = inputs_of(words, (*ALONE, "--invert"))
     first = next(iter(given_of(inputs)), None)
     others = {name: each for name, each in inputs.items() if name != first}
     parsed = _parser(others, first is None).parse_strictly(joined(words, others))
@@ -42,6 +40,9 @@ def run(words: list[str]) -> int:
         raise UsageError(f"{parsed.run} changes what it is given as it is; leave out --invert")
     if first is not None and (parsed.steps or parsed.seconds):
         raise UsageError("--steps and --seconds are the length of an inversion; leave them out")
+    photos = of_photos(parsed)
+    if first is None and photos != {"size": "photo", "report": None}:
+        raise UsageError("--own-size, --training-size and --report go with runs that are given pictures")
     changes = _changes(parsed.set)
     given = given_of_words(parsed, others)
     if first is not None and not changes and not given:
@@ -57,7 +58,7 @@ def run(words: list[str]) -> int:
     if first is not None:
         wanted = together(model, changes, given)
         found = found_by(parsed, kinds_of(model), model.notes)
-        outcomes = translate_files(found, model, seed=seed, given=wanted, own_size=parsed.own_size, progress=progress)
+        outcomes = translate_files(found, model, seed=seed, given=wanted, **photos, progress=progress)
     else:
         found = found_by(parsed, kinds_between(model.space, model.space), model.notes)
         outcomes = edit_by_inversion(

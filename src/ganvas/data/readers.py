@@ -84,6 +84,20 @@ class Items:
         """
         return {name: self.entry.columns[name][self.stored_at[indices]] for name in self.columns}
 
+    @property
+    def conditions(self) -> int:
+        """How many different things are given in this split, where something is: by default one by each item."""
+        return len(self)
+
+    def rows_given(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        """As `rows`, each with another thing that is given, by its number, and the right answer where it is known."""
+        return self.rows(indices, None)
+
+    def known(self, answers: bool) -> np.ndarray:
+        """(conditions,) bool: of which things that are given `rows_given` holds the right answer. answers: whether the
+        value of an item is what should be made of the rest of it."""
+        return np.full(self.conditions, answers)
+
     @cached_property
     def stored_at(self) -> np.ndarray:
         """The rows of the items in the entry's columns."""

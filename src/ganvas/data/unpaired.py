@@ -20,7 +20,7 @@ from ganvas.data.decode import Damaged, decode, fit
 from ganvas.data.image_files import Files
 from ganvas.data.layout import Layout, layout
 from ganvas.data.readers import Items, Reader, SourceName
-from ganvas.data.rows import Row, RowStream, Source
+from ganvas.data.rows import Row, RowStream, Source, stem_of
 from ganvas.data.sources import find_files
 from ganvas.errors import DataError, UsageError, near_miss
 from ganvas.options import Range, Size2D
@@ -77,13 +77,22 @@ class UnpairedReader(Reader):
         roles = {first: "given", second: "made"}
 
         def rows() -> Iterator[Row]:
+            held: dict[str, set[bytes]] = {role: set() for role in roles.values()}
             with stack:
                 for place, (files, names) in enumerate(zip(sources, found, strict=True)):
                     of_name = {name: (domain, split) for name, domain, split in names}
                     for name, content in files.contents(list(of_name)):
                         domain, split = of_name[name]
                         whole = f"{place}/{name}" if self.other is not None else name
-                        yield self._row(whole, content, roles[domain], split, size)
+                        row = self._row(whole, content, roles[domain], split, size)
+                        if row.values is not None:
+                            held[roles[domain]].add(row.digest)
+                        yield row
+            if held["given"] and held["given"] == held["made"]:
+                raise DataError(
+                    f"the domains {shown(first)} and {shown(second)} of {shown(source.name)} hold the same pictures, "
+                    "so there is nothing to learn: give two that differ"
+                )
 
         told = [note for each in layouts for note in each.notes]
         notes = [*told, f"given: {shown(first)}, to be made: {shown(second)}, without pairs"]
@@ -105,6 +114,9 @@ class UnpairedReader(Reader):
                 f"{shown(sources[0].name)} has {len(domains)} domains ({listed(map(shown, domains), 8) or 'none'}), "
                 f"and two are needed: give {self.wants}"
             )
+        for domain in domains:
+            if not any(own == domain and split in (None, "train") for names in found for _, own, split in names):
+                raise DataError(f"{shown(sources[0].name)}: the domain {shown(domain)} has no pictures to train on")
         first = self.given or domains[0]
         if first not in domains:
             raise UsageError(
@@ -148,7 +160,7 @@ class Unpaired(Batch):
     other: Tensor
 
     def given(self) -> dict[str, Tensor]:
-        return {"source": self.other}
+        return {"source": self.other, "style": self.image}
 
 
 @dataclass(frozen=True)
@@ -177,6 +189,36 @@ class TwoDomains(Items):
             "image": pictures[self.stored_at[self._of_made[indices]]],
             "other": pictures[self.stored_at[given[partners]]],
         }
+
+    @property
+    def conditions(self) -> int:
+        return len(self._of_given) if len(self) else 0
+
+    def rows_given(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        """Each picture of the given domain once, beside its twin in the other, or any where there is none."""
+        any_made = self.stored_at[self._of_made[indices % len(self)]]
+        pictures, twins = self.entry.columns["image"], self._twins[indices]
+        return {
+            "image": pictures[np.where(twins < 0, any_made, twins)],
+            "other": pictures[self.stored_at[self._of_given[indices]]],
+        }
+
+    def known(self, answers: bool) -> np.ndarray:
+        return self._twins >= 0
+
+    @cached_property
+    def _twins(self) -> np.ndarray:
+        """(conditions,): the row of the picture of the other domain, in whatever split, that has the same name but for
+        the domain; -1 where none has, or several."""
+        rests = {name: stem_of(rest) for name, rest in layout(self.entry.names).rests.items()}
+        of_place = [rests.get(name) for name in self.entry.names]
+        rows = self.entry.index[:, 0]
+        made = np.flatnonzero(self.entry.columns["domain"][rows] == self.made)
+        found: dict[str | None, int] = {}
+        for place in made:
+            found[of_place[place]] = -1 if of_place[place] in found else int(rows[place])
+        asked = (of_place[self.places[item]] for item in self._of_given)
+        return np.array([-1 if rest is None else found.get(rest, -1) for rest in asked], dtype=np.int64)
 
     @cached_property
     def _domains(self) -> np.ndarray:

@@ -4,6 +4,7 @@ trained         `Model`, and `load` that makes it
 tiles           what is too large to be made at once
 files           samples as files
 targets         which files are read, and which is written for each
+photos          photos of any size made into others
 translating     files made into others
 editing         a picture changed, by what a model takes or by inversion
 latent          ways through a latent space
@@ -37,10 +38,13 @@ if TYPE_CHECKING:
         decode,
         drawn,
         interpolate,
+        label_directions,
         moved,
         principal_directions,
+        regressed_directions,
         walk,
     )
+    from ganvas.model.photos import PhotoTranslator, takes_photos
     from ganvas.model.targets import PICTURES, Job, Kinds, jobs, others_in_words
     from ganvas.model.tiles import TILE, count, multiple_of, strips
     from ganvas.model.trained import (

@@ -23,7 +23,7 @@ from ganvas.model.inversion import Inversion
 from ganvas.model.latent import Directions, closed_form_directions, moved, principal_directions
 from ganvas.model.targets import Job
 from ganvas.model.trained import Model
-from ganvas.model.translating import Made, Translated, made_files
+from ganvas.model.translating import Made, Translated, content_of, made_files, write_sample
 from ganvas.text import quoted
 
 MOST_DIRECTIONS = 16
@@ -86,11 +86,12 @@ def edit_by_inversion(
     plan = _planned(model, changes)
     known: dict[str, Any] = {name: model.parsed(name, value) for name, value in (given or {}).items()}
 
-    def make(content: bytes) -> Made:
-        inversion = model.invert(content, steps=steps, seconds=seconds, seed=seed, **known)
-        return Made(_changed(model, inversion, plan), inversion.told(), inversion.scores())
+    def make(job: Job, tick: Callable[[int, int], None]) -> Made:
+        inversion = model.invert(content_of(job), steps=steps, seconds=seconds, seed=seed, **known)
+        write_sample(_changed(model, inversion, plan), model.space, job.target)
+        return Made(note=inversion.told(), scores=inversion.scores())
 
-    return made_files(found, make, model.space, progress)
+    return made_files(found, make, progress)
 
 
 def together(model: Model, changes: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

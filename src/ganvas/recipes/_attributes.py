@@ -11,11 +11,11 @@ from ganvas.networks.attributes import Domains
 
 
 def targets(domains: Domains, real: Attributed, changed: float) -> tuple[Tensor, Tensor]:
-    """Memberships (B, domains) of what there is, and of what is wanted: each attribute is another item's with the
+    """Memberships (B, domains) of what the sources have, and of what is wanted of them: each attribute changes with the
     probability `changed`, and stays otherwise."""
-    taken = torch.rand(real.attributes.shape, device=real.device) < changed
-    wanted = torch.where(taken & ~real.wanted.isnan(), real.wanted, real.attributes)
-    return domains.memberships(real.attributes), domains.memberships(wanted)
+    taken = torch.rand(real.present.shape, device=real.device) < changed
+    wanted = torch.where(taken & ~real.change.isnan(), real.change, real.present)
+    return domains.memberships(real.present), domains.memberships(wanted)
 
 
 def logits_of(maps: Tensor, memberships: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ from ganvas.inputs import Attributes, Given, Input, Number
 from ganvas.networks.attributes import AttributeGenerator, DomainDiscriminator, Domains
 from ganvas.options import Range
 from ganvas.penalties import lazily, squared_gradient
-from ganvas.recipe import Batches, Losses, Optimizers, Progress, Recipe, Turns
+from ganvas.recipe import Batches, Losses, Optimizers, Progress, Recipe, Turn, Turns
 from ganvas.recipes._attributes import cycled, logits_of, read, targets
 from ganvas.spaces import FREE, ImageSpace
 from ganvas.text import shown
@@ -49,19 +49,21 @@ class Ageing(Recipe):
         size: arg.Size,
         attributes: arg.Attributes,
         width: arg.Width = 24,
-        d_width: arg.Width = 24,
+        d_width: arg.Width = 32,
         knots: Annotated[int, Range(2, 100), "ages between which all others lie"] = 8,
         changed: Annotated[float, Range(0, 1), "share of the pictures that are to change in training"] = 0.8,
-        reading: arg.Weight = 1.0,
+        warmup: arg.Warmup = 0.03,
+        reading: arg.Weight = 0.5,
         cycle: arg.Weight = 10.0,
         r1: arg.Penalty = 1.0,
         penalty_every: arg.PenaltyEvery = 4,
-        contest: arg.Contest = arg.Contest(objective="non-saturating", lr=6e-4, beta1=0.5, beta2=0.99),
+        contest: arg.Contest = arg.Contest(objective="non-saturating", lr=6e-4, beta1=0.5, beta2=0.99, d_steps=2),
+        d_lr: Annotated[float, Range(1e-7, 1, log=True), "learning rate of the discriminator"] = 1.2e-3,
     ) -> None:
         super().__init__()
         self.channels, self.size, self.attributes = channels, size, attributes_from_json(attributes)
-        self.changed, self.reading, self.cycle = changed, reading, cycle
-        self.r1, self.penalty_every, self.contest = r1, penalty_every, contest
+        self.changed, self.warmup, self.reading, self.cycle = changed, warmup, reading, cycle
+        self.r1, self.penalty_every, self.contest, self.d_lr = r1, penalty_every, contest, d_lr
         others = [each.name for each in self.attributes if each.switch or each.choices]
         if others:
             raise UsageError(
@@ -77,19 +79,28 @@ class Ageing(Recipe):
         return {"source": source, "change": Attributes(self.attributes), "strength": Number(0, 3, default=1)}
 
     def optimizers(self) -> Optimizers:
-        return self.contest.optimizers(discriminator=self.discriminator, generator=self.generator)
+        return self.contest.optimizers(discriminator=(self.discriminator, self.d_lr), generator=self.generator)
 
     def rates(self, progress: Progress) -> dict[str, float]:
         """Both learning rates fall linearly to zero in the second half."""
         return dict.fromkeys(("discriminator", "generator"), min(1.0, 2 * (1 - progress.fraction)))
 
     def turns(self, progress: Progress, batches: Batches[Attributed]) -> Turns:
+        if progress.fraction < self.warmup:
+            yield Turn("discriminator", self.reads, next(batches))
+            return
         judging = partial(self.d_losses, strength=lazily(progress.step, self.penalty_every))
-        return self.contest.turns(progress, batches, discriminator=judging, generator=self.g_losses)
+        yield from self.contest.turns(progress, batches, discriminator=judging, generator=self.g_losses)
+
+    def reads(self, real: Attributed) -> Losses:
+        """Before the game the discriminator learns to read: what reads badly would teach the generator nonsense."""
+        said = self.discriminator(real.image)[1].float()
+        return Losses({"reading": self.domains.missed(said, self.domains.memberships(real.attributes))})
 
     def d_losses(self, real: Attributed, *, strength: float) -> Losses:
-        true, wanted = targets(self.domains, real, self.changed)
-        fake, _ = self.generator(real.image, wanted - true)
+        present, wanted = targets(self.domains, real, self.changed)
+        true = self.domains.memberships(real.attributes)
+        fake, _ = self.generator(real.source, wanted - present)
         maps, said = self.discriminator(real.image)
         losses = self.contest.losses.d_losses_of(logits_of(maps, true), logits_of(self.discriminator(fake)[0], wanted))
         losses |= {"reading": self.domains.missed(said.float(), true)}
@@ -99,16 +110,20 @@ class Ageing(Recipe):
         return losses | {"r1": strength * self.r1 / 2 * slope}
 
     def g_losses(self, real: Attributed) -> Losses:
-        true, wanted = targets(self.domains, real, self.changed)
-        fake, _ = self.generator(real.image, wanted - true)
+        present, wanted = targets(self.domains, real, self.changed)
+        fake, _ = self.generator(real.source, wanted - present)
         maps, said = self.discriminator(fake)
-        terms = self.contest.losses.generator(logits_of(maps, wanted), None)
-        back, _ = self.generator(fake, true - wanted)
+        paired = self.contest.losses.paired
+        true = self.domains.memberships(real.attributes)
+        real_logits = logits_of(self.discriminator(real.image)[0], true) if paired else None
+        terms = self.contest.losses.generator(logits_of(maps, wanted), real_logits)
+        half = slice(0, (len(real) + 1) // 2)  # the way back costs as much as the way there
+        back, _ = self.generator(fake[half], (present - wanted)[half])
         return Losses(
             {
                 **terms,
                 "reading": self.reading * self.domains.missed(said.float(), wanted),
-                "cycle": self.cycle * cycled(back, real.image),
+                "cycle": self.cycle * cycled(back, real.source[half]),
             }
         )
 

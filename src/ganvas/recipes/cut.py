@@ -37,7 +37,7 @@ from ganvas.spaces import FREE, ImageSpace
 TEMPERATURE = 0.07
 """Of the contrast (section 3.2)."""
 
-BLANK = 0.02
+BLANK = 0.005
 """The weight of a place without any contrast, beside which differences of 1 in [-1, 1] are as large as they are."""
 
 
@@ -80,7 +80,9 @@ class CUT(Recipe):
         self.heads = nn.ModuleList(_head(depth) for depth in self.generator.widths)
 
     def inputs(self) -> dict[str, Input]:
-        return {"source": Given(ImageSpace(self.channels, FREE, FREE))}
+        made, space = self.generator, ImageSpace(self.channels, FREE, FREE)
+        reach = made.reach if self.warp is None else None  # which moves what is far from the middle furthest
+        return {"source": Given(space, reach=reach, multiple=made.multiple)}
 
     def optimizers(self) -> Optimizers:
         generator = [each for each in (self.generator, self.warp, self.heads) if each is not None]
@@ -158,7 +160,9 @@ def detail(images: Tensor) -> Tensor:
     """(B, 1, H, W): the standard deviation of the pixels around each, in a window of an eighth of the shorter side."""
     side = max(1, min(images.shape[2:]) // 16) * 2 + 1
     images = images.detach().float()
-    mean, square = (functional.avg_pool2d(each, side, 1, side // 2) for each in (images, images.square()))
+    mean, square = (
+        functional.avg_pool2d(each, side, 1, side // 2, count_include_pad=False) for each in (images, images.square())
+    )
     return (square - mean.square()).clamp(min=0).mean(1, keepdim=True).sqrt()
 
 

@@ -16,7 +16,7 @@ file too. Nothing here imports torch before a tensor is at hand, so that a run c
 from __future__ import annotations
 
 from ganvas.spaces.attributes import AttributeSpace
-from ganvas.spaces.base import FREE, GAP, MOST_PLAYED, Space, kinds, space_from_config, space_to_config
+from ganvas.spaces.base import FREE, GAP, MOST_PLAYED, Space, kinds, space_from_config, space_to_config, stronger
 from ganvas.spaces.image import ImageSpace
 from ganvas.spaces.label_maps import by_majority
 from ganvas.spaces.mask import MaskSpace, widened
@@ -40,5 +40,6 @@ __all__ = [
     "save_picture",
     "space_from_config",
     "space_to_config",
+    "stronger",
     "widened",
 ]

@@ -237,6 +237,10 @@ class Space(ABC):
         is where nothing of the kind is known."""
         return sample
 
+    def brought_to(self, sizes: tuple[int, ...], like: Space) -> tuple[int, ...]:
+        """The sizes that `brought` gives a sample of these."""
+        return sizes
+
     def reduced(self, sample: Tensor, most: int) -> Tensor:
         """A sample (1, C, ...) of at most `most` numbers in each channel, which is like the whole one. Here the middle
         of it."""
@@ -265,6 +269,11 @@ def _home_of(kind: type[Space]) -> tuple[str, str]:
     """The file and the name of a class, which are the same however its file was run."""
     file = getattr(sys.modules.get(kind.__module__), "__file__", None)
     return file or kind.__module__, kind.__qualname__
+
+
+def stronger(mine: Mapping[int, tuple[float, float]], theirs: Mapping[int, tuple[float, float]]) -> float:
+    """How many times stronger the strongest of some `patterns` is than in others, in both of its numbers."""
+    return max(min(one / other for one, other in zip(mine[period], theirs[period], strict=True)) for period in theirs)
 
 
 def space_to_config(space: Space) -> dict[str, Any]:

@@ -204,11 +204,14 @@ class ImageSpace(Space):
 
     def brought(self, sample: Tensor, like: Space) -> Tensor:
         """So that its shorter side is as long as theirs."""
-        if not isinstance(like, ImageSpace) or FREE in like.shape:
-            return sample
         height, width = sample.shape[2:]
-        share = min(like.height, like.width) / min(height, width)
-        return self._resized(sample, [max(1, round(side * share)) for side in (height, width)])
+        return self._resized(sample, list(self.brought_to((height, width), like)))
+
+    def brought_to(self, sizes: tuple[int, ...], like: Space) -> tuple[int, ...]:
+        if not isinstance(like, ImageSpace) or FREE in like.shape:
+            return sizes
+        share = min(like.height, like.width) / min(sizes)
+        return tuple(max(1, round(side * share)) for side in sizes)
 
     def _resized(self, sample: Tensor, size: list[int]) -> Tensor:
         """(1, C, H, W) with another height and width: a label map without mixing its colours, anything else by bicubic

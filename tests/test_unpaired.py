@@ -1,0 +1,106 @@
+"""Translation without pairs: the pieces of CUT, CycleGAN and AdaIN by hand, their pools, and what they share."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import pytest
+import torch
+from torch.nn import functional
+
+from ganvas.networks.restyling import restyled, statistics_apart
+from ganvas.networks.translation import Translator
+from ganvas.networks.warp import Warp
+from ganvas.recipes.cut import CUT, TEMPERATURE, detail, drawn_places, patch_nce
+from ganvas.recipes.cyclegan import CycleGAN
+from ganvas.testing import Subject, tiny
+
+
+def test_patches_are_told_apart_by_their_cosine() -> None:
+    keys = torch.eye(3)[None] * 5
+    same = patch_nce(keys * 2, keys)  # lengths do not count
+    assert same.item() == pytest.approx(math.log(1 + 2 * math.exp(-1 / TEMPERATURE)), rel=1e-3, abs=1e-6)
+    turned = patch_nce(keys.roll(1, 1), keys)
+    expected = math.log(math.exp(1 / TEMPERATURE) + 2)
+    assert turned.item() == pytest.approx(expected, rel=1e-4)
+    assert patch_nce(torch.ones(2, 4, 8), torch.ones(2, 4, 8)).tolist() == pytest.approx([math.log(4)] * 2)
+
+
+def test_places_lie_where_there_is_something_to_see() -> None:
+    images = torch.ones(1, 3, 64, 64)
+    images[..., 16:32, 16:32] = torch.rand(3, 16, 16) * 2 - 1
+    torch.manual_seed(0)
+    places = drawn_places(detail(images), torch.Size([64, 64]), 200)[0]
+    assert len(set(places.tolist())) == 200
+    rows, columns = places // 64, places % 64
+    seen = ((rows >= 12) & (rows < 36) & (columns >= 12) & (columns < 36)).float().mean()
+    assert seen > 0.6  # of the whole picture it is a seventh
+    assert drawn_places(detail(images), torch.Size([4, 4]), 200).shape == (1, 16)
+
+
+def test_a_warp_begins_as_the_identity_and_enlarges_about_the_middle() -> None:
+    picture = torch.rand(2, 3, 32, 32) * 2 - 1
+    warp = Warp()
+    torch.testing.assert_close(warp(picture), picture, atol=1e-5, rtol=0)
+    square = -torch.ones(1, 1, 64, 64)
+    square[..., 24:40, 24:40] = 1
+    warp.zoom.data.fill_(math.log(2))
+    large = warp(square)[0, 0]
+    assert abs(float((large > 0).sum()) - 32 * 32) <= 2 * 4 * 32
+    torch.testing.assert_close(large, large.flip(0, 1))
+
+
+def test_translators_begin_as_the_identity_whatever_they_fold() -> None:
+    source = torch.rand(1, 3, 21, 30) * 2 - 1
+    for fold in (1, 2):
+        network = Translator(source=3, channels=3, size=(32, 32), width=8, residual=True, fold=fold)
+        assert torch.equal(network(source), source)
+        maps = network.encoded(source)
+        assert [each.shape[1] for each in maps] == network.widths
+        torch.testing.assert_close(network.decoded(source, maps), network(source))
+
+
+def test_adaptive_normalisation_gives_the_styles_statistics() -> None:
+    content, style = torch.randn(2, 4, 16, 16) * 3 + 1, torch.randn(2, 4, 8, 8) * 2 - 5
+    (made,) = restyled([content], [style])
+    torch.testing.assert_close(made.mean((2, 3)), style.mean((2, 3)), atol=1e-4, rtol=0)
+    torch.testing.assert_close(made.std((2, 3), correction=0), style.std((2, 3), correction=0), atol=1e-2, rtol=0)
+    centred = [(each - each.mean((2, 3), keepdim=True)).flatten(2) for each in (made, content)]
+    assert functional.cosine_similarity(*centred, dim=2).min() > 0.999
+    assert statistics_apart([made], [style]) < 1e-3
+    assert statistics_apart([content], [content + 2]).item() == pytest.approx(4.0, rel=1e-4)
+
+
+@pytest.mark.parametrize("recipe", [CycleGAN, CUT])
+def test_the_discriminators_judge_what_the_generator_made_and_not_anew(recipe: type) -> None:
+    subject = Subject(recipe, tiny(recipe), {"width": 8, "d_width": 4}, fit_steps=1)
+    training = subject.training(batch_size=4)
+    calls = 0
+    generator = training.recipe.get_submodule(recipe.averaged[0])
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    generator.tail.register_forward_hook(count)
+    training.step()
+    assert calls == {CycleGAN: 2, CUT: 1}[recipe]  # there and back; source and target in one
+
+
+def test_a_pool_that_is_half_full_goes_on_as_it_was() -> None:
+    arguments = {"width": 8, "d_width": 4, "pool": 20}
+    subject = Subject(CycleGAN, tiny(CycleGAN), arguments, fit_steps=1)
+    whole, first, second = (subject.training(batch_size=4) for _ in range(3))
+    for _ in range(7):
+        whole.step()
+    for _ in range(3):
+        first.step()
+    assert int(first.recipe.pool_a_seen) == 12
+    assert first.recipe.pool_a[:12].flatten(1).std(1).gt(0).all() and not first.recipe.pool_a[12:].any()
+    second.load_state(copy.deepcopy(first.state()))
+    for _ in range(4):
+        second.step()
+    assert int(second.recipe.pool_a_seen) == 28  # filled and begun anew
+    for name, tensor in whole.recipe.state_dict().items():
+        assert torch.equal(tensor, second.recipe.state_dict()[name]), name
