@@ -341,8 +341,8 @@ def test_a_picture_is_changed_by_attributes_that_else_stay(others, tmp_path):
     _, page = others
     wait_for_fields(page, "change", "#to-change-smile")
     assert page.locator("#change-seed").is_hidden()  # nothing is drawn
-    page.click("#change")
-    page.wait_for_selector("text=choose a picture first")
+    told = page.get_by_text("choose a picture first")
+    until(lambda: (page.click("#change"), page.wait_for_timeout(500), told.count())[-1])  # once all listens
     photo, model = photo_file(tmp_path / "photo.png"), changer_model()
     page.set_input_files("#change-picture input[type=file]", photo)
     page.wait_for_selector("#change-picture img")

@@ -54,7 +54,8 @@ class Space(ABC):
 
     suffix, media_type, element: of the file of one sample, and of the HTML element that plays it. endings: of the names
     of files that `read` takes. crisp: whether a page
-    shows small pictures with sharp pixels. canvas: how the script of an exported page draws samples, None where it
+    shows small pictures with sharp pixels. rim: pixels around what a brush paints in which it fades. canvas: how the
+    script of an exported page draws samples, None where it
     cannot. task, change: what the Hub calls making samples from noise, and of others of this kind; None where it has no
     word for it.
 
@@ -72,6 +73,7 @@ class Space(ABC):
     media_type: ClassVar[str] = "image/png"
     element: ClassVar[str] = "img"
     crisp: ClassVar[bool] = False
+    rim: ClassVar[int] = 0
     canvas: ClassVar[Literal["pixels", "scatter"] | None] = None
     task: ClassVar[str | None] = None
     change: ClassVar[str | None] = None

@@ -32,7 +32,8 @@ function brushOn(canvas, widthOf, changed) {
     for (const { width: share, places } of strokes) {
       context.lineWidth = share * Math.min(width, height);
       context.beginPath();
-      for (const [x, y] of [places[0], ...places]) context.lineTo(x * width, y * height + (places.length === 1 ? 0.01 : 0));
+      context.moveTo(places[0][0] * width, places[0][1] * height + 0.01); // a line of no length would not be drawn
+      for (const [x, y] of places) context.lineTo(x * width, y * height);
       context.stroke();
     }
   }

@@ -278,13 +278,23 @@
 
   // -- the brush -----------------------------------------------------------------------------------------------------
 
-  /** The mask in the picture's size: 1 where it was painted over, -1 elsewhere. */
+  /** The mask in the picture's size: 1 where it was painted over, -1 elsewhere. Around what is painted for a network
+   * that fills holes, there is a rim of so many pixels in which it fades, as `ganvas edit --mask` makes it. */
   function painted({ width, height }) {
     const canvas = make("canvas");
     const context = sized(canvas, width, height);
     brush.draw(canvas);
     const { data } = context.getImageData(0, 0, width, height);
-    return Float32Array.from({ length: height * width }, (_, at) => data[4 * at + 3] >= 128 ? 1 : -1);
+    const inside = (x, y) => x >= 0 && y >= 0 && x < width && y < height && data[4 * (y * width + x) + 3] >= 128;
+    const within = (x, y, rim) => {
+      for (let dy = -rim; dy <= rim; dy++) for (let dx = -rim; dx <= rim; dx++) if (inside(x + dx, y + dy)) return true;
+      return false;
+    };
+    return Float32Array.from({ length: height * width }, (_, at) => {
+      let seen = 0;
+      for (let rim = 0; rim <= about.rim; rim++) seen += within(at % width, Math.floor(at / width), rim) / (about.rim + 1);
+      return seen > 0 ? seen : -1;
+    });
   }
 
   // -- the camera ----------------------------------------------------------------------------------------------------

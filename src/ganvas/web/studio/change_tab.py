@@ -11,6 +11,7 @@ from PIL import Image
 
 from ganvas.errors import DataError, UsageError
 from ganvas.inputs import DRAWN, Given, Input, given_of
+from ganvas.spaces import FREE
 from ganvas.web.studio.context import Desk
 from ganvas.web.studio.downloads import keep
 from ganvas.web.studio.errors import SEEDS, told, whole
@@ -38,16 +39,6 @@ def build(desk: Desk) -> None:
                 elem_id="change-picture",
             )
             place = gr.Column()
-            own = gr.Checkbox(
-                False,
-                label="At its own size",
-                info="else it is made as large as in training",
-                elem_id="change-own-size",
-            )
-            seed = gr.Number(
-                0, precision=0, label="Seed", info="Of what is drawn", visible=False, elem_id="change-seed"
-            )
-            go = gr.Button("Change it", variant="primary", elem_id="change")
         with gr.Column(scale=2, min_width=300):
             gr.Markdown("Left of the line: as it was. Right of it: changed.", elem_classes="hint")
             both = gr.ImageSlider(
@@ -65,7 +56,7 @@ def build(desk: Desk) -> None:
                 "Download the changed picture (PNG)", visible=False, size="sm", elem_id="changed"
             )
 
-    def make(painted: Any, given: dict[str, Any], name: Any, path: Any, own_size: Any, start: Any) -> Any:
+    def make(name: Any, path: Any, own_size: Any, start: Any, painted: Any, given: dict[str, Any]) -> Any:
         if not path:
             raise UsageError("choose a picture first")
         file, start = check_here(path), whole("seed", start, SEEDS)
@@ -77,7 +68,7 @@ def build(desk: Desk) -> None:
             except DataError as error:
                 raise UsageError(f"the picture: {error}") from None
             sample = model.parsed(first, content)
-            if not own_size and model.any_size and space.scale == 1:
+            if not own_size and model.any_size and space.scale == 1 and not space.any_scale:
                 sample = space.space.brought(sample, model.space)
             height, width = sample.shape[2:]
             if height * width > MOST_PIXELS:
@@ -96,7 +87,6 @@ def build(desk: Desk) -> None:
         before = before.resize(after.size, Image.Resampling.BICUBIC) if before.size != after.size else before
         return (enlarged(before, 512), enlarged(after, 512)), gr.DownloadButton(value=str(kept), visible=True)
 
-    fixed, shown_in = [desk.run, photo, own, seed], [both, result]
     quietly: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     with place:
         # One at a time, so that the fields that stay are those of the run that was chosen last.
@@ -108,27 +98,37 @@ def build(desk: Desk) -> None:
             if not (pictures := _pictures(inputs)):
                 gr.Markdown(NONE)
                 return
-            mask = mask_input(inputs)
+            first, mask = next(iter(pictures)), mask_input(inputs)
             brush = [] if mask is None else [painting(mask, _address(path))]
-            taken = {next(iter(pictures)), mask}
-            asked = {each: value for each, value in inputs.items() if value.admits() and each not in taken}
+            asked = {each: value for each, value in inputs.items() if value.admits() and each not in (first, mask)}
             shown = [field_of(each, value, "to") for each, value in asked.items()]
             others = [component for field in shown for component in field.components]
+            own = gr.Checkbox(
+                False,
+                label="At its own size",
+                info="else it is made as large as in training",
+                visible=FREE in pictures[first].shape and not pictures[first].any_scale,
+                elem_id="change-own-size",
+            )
+            seed = gr.Number(
+                0,
+                precision=0,
+                label="Seed",
+                info="Of what is drawn",
+                visible=any(each.unless_given == DRAWN for each in inputs.values()),
+                elem_id="change-seed",
+            )
+            go = gr.Button("Change it", variant="primary", elem_id="change")
 
-            def wanted(*values: Any) -> Any:
-                always, rest = values[: len(fixed)], values[len(fixed) :]
-                painted = rest[0] if brush else None
-                return make(painted, given_by(shown, rest[len(brush) :]), *always)
+            def wanted(name: Any, path: Any, own_size: Any, start: Any, *values: Any) -> Any:
+                painted = values[0] if brush else None
+                return make(name, path, own_size, start, painted, given_by(shown, values[len(brush) :]))
 
-            go.click(told(wanted), [*fixed, *brush, *others], shown_in, api_visibility="private")
+            everything = [desk.run, photo, own, seed, *brush, *others]
+            go.click(told(wanted), everything, [both, result], api_visibility="private")
             for each in brush:
                 photo.change(told(lambda path: over(_address(path))), photo, each, **quietly)
 
-    def drawing(name: Any) -> Any:
-        inputs = desk.models.inputs(name).values()
-        return gr.Number(visible=any(each.unless_given == DRAWN for each in inputs))
-
-    desk.run.change(told(drawing), desk.run, seed, **quietly)
     # Gradio would open the file itself; here it is read as every picture that is given.
     photo.preprocess = lambda payload: None if payload is None else payload.path  # type: ignore[method-assign]
     renew(desk, [], [both], [result])
