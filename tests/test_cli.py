@@ -688,6 +688,18 @@ run = ganvas.train(Vanilla, data=images, out={str(tmp_path / "a")!r}, steps=2, w
 assert ganvas.load(run).sample(3, seed=1).shape == (3, 1, 8, 8)
 run = ganvas.train("vanilla", data="ring", out={str(tmp_path / "b")!r}, steps=2, width=8, quiet=True)
 assert ganvas.load(run).sample(3).shape == (3, 2)
+ganvas.resume(run, steps=3, quiet=True)
+whole = ganvas.train("vanilla", data="ring", out={str(tmp_path / "c")!r}, steps=3, width=8, quiet=True)
+assert (ganvas.load(run).sample(3, seed=1) == ganvas.load(whole).sample(3, seed=1)).all()
+own = ganvas.train(Vanilla, data=images, out={str(tmp_path / "d")!r}, steps=2, width=8, quiet=True)
+assert ganvas.resume(own, data=images, steps=3, recipe=Vanilla, quiet=True) == own
+for name, value, says in (("step", 4, "did you mean 'steps'"), ("width", 16, "cannot"), ("steps", 0, "1 or more")):
+    try:
+        ganvas.resume(run, quiet=True, **{{name: value}})
+    except ganvas.GanvasError as error:
+        assert says in str(error), error
+    else:
+        raise AssertionError(name)
 for name in ganvas.__all__:
     getattr(ganvas, name)
 try:

@@ -60,7 +60,7 @@ def model_of(name: str, space: ImageSpace | PointSpace, conditional: bool = True
 
 SAMPLING = [name for name in recipes.names() if Images in recipes.find(name).accepts]
 ENLARGING = [name for name in recipes.names() if Photos in recipes.find(name).accepts]
-OTHERS = ["adain", "cut", "cyclegan", "inpainting", "pix2pix", "wavegan"]
+OTHERS = ["adain", "ageing", "cut", "cyclegan", "inpainting", "pix2pix", "stargan", "wavegan"]
 CASES = [
     *((name, "digits", True) for name in SAMPLING),
     *((name, "odd colours", False) for name in SAMPLING if name not in ("cgan", "acgan")),
@@ -325,6 +325,8 @@ def test_what_is_given_with_a_class_is_exported_by_its_declaration(size, tmp_pat
     assert "samples.png" not in card and not (tmp_path / "hub" / "samples.png").exists()
     sides, what = ("any, any", "changes images of any size") if size == FREE else ("12, 12", "makes images 12x12")
     assert f"model.transform(source)  # (n, 3, {sides}) in [-1, 1]" in card and f"network that {what}" in card
+    assert "changed = model.transform(" in card and "`ganvas translate`, `ganvas serve`" in card
+    assert "`mood` (calm, wild, odd)" in card
     again = ganvas.load(tmp_path / "hub", recipe=TRANSLATOR)
     assert again.inputs == model.inputs
     assert torch.equal(again.transform(source, seed=1, mood="calm"), model.transform(source, seed=1, mood="calm"))

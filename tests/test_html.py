@@ -19,9 +19,9 @@ from jinja2 import StrictUndefined, UndefinedError
 import ganvas
 from ganvas import html
 from ganvas.html import asset, csp_hash, render
+from ganvas.photos.before_after import TRANSLATED, Comparison, write_comparison
 from ganvas.report import write_report
 from ganvas.text import plain
-from ganvas.upscaling.before_after import Comparison, write_comparison
 from ganvas.web.http.docs_page import docs_page
 from test_report import CONFIG, END, GAME, run_folder
 
@@ -177,7 +177,7 @@ def before_after(folder: Path, config: Any, rows: list[Any]) -> str:
     picture = np.zeros((8, 8, 3), np.uint8)
     folder.mkdir()
     comparisons = [Comparison(str(config["recipe"]), (2, 2), (8, 8), picture, picture)]
-    write_comparison(folder / "page.html", comparisons, str(config["recipe"]))
+    write_comparison(folder / "page.html", comparisons, str(config["recipe"]), TRANSLATED)
     return (folder / "page.html").read_text(encoding="utf-8")
 
 

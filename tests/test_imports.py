@@ -20,7 +20,7 @@ errors lazy version locks threads
 options files progress_bar user_file html schema attributes
 settings spaces optimizers penalties augment
 data features inputs
-networks
+networks photos
 recipe
 objectives
 arguments
@@ -40,7 +40,7 @@ __init__ __main__
 """
 """Rooms and loose modules from the bottom up: each imports what stands above it in this list, and nothing below."""
 
-CLOSED = {"training", "run", "doctor", "report", "model", "upscaling"}
+CLOSED = {"training", "run", "doctor", "report", "model", "photos", "upscaling"}
 """Rooms whose names others import from the room itself. (The modules of the other rooms are public paths.)"""
 
 

@@ -18,8 +18,10 @@ from ganvas.model.latent import (
     decode,
     drawn,
     interpolate,
+    label_directions,
     moved,
     principal_directions,
+    regressed_directions,
     walk,
 )
 from ganvas.model.trained import Model
@@ -129,6 +131,31 @@ def test_a_move_is_so_many_standard_deviations_along_a_direction():
     change = decode(model, moved(inputs, directions, [1.0])) - decode(model, inputs)
     largest = torch.linalg.svdvals(model.recipe.generator.weight)[0]
     torch.testing.assert_close(change.norm(), largest)
+
+
+def test_the_direction_of_a_label_is_where_its_score_rises_most():
+    model = linear_model()
+    weight = model.recipe.generator.weight.detach()
+    found = label_directions(model, lambda made: torch.stack([made[:, 0], -2 * made[:, 1]], 1), samples=200)
+    expected = torch.nn.functional.normalize(torch.stack([weight[0], -weight[1]]))
+    torch.testing.assert_close(found.vectors, expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(found.shares, torch.ones(2), atol=1e-5, rtol=0)
+    above = label_directions(model, lambda made: (made[:, :1] > 5).float(), samples=4000, seed=2)
+    assert float(above.vectors[0] @ expected[0]) > 0.99
+    assert 0.55 < float(above.shares) < 0.7  # 2 / pi of a sign's variance is linear in what it is the sign of
+
+
+def test_known_latents_and_labels_give_the_same_directions():
+    model = linear_model()
+    random = np.random.default_rng(0)
+    latents = random.normal(size=(50, 3)) + 4
+    scores = latents @ np.array([[0.0], [3.0], [4.0]]) + 7
+    found = regressed_directions(model, torch.from_numpy(latents), torch.from_numpy(scores))
+    torch.testing.assert_close(found.vectors, torch.tensor([[0.0, 0.6, 0.8]]), atol=1e-5, rtol=0)
+    with pytest.raises(UsageError, match=r"latents must be \(n, 3\) and scores \(n, labels\), not \(50, 2\)"):
+        regressed_directions(model, torch.zeros(50, 2), torch.zeros(50, 1))
+    with pytest.raises(UsageError, match="the same for all samples has no direction"):
+        label_directions(model, lambda made: torch.ones(len(made), 1), samples=64)
 
 
 @pytest.mark.parametrize("name", IMAGE_RECIPES)

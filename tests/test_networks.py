@@ -35,10 +35,14 @@ def test_a_translator_sees_far_and_passes_gradients_to_every_weight() -> None:
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for n, p in network.named_parameters() if "bias" not in n)
 
 
-@pytest.mark.parametrize(("size", "furthest"), [((8, 8), 19), ((16, 20), 43), ((64, 64), 91)])
-def test_a_translator_sees_no_further_than_it_says(size: tuple[int, int], furthest: int) -> None:
+@pytest.mark.parametrize(
+    ("size", "fold", "furthest"),
+    [((8, 8), 1, 19), ((16, 20), 1, 43), ((64, 64), 1, 91), ((16, 16), 2, 39)],
+)
+def test_a_translator_sees_no_further_than_it_says(size: tuple[int, int], fold: int, furthest: int) -> None:
     """Found by gradients from every place within the coarsest pixel."""
-    network = Translator(source=1, channels=1, size=size, width=4).requires_grad_(False)
+    torch.manual_seed(0)
+    network = Translator(source=1, channels=1, size=size, width=4, fold=fold).requires_grad_(False)
     source = torch.rand(1, 1, 224, 224)
     seeing = held(network, lambda own: own(source))
     torch.testing.assert_close(seeing(source), network(source), rtol=0, atol=1e-5)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from ganvas.data.batches import Pairs, Photos, Unpaired
+from ganvas.data.batches import Attributed, Masked, Pairs, Photos, Unpaired
 from ganvas.data.opening import open_data
 from ganvas.data.preview import preview
 from ganvas.report import print_rows, write_report
@@ -79,6 +79,21 @@ def test_points_share_one_plot() -> None:
     assert 0.002 < (np.asarray(shown.picture) == 0).mean() < 0.05
 
 
+def test_of_attributes_the_pictures_are_shown_and_the_numbers_told(tmp_path: Path) -> None:
+    for number in range(12):
+        flat(tmp_path / f"{number}.png", 20 * number)
+    rows = "".join(f"{number}.png,{number % 2}\n" for number in range(12))
+    (tmp_path / "attributes.csv").write_text(f"name,smile\n{rows}")
+    data = open_data(tmp_path, Attributed, progress=False)
+    assert list(preview(data).rows) == ["image"]
+    assert any(note.startswith("attributes: smile") for note in data.notes)
+
+
+def test_masks_are_shown_beside_what_they_hide(pairs: Path) -> None:
+    shown = preview(open_data(pairs / "made", Masked, progress=False))
+    assert list(shown.rows)[-1] == "image" and "mask" in shown.rows
+
+
 def test_a_run_keeps_the_picture_and_its_report_shows_it(tmp_path: Path) -> None:
     for place, label in enumerate(("cats", "dogs")):
         for number in range(12):
@@ -140,7 +155,12 @@ def test_data_are_shown_as_a_recipe_reads_them(pairs: Path, tmp_path: Path, caps
     assert isinstance(first, int) and first >= 100
     assert ganvas("data", pairs, "--json", "--out", out) == 0
     about = json.loads(capsys.readouterr().out)
-    assert {"dcgan", "r3gan"} <= set(about["recipes"]) and about["picture"] == str(out)
+    assert {"dcgan", "r3gan"} <= set(about["recipes"]["images"]) and about["picture"] == str(out)
+    assert about["recipes"]["pairs"] == ["pix2pix"] and "cyclegan" in about["recipes"]["unpaired"]
+    (pairs / "made" / "3.png").rename(pairs / "3.png")  # beside the folders, so that these mean nothing
+    assert ganvas("data", pairs) == 0
+    told = capsys.readouterr().out
+    assert "\nwith --as photos: esrgan, srgan\n" in told and "with --as pairs" not in told
     assert "give one of them" in refused(capsys, "data", pairs, "--recipe", "pix2pix", "--as", "pairs")
     assert "did you mean 'pix2pix'?" in refused(capsys, "data", pairs, "--recipe", "pix2px")
 

@@ -13,7 +13,10 @@ import pytest
 import torch
 from PIL import Image
 
-from ganvas.spaces import FREE
+from ganvas.attributes import Attribute
+from ganvas.model import Model, PhotoTranslator
+from ganvas.recipes import find
+from ganvas.spaces import FREE, ImageSpace
 from test_export import SPACES, enlarger_of, model_of
 from test_given import file_of, pixels
 from translators import translator_model
@@ -105,18 +108,49 @@ def test_a_model_without_a_latent_truncates_nothing():
 
 
 def test_a_file_is_transformed(client, model):
-    answer = sent(client, mood="wild", seed=7)
+    answer = sent(client, mood="wild", seed=7, size="own")
     assert answer.status_code == 200 and answer.headers["content-type"] == "image/png", answer.text
     assert answer.headers["x-ganvas-seed"] == "7"
     wanted = model.space.to_uint8(model.transform(pixels(20, 30), seed=7, mood="wild"))[0]
     np.testing.assert_array_equal(decoded(answer.content), wanted)
-    assert sent(client, mood="wild", seed=7).content == answer.content
-    assert sent(client, mood="calm", seed=7).content != answer.content
-    assert sent(client, mood="wild", seed=7, truncation="0").content != answer.content
+    assert sent(client, mood="wild", seed=7, size="own").content == answer.content
+    assert sent(client, mood="calm", seed=7, size="own").content != answer.content
+    assert sent(client, mood="wild", seed=7, size="own", truncation="0").content != answer.content
     free = sent(client)
     assert free.status_code == 200 and int(free.headers["x-ganvas-seed"]) >= 0
     jpeg = sent(client, file_of(pixels(16, 16), "JPEG"))
     assert jpeg.status_code == 200 and decoded(jpeg.content).shape == (16, 16, 3)
+
+
+def test_a_photo_is_changed_as_the_command_does_it(client, model):
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "A camera", 6
+    content = io.BytesIO()
+    Image.fromarray(pixels(20, 30, 4)).save(content, "PNG", exif=exif)
+    translator = PhotoTranslator(model, seed=7, given={"mood": "wild"})
+    wanted = np.concatenate(list(translator.strips(np.rot90(pixels(20, 30, 4), 3))))
+    answer = sent(client, content.getvalue(), mood="wild", seed=7)
+    np.testing.assert_array_equal(decoded(answer.content), wanted)
+    found = Image.open(io.BytesIO(answer.content)).getexif()
+    assert found[0x010F] == "A camera" and found.get(0x0112, 1) == 1
+    small = sent(client, content.getvalue(), mood="wild", seed=7, size="training", format="webp")
+    assert small.headers["content-type"] == "image/webp" and decoded(small.content).shape == (18, 12, 4)
+
+
+def test_attributes_are_a_field_as_they_are_declared():
+    facts = {"channels": 3, "size": (8, 8), "width": 4, "d_width": 4}
+    told = (Attribute("smile"), Attribute("hair", choices=("red", "black")))
+    recipe = find("stargan")(attributes=[each.to_json() for each in told], **facts).eval().requires_grad_(False)
+    model = Model(recipe, ImageSpace(3, 8, 8), recipe.inputs(), 1, "faces")
+    with client_of(model) as client:
+        fields = client.get("/openapi.json").json()["components"]["schemas"]["Body_transform_v1_transform_post"]
+        told = recipe.inputs()["change"].schema()["description"]
+        assert fields["properties"]["change"]["description"] == told
+        answer = sent(client, change="smile=1,hair=red", size="own")
+        wanted = model.space.to_uint8(model.transform(pixels(20, 30), change="smile=1,hair=red"))[0]
+        np.testing.assert_array_equal(decoded(answer.content), wanted)
+        refused = sent(client, change="smiel=1")
+        assert refused.status_code == 422 and "did you mean 'smile'" in refused.json()["error"]
 
 
 def test_a_file_is_brought_to_the_size_that_the_model_takes():
@@ -136,7 +170,7 @@ def test_it_is_told_of_like_every_route(client):
     document = client.get("/openapi.json").json()
     assert "/v1/transform" in document["paths"] and "/v1/upscale" not in document["paths"]
     fields = document["components"]["schemas"]["Body_transform_v1_transform_post"]["properties"]
-    assert set(fields) == {"source", "mood", "seed", "truncation"}
+    assert set(fields) == {"source", "mood", "seed", "truncation", "format", "size"}
     assert fields["mood"]["description"] == "one of calm, wild, odd; by default all in turn"
     page = client.get("/docs").text
     assert "POST /v1/transform" in page and "-F source=@FILE" in page
@@ -180,6 +214,9 @@ BAD = {
     "a seed that is none": (PHOTO, {"seed": "x"}, "seed: "),
     "a truncation beyond what is drawn": (PHOTO, {"truncation": "2"}, "truncation: "),
     "a truncation that is no number": (PHOTO, {"truncation": "nan"}, "truncation"),
+    "a size that is none": (PHOTO, {"size": "large"}, "size: "),
+    "a format that is none": (PHOTO, {"format": "tiff"}, "format: "),
+    "transparency in a JPEG": (file_of(pixels(9, 9, 4)), {"format": "jpeg"}, "JPEG holds no transparency"),
     "a latent": (PHOTO, {"amount": "1"}, "there is no field 'amount'"),
 }
 

@@ -29,7 +29,7 @@ STILL: dict[str, dict[str, int]] = {
     },
     "a kind of something else": {
         "inputs": 1,  # of numbers
-        "upscaling.photo_files": 2,  # of files
+        "photos.files": 2,  # of files
     },
     "a word for a kind": {},
 }

@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 pytest.importorskip("gradio", reason="the studio's extra is not installed")
@@ -47,11 +48,12 @@ from ganvas.web.studio import guard, terminal
 from ganvas.web.studio.compare_tab import comparison
 from ganvas.web.studio.guard import Guard
 from ganvas.web.studio.models import Models
+from ganvas.web.studio.painting import mask_of
 from ganvas.web.studio.processes import MOST
 from ganvas.web.studio.run_list import Shelf
 from ganvas.web.studio.run_panel import panel
 from test_serve import until
-from translators import TRANSLATOR, run_of, translator_model
+from translators import CHANGER, FILLER, TRANSLATOR, changer_model, filler_model, run_of, translator_model
 
 PATIENCE = 60_000  # milliseconds
 
@@ -240,14 +242,15 @@ def others(seen, tmp_path_factory) -> Iterator[tuple[Path, Any]]:
     data = labelled_zip(folder.parent / "marks.zip")
     small = {"width": 4, "latent": 4, "steps": 2, "batch_size": 4, "quiet": True}
     ganvas.train("infogan", data=data, out=folder / "codes", **small)
-    run_of(translator_model(FREE), folder / "moods")
+    for name, model in (("moods", translator_model(FREE)), ("change", changer_model()), ("fill", filler_model())):
+        run_of(model, folder / name)
     code = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import ganvas.web.studio.models as models
-from translators import Translator
 from ganvas.model import load
-models.load = lambda path: load(path, recipe={TRANSLATOR!r} if path.name == "moods" else None)
+own = {{"moods": {TRANSLATOR!r}, "change": {CHANGER!r}, "fill": {FILLER!r}}}
+models.load = lambda path: load(path, recipe=own.get(path.name))
 from ganvas.web.studio import studio
 studio({str(folder)!r}, port=0)
 """
@@ -303,6 +306,113 @@ def test_what_must_be_given_is_an_upload_without_any_code_that_knows_it(others, 
     model = translator_model(FREE)
     wanted = model.space.show(model.sample(2, seed=4, source=photo.read_bytes(), mood="wild"))
     assert np.array_equal(pixels(page, source(page, "#sample-picture")), np.asarray(wanted))
+
+
+def changed(page) -> np.ndarray:
+    """The picture that the page offers, once it is another one than before."""
+    shown = "[...document.querySelectorAll('#changed-both img')].map(image => image.src).join()"
+    before = page.evaluate(shown)
+    page.click("#change")
+    page.wait_for_function(f"before => {shown} !== before && {shown} !== ''", arg=before)
+    with page.expect_download() as download:
+        page.click("#changed")
+    assert download.value.suggested_filename.startswith("photo-")
+    return np.asarray(Image.open(download.value.path()))
+
+
+def at_training_scale(model, photo: Path):
+    return model.given["source"].space.brought(model.parsed("source", photo.read_bytes()), model.space)
+
+
+def wait_for_fields(page, run: str, field: str) -> None:
+    choose(page, "#run", run)
+    open_tab(page, "Change")
+    page.wait_for_selector(field)
+
+
+def photo_file(path: Path) -> Path:
+    y, x = np.mgrid[:24, :36] / 9
+    levels = np.stack([np.sin(x), np.cos(y), np.sin(x + y)], 2) * 120 + 127
+    Image.fromarray(levels.astype(np.uint8)).save(path)
+    return path
+
+
+def test_a_picture_is_changed_by_attributes_that_else_stay(others, tmp_path):
+    _, page = others
+    wait_for_fields(page, "change", "#to-change-smile")
+    assert page.locator("#change-seed").is_hidden()  # nothing is drawn
+    told = page.get_by_text("choose a picture first")
+    until(lambda: (page.click("#change"), page.wait_for_timeout(500), told.count())[-1])  # once all listens
+    photo, model = photo_file(tmp_path / "photo.png"), changer_model()
+    page.set_input_files("#change-picture input[type=file]", photo)
+    page.wait_for_selector("#change-picture img")
+    source = at_training_scale(model, photo)
+    assert np.array_equal(changed(page), model.space.to_uint8(source)[0])  # all stays
+    move(page, "#to-change-smile", 0.4)
+    page.wait_for_selector("#to-change-smile-set input:checked")
+    choose(page, "#to-change-hair", "pink")
+    move(page, "#to-strength", 1.5)
+    wanted = model.transform(source, change="smile=0.4,hair=pink", strength=1.5)
+    assert np.array_equal(changed(page), model.space.to_uint8(wanted)[0])
+    # At its own size; and what is no picture is refused in a line.
+    page.locator("#change-own-size input").check()
+    whole = model.transform(model.parsed("source", photo.read_bytes()), change="smile=0.4,hair=pink", strength=1.5)
+    assert np.array_equal(changed(page), model.space.to_uint8(whole)[0])
+    page.locator("#change-own-size input").uncheck()
+    wrong = tmp_path / "wrong.png"
+    wrong.write_bytes(b"no picture")
+    page.locator("#change-picture").get_by_label("Remove Image").click()
+    page.set_input_files("#change-picture input[type=file]", wrong)
+    page.wait_for_selector("#change-picture img")
+    page.click("#change")
+    page.wait_for_selector("text=this is no image file that can be read")
+    page.locator("#change-picture").get_by_label("Remove Image").click()
+
+
+def test_what_is_painted_over_is_made_anew(others, tmp_path):
+    _, page = others
+    photo, model = photo_file(tmp_path / "photo.png"), filler_model()
+    wait_for_fields(page, "fill", "#paint-mask")
+    page.set_input_files("#change-picture input[type=file]", photo)
+    page.wait_for_selector("#paint-mask img", state="visible")
+    source = at_training_scale(model, photo)
+    assert np.array_equal(changed(page), model.space.to_uint8(source)[0])  # nothing is painted over yet
+    canvas = page.locator("#paint-mask canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    page.locator("#paint-mask input").fill("30")
+    page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 0.25 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 0.75 * box["height"], steps=4)
+    page.mouse.up()
+    made, before = changed(page), model.space.to_uint8(source)[0]
+    anew = model.space.to_uint8(model.transform(source, mask=torch.ones(1, 1, 12, 18)))[0]
+    where = (made != before).any(2)
+    assert np.array_equal(made[where], anew[where])
+    assert 8 < where.sum() < 60 and where[6, 4] and not where[:, 9:].any()
+    mask = mask_of(json.dumps({"strokes": [{"width": 0.3, "places": [[0.25, 0.25], [0.25, 0.75]]}]}), 12, 18)
+    assert (where != (np.asarray(Image.open(io.BytesIO(mask))) > 0)).sum() <= 12  # but for the edge
+    page.click("#paint-mask .undo")
+    assert np.array_equal(changed(page), model.space.to_uint8(source)[0])
+
+
+def test_a_run_to_which_nothing_is_given_says_so_in_change(others):
+    _, page = others
+    choose(page, "#run", "codes")
+    open_tab(page, "Change")
+    page.wait_for_selector("text=makes pictures of nothing that is given")
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["", "7", "[]", "{}", '{"strokes": 3}', '{"strokes": [{"width": 1}]}', "[" * 5000, None, 3]
+    + [json.dumps({"strokes": [{"width": 0.1, "places": place}]}) for place in ([[1]], [["x", 1]], [[1e9, 0]], 5)]
+    + ['{"strokes": [{"width": NaN, "places": [[0, 0]]}]}', '{"strokes": [{"width": 1e99, "places": [[0, 0]]}]}']
+    + [json.dumps({"strokes": [{"width": 0.1, "places": [[0, 0]] * 30_000}]})],
+)
+def test_strokes_that_no_brush_gives_are_refused(told):
+    with pytest.raises(UsageError, match="what was painted cannot be read"):
+        mask_of(told, 12, 18)
 
 
 def test_a_slider_walks_from_one_sample_to_another_and_the_walk_is_saved(page, runs):

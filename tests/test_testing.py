@@ -36,6 +36,8 @@ ARGUMENTS = {
     "sngan": {"lr": 1e-3},
     "pix2pix": {"width": 8, "d_width": 4, "warmup": 0.0, "lr": 2e-3},
     "inpainting": {"width": 8, "d_width": 4, "warmup": 0.0, "content": "none", "lr": 2e-3},
+    "stargan": {"width": 8, "d_width": 8, "warmup": 0.0, "lr": 2e-3},
+    "ageing": {"width": 8, "d_width": 8, "warmup": 0.0, "lr": 2e-3},
     "cyclegan": {"width": 8, "d_width": 4, "lr": 2e-3},
     "adain": {"width": 8, "d_width": 4, "encoder": "lite0", "lr": 4e-3},
     "cut": {"width": 8, "d_width": 4, "lr": 2e-3, "warp": True},

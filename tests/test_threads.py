@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from ganvas import threads
+from ganvas import recipes, threads
+from ganvas.cli.parsing import own_options
 from ganvas.cli.train import _threads_of
 from ganvas.threads import MARK, NUMBER, SETTINGS, Choice, Moment, choose, others, probed, settle
+from test_cli import refused
 
 CLEAN = {name: value for name, value in os.environ.items() if name not in (NUMBER, *SETTINGS, MARK)}
 
@@ -173,7 +175,8 @@ def test_a_training_says_and_keeps_what_was_chosen(tmp_path) -> None:
     """In a process whose machine has two cores, one of them busy, where one thread is measured to be quicker."""
     code = f"""
 import sys
-from ganvas import threads
+from ganvas import recipes, threads
+from ganvas.cli.parsing import own_options
 from ganvas.cli import main
 threads.core_count, threads.quota = lambda: 2, lambda: None
 threads.taken_by_others = lambda *_: 1.0
@@ -186,3 +189,29 @@ main(["train", "vanilla", "--data", "ring", "--steps", "2", "--out", {str(tmp_pa
     assert "threads: 1 of 2, as other work keeps 1.0 of 2 cores busy (measured 2.0 times as quick)" in done.stdout
     assert "measuring which threads are best" in done.stderr
     assert json.loads((tmp_path / "run" / "config.json").read_text())["hardware"]["threads"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--data", "digts"], "did you mean 'digits'"),
+        (["dcgan"], "say what to train on"),
+        (["dcgan", "--data", "digits", "--batch-size", "0"], "--batch-size must be"),
+        (["dcgan", "--data", "digits", "--flippin", "0.1"], "did you mean '--flipping'"),
+        (["r3gan", "--no-heel", "--data", "digits"], "no flag --no-heel"),
+        (["--data", "digits", "--out", "{out}"], "holds other files"),
+    ],
+)
+def test_nothing_is_measured_for_a_training_that_is_refused(
+    words: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.txt").write_text("")
+    monkeypatch.setattr(threads, "settle", lambda *_: pytest.fail("it was measured"))
+    assert says in refused(capsys, "train", *(word.format(out=tmp_path) for word in words))
+
+
+def test_all_flags_of_recipes_are_seen_without_loading_them() -> None:
+    for name in recipes.names():
+        unseen = [option.flag for option in own_options(recipes.find(name)) if not recipes.may_have(name, option.name)]
+        assert not unseen, name
+    assert not recipes.may_have("dcgan", "flippin")

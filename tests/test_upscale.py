@@ -26,11 +26,11 @@ from ganvas.model import Model, jobs
 from ganvas.networks.rrdb import RRDBNet
 from ganvas.networks.srresnet import SRResNet
 from ganvas.networks.upscaling import Bicubic, CompactUpscaler
+from ganvas.photos.files import PNG, Photo, Writer, enlarged_exif, read_photo, shortened_exif
+from ganvas.photos.film import film_of
 from ganvas.recipe import Recipe
 from ganvas.spaces import FREE, ImageSpace
 from ganvas.upscaling.files import upscale_files
-from ganvas.upscaling.film import film_of
-from ganvas.upscaling.photo_files import PNG, Photo, Writer, enlarged_exif, read_photo, shortened_exif
 from ganvas.upscaling.upscaler import Upscaler, upscale, varied
 from test_cli import ganvas as command
 from test_cli import refused

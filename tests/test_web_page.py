@@ -17,10 +17,12 @@ from PIL import Image
 
 import ganvas
 from chromium import browser_page
+from ganvas import recipes
 from ganvas.exporting.graph import onnx_bytes
 from ganvas.exporting.web import KINDS, kind_of, page
 from ganvas.inputs import Uniform
-from ganvas.spaces import FREE
+from ganvas.model import Model
+from ganvas.spaces import FREE, ImageSpace, widened
 from test_export import LABELS, SPACES, enlarger_of, model_of
 from translators import changer_model, filler_model, translator_model
 
@@ -370,6 +372,28 @@ def test_what_is_painted_over_is_made_anew_and_the_rest_stays(tmp_path):
     wanted = model.transform(torch.tensor(given).float(), mask=torch.tensor(mask).float()[None])
     assert np.abs(made - model.space.to_uint8(wanted)[0].astype(int)).max() <= 1
     assert np.array_equal(made[mask < 0], whole[mask < 0]) and np.any(made[mask > 0] != whole[mask > 0])
+
+
+def test_a_mask_that_is_painted_fades_around_as_one_of_a_file_does(tmp_path):
+    recipe = recipes.find("inpainting")(channels=3, size=(16, 16), width=4, d_width=4, content="none")
+    model = Model(recipe.eval().requires_grad_(False), ImageSpace(3, 16, 16), recipe.inputs(), step=7)
+    path = written(tmp_path, model, "inpainting")
+    photo = smooth_file(tmp_path / "photo.png", 32, 40)
+    with browser_page() as seen:
+        opened(seen, path.as_uri())
+        changing(seen, lambda: seen.page.set_input_files("#file", photo))
+        seen.page.fill("#brush", "40")
+        box = seen.page.locator("#mask").bounding_box()
+        changing(seen, lambda: seen.page.mouse.click(box["x"] + 0.4 * box["width"], box["y"] + 0.5 * box["height"]))
+        asked = asked_by(seen)
+        _, made = saved(seen, tmp_path / "made.png")
+        assert seen.console == []
+    mask = torch.tensor(asked["mask"]).reshape(1, 1, 16, 20)
+    assert 4 <= (mask == 1).sum() < 40
+    torch.testing.assert_close(mask, widened(mask == 1), rtol=0, atol=1e-6)
+    source = torch.tensor(asked["source"]).reshape(1, 3, 16, 20)
+    wanted = model.space.to_uint8(model.recipe.generate(source=source, mask=mask))[0].astype(int)
+    assert np.abs(made - wanted).max() <= 1
 
 
 def test_a_page_is_exported_from_the_zoo(tmp_path):

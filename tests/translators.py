@@ -147,8 +147,8 @@ def translator_model(size: int = 12, channels: int = 3, whole: bool = False) -> 
     return Model(recipe, ImageSpace(channels, *([12] * 2 if size == FREE else [size] * 2)), inputs, 7, "a translator")
 
 
-def run_of(model: Model, folder: Path) -> Path:
-    """The model as a folder that `ganvas.load` reads, with the recipe named as this file's."""
+def run_of(model: Model, folder: Path, name: str | None = None, arguments: dict[str, Any] | None = None) -> Path:
+    """The model as a folder that `ganvas.load` reads. name, arguments: of its recipe, by default of this file's."""
     weights = save({name: tensor.contiguous() for name, tensor in model.recipe.state_dict().items()})
     recipe: Any = model.recipe
     write_atomically(folder / EXPORTED, weights)
@@ -156,8 +156,8 @@ def run_of(model: Model, folder: Path) -> Path:
     config = {
         "format": FORMAT,
         "ganvas": "0",
-        "recipe": f"{__file__}:{type(recipe).__name__}",
-        "arguments": recipe.told,
+        "recipe": name or f"{__file__}:{type(recipe).__name__}",
+        "arguments": arguments or recipe.told,
         "inputs": inputs_to_json(model.inputs),
         "settings": {},
         "data": about,

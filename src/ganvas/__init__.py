@@ -15,7 +15,7 @@ from ganvas.lazy import lazily
 from ganvas.version import __version__
 
 if TYPE_CHECKING:
-    from ganvas.api import train
+    from ganvas.api import resume, train
     from ganvas.data.opening import open_data
     from ganvas.errors import GanvasError
     from ganvas.exporting import export

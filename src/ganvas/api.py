@@ -14,7 +14,7 @@ from ganvas import recipes
 from ganvas.data.batches import BUILT_IN
 from ganvas.data.builtin import known_as
 from ganvas.data.dataset import Data
-from ganvas.data.opening import Given, open_data, reopen
+from ganvas.data.opening import Given, open_data, reopen, second_sources
 from ganvas.data.preview import preview
 from ganvas.doctor import Healer, Looks
 from ganvas.errors import RunError, UsageError, near_miss
@@ -84,6 +84,48 @@ def train(
     return play(job, out=Path(out) if out is not None else None, watchers=watchers, quiet=quiet)
 
 
+def resume(
+    run: str | Path,
+    *,
+    data: Given | None = None,
+    data_root: str | Path | None = None,
+    recipe: str | type[Recipe] | None = None,
+    watchers: Sequence[Watcher] = (),
+    quiet: bool = False,
+    **changes: Any,
+) -> Path:
+    """Goes on with a training where it stopped, and returns its run folder. The result is what an undisturbed training
+    would have given, bit for bit on the same machine. One that is finished already is left as it is, unless `changes`
+    give it a larger total.
+
+    changes: a new total of `steps`, `epochs` or `minutes`; and where second sources such as `other` and `low` lie now,
+    if they lie elsewhere. data, data_root: the same of the first. recipe: `path/to/file.py:Class`, or the class,
+    where the run was trained with a recipe of one's own.
+
+    Raises UsageError, DataError, RunError or TrainingError, each of one line.
+    """
+    folder = Path(run)
+    _, chosen = recipe_of(folder, read_config(folder), recipe)
+    sources = {option.name for option in second_sources(chosen.accepts)}
+    for name in changes:
+        if name not in sources and name not in DURATIONS:
+            known = [*DURATIONS, *sorted(sources)]
+            raise UsageError(
+                f"a run keeps what it was begun with, so {quoted(name)} cannot change{near_miss(name, known)}"
+            )
+    general = {option.name: option for option in read_options(Settings)}
+    job = prepare_resume(
+        folder,
+        recipe=recipe,
+        changes={name: general[name].check(changes[name]) for name in changes.keys() & set(DURATIONS)},
+        data=data,
+        data_root=data_root,
+        seconds={name: changes[name] for name in changes.keys() & sources},
+        quiet=quiet,
+    )
+    return play(job, watchers=watchers, quiet=quiet)
+
+
 def open_for(
     recipe: type[Recipe],
     data: Given | None,
@@ -141,7 +183,7 @@ def prepare(
 def prepare_resume(
     run: Path,
     *,
-    recipe: str | None = None,
+    recipe: str | type[Recipe] | None = None,
     changes: Mapping[str, Any] | None = None,
     data: Given | None = None,
     data_root: str | Path | None = None,
@@ -150,7 +192,7 @@ def prepare_resume(
 ) -> Job:
     """The training of a run, at its newest good checkpoint, or at its start where it has none yet.
 
-    recipe: must name the file and class again where the run was trained with a user's own recipe.
+    recipe: must name the file and class again, or be the class, where the run was trained with a user's own recipe.
     changes: a new total `steps`, `epochs` or `minutes`. data, data_root, seconds: where the data lies now, if not where
     it lay when the run began; second sources by the names of their options.
     """

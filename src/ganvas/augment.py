@@ -25,17 +25,24 @@ def flip(images: Tensor) -> Tensor:
     return torch.where(_draw(images) < 0.5, images, images.flip(3))
 
 
-def translation(images: Tensor, most: float = 0.125) -> Tensor:
-    """Shifted by up to this share of each side; the nearest pixel of the edge fills the gap."""
+def translation(images: Tensor, most: float = 0.125, mode: str = "replicate") -> Tensor:
+    """Shifted by up to this share of each side; the nearest pixel of the edge fills the gap, or, where the mode is
+    `reflect`, what lies as far on this side of it."""
     count, _, height, width = images.shape
     down, right = (max(1, round(most * side)) for side in (height, width))
-    padded = pad(images, (right, right, down, down), mode="replicate")
+    padded = pad(images, (right, right, down, down), mode=mode)
     rows = torch.randint(2 * down + 1, (count, 1, 1), device=images.device)
     columns = torch.randint(2 * right + 1, (count, 1, 1), device=images.device)
     rows = rows + torch.arange(height, device=images.device)[:, None]
     columns = columns + torch.arange(width, device=images.device)
     sample = torch.arange(count, device=images.device)[:, None, None]
     return padded.permute(0, 2, 3, 1)[sample, rows, columns].permute(0, 3, 1, 2)
+
+
+def jitter(images: Tensor) -> Tensor:
+    """Half of them mirrored, all shifted by up to a sixteenth of each side, what is beyond the edge being mirrored. No
+    pixel changes its value. Pictures that belong together stay so when they are channels of one."""
+    return translation(flip(images), 1 / 16, "reflect")
 
 
 def cutout(images: Tensor, share: float = 0.5) -> Tensor:

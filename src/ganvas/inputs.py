@@ -31,10 +31,13 @@ if TYPE_CHECKING:
     from ganvas.spaces import Space
 
 RESERVED = frozenset(
-    {"balanced", "format", "help", "n", "out", "overwrite", "recipe", "request", "run", "seed", "self", "tick"}
+    {"balanced", "format", "help", "n", "out", "overwrite", "recipe", "request", "run", "seed", "self", "size", "tick"}
     | {"truncation", "values"}
 )
 """Names that no input has, because samples are asked for by them."""
+
+DRAWN = "drawn"
+"""What happens to most inputs that nobody gives."""
 
 MOST_CLASSES = 10_000_000
 """In a file that says what its inputs are; more are taken for damage."""
@@ -59,6 +62,11 @@ class Input(ABC):
     @property
     def choices(self) -> tuple[str, ...]:
         """What there is to choose from, in words; () where there is no list of it."""
+        return ()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of what it is made of, of which `parse` takes a mapping; () where it is one thing."""
         return ()
 
     @abstractmethod
@@ -93,7 +101,7 @@ class Input(ABC):
     @property
     def unless_given(self) -> str:
         """What is taken where nothing is given, in words for a help text; "" where it must be given."""
-        return "drawn"
+        return DRAWN
 
     def schema(self) -> dict[str, Any]:
         """The JSON schema of its value in a request."""
@@ -261,6 +269,10 @@ class Attributes(Input):
     @property
     def shape(self) -> tuple[int, ...]:
         return (len(self.attributes),)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return tuple(each.name for each in self.attributes)
 
     @property
     def unless_given(self) -> str:

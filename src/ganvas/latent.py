@@ -6,8 +6,10 @@ from ganvas.model import (
     decode,
     drawn,
     interpolate,
+    label_directions,
     moved,
     principal_directions,
+    regressed_directions,
     walk,
 )
 
@@ -17,7 +19,9 @@ __all__ = [
     "decode",
     "drawn",
     "interpolate",
+    "label_directions",
     "moved",
     "principal_directions",
+    "regressed_directions",
     "walk",
 ]

@@ -19,6 +19,7 @@ COMMANDS = {
     "doctor": "what ails a run, live or over, and what to change",
     "sample": "pictures from a trained run",
     "translate": "pictures and other files made into others by a trained run",
+    "edit": "pictures of your own changed: their attributes, or by inversion what a run would make them of",
     "upscale": "photos enlarged by a trained network, without training one first",
     "export": "a run as an ONNX file, a folder for Hugging Face's Hub, or a web page",
     "serve": "an HTTP server that samples a run and enlarges photos",

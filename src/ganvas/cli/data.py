@@ -12,7 +12,7 @@ from ganvas.errors import UsageError, near_miss
 from ganvas.text import quoted
 
 if TYPE_CHECKING:
-    from ganvas.data.dataset import Data
+    from ganvas.data.batch import Batch
 
 EXAMPLES = """examples:
   ganvas data photos/
@@ -24,7 +24,7 @@ EXAMPLES = """examples:
 def run(words: list[str]) -> int:
     from ganvas.data.batches import BUILT_IN, reading_options
     from ganvas.data.dataset import describe
-    from ganvas.data.opening import open_data
+    from ganvas.data.opening import open_data, readable_as
     from ganvas.data.preview import preview
     from ganvas.report import print_rows
     from ganvas.spaces import save_picture
@@ -56,7 +56,9 @@ def run(words: list[str]) -> int:
     chosen = {option.name: parsed[option.name] for option in options}
     data = open_data(parsed["source"], wanted or None, data_root=parsed["data_root"], **chosen)
     out = None if parsed["out"] is None else Path(parsed["out"])
-    taking = _taking(data)
+    own = data.batch_type
+    read = [own] if wanted else dict.fromkeys([own, *readable_as(parsed["source"], parsed["data_root"])])
+    taking = {batch.kind: names for batch in read if (names := _taking(batch)) or batch is own}
     if out is not None:
         save_picture(preview(data).picture, out)
     if parsed["json"]:
@@ -64,11 +66,13 @@ def run(words: list[str]) -> int:
         print(json.dumps({**data.to_json(), "recipes": taking, **picture}, indent=2))
         return 0
     print("\n".join(describe(data)))
-    print(f"recipes: {', '.join(taking) or 'none that come with Ganvas'}")
+    for place, (kind, names) in enumerate(taking.items()):  # its own comes first
+        read_as = f"with --as {kind}" if place else "recipes"
+        print(f"{read_as}: {', '.join(names) or 'none that come with Ganvas'}")
     print_rows(preview(data).rows)
     return 0
 
 
-def _taking(data: Data) -> list[str]:
-    """The recipes that can be trained on it as it was read."""
-    return [name for name in recipes.names() if data.batch_type in (recipes.find(name).accepts or (data.batch_type,))]
+def _taking(batch: type[Batch]) -> list[str]:
+    """The recipes that can be trained on such data."""
+    return [name for name in recipes.names() if batch in (recipes.find(name).accepts or (batch,))]

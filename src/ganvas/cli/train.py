@@ -40,7 +40,9 @@ def run(words: list[str]) -> int:
         raise UsageError(f"there is no recipe {quoted(named)}{near_miss(named, recipes.names())}")
     helping = "-h" in words or "--help" in words
     chosen_threads, quiet = threads.Choice({}), "--quiet" in words
-    if not helping and "--dry-run" not in words:
+    own = [word for at, word in enumerate(words) if at != place]
+    sensible = helping or resuming or _is_sensible(own, named or recipes.DEFAULT)
+    if sensible and not helping and "--dry-run" not in words:
         kept = _threads_of(words) if resuming else None
         chosen_threads = threads.settle(os.environ, kept, partial(say, wanted=not quiet))
     # Help without a recipe shows what all recipes share, and needs no torch.
@@ -52,7 +54,7 @@ def run(words: list[str]) -> int:
     if recipe is not None:
         parser.elsewhere = _flags_of_other_kinds(reading)
     try:
-        parsed = vars(parser.parse_strictly([word for at, word in enumerate(words) if at != place]))
+        parsed = vars(parser.parse_strictly(own))
     except UsageError as error:
         if resuming and "has no flag" in str(error):
             raise UsageError(
@@ -68,7 +70,6 @@ def run(words: list[str]) -> int:
     from ganvas import api
     from ganvas.data.preview import preview
     from ganvas.report import print_rows
-    from ganvas.run import check_out
 
     if recipe is None:
         durations = {key: value for key, value in chosen.items() if key in api.DURATIONS}
@@ -87,11 +88,7 @@ def run(words: list[str]) -> int:
         )
         out = None
     else:
-        if parsed["data"] is None:
-            raise UsageError("say what to train on: --data digits, or a folder, an archive or an array file")
         out = Path(parsed["out"]) if parsed["out"] else None
-        if out is not None:
-            check_out(out)
         data = api.open_for(
             recipe,
             parsed["data"],
@@ -117,6 +114,33 @@ def run(words: list[str]) -> int:
         left_alone = not training.watchers  # a run that was finished already, with its report
         _say_how_it_ended(run, training, left_alone, named, told)
     return 130 if training.outcome == "interrupted" else 0
+
+
+def _is_sensible(words: list[str], name: str) -> bool:
+    """Raises what can be said before PyTorch is loaded, and before seconds are spent on measuring with how many
+    threads. False where a flag is wrong in a way that can be told once the recipe is loaded."""
+    from ganvas.data.batches import BUILT_IN, reading_options
+    from ganvas.data.builtin import known_as
+    from ganvas.data.sources import find
+    from ganvas.run import check_out
+
+    parser = _train_parser(name, [], reading_options(BUILT_IN))
+    known, rest = parser.parse_known_args(words)
+    parsed = vars(known)
+    flags = [word.partition("=")[0] for word in rest if word.startswith("--")]
+    options = {flag.removeprefix("--no-").removeprefix("--").replace("-", "_"): flag for flag in flags}
+    if not recipes.is_path(name) and any(not recipes.may_have(name, option) for option in options):
+        return False
+    for option in read_options(Settings):
+        if parsed.get(option.name) is not None:
+            option.check(parsed[option.name])
+    if parsed["data"] is None:
+        raise UsageError("say what to train on: --data digits, or a folder, an archive or an array file")
+    if known_as(parsed["data"]) is None:
+        find(parsed["data"]).close()
+    if parsed["out"]:
+        check_out(Path(parsed["out"]))
+    return True
 
 
 def _threads_of(words: list[str]) -> int | None:

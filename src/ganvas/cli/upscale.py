@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ganvas.cli.parsing import Parser, number_of
 from ganvas.errors import UsageError
-from ganvas.text import shown
+from ganvas.text import counted, shown
 
 EXAMPLES = """examples:
   ganvas upscale photo.jpg --out large.png
@@ -34,9 +34,11 @@ def run(words: list[str]) -> int:
     from ganvas.model import TILE, jobs, load, others_in_words
     from ganvas.upscaling import DEFAULT, Upscaler, upscale_files
 
-    found = jobs(parsed.sources, parsed.out, overwrite=parsed.overwrite)
+    found = jobs(parsed.sources, parsed.out, overwrite=parsed.overwrite, skip=parsed.skip_existing)
     if found.passed_over and not parsed.quiet:
         print(f"note: {others_in_words(found.passed_over)}", file=sys.stderr)
+    if found.there and not parsed.quiet:
+        print(f"note: {counted(found.there, 'result')} there already", file=sys.stderr)
     model = load(parsed.model or DEFAULT, recipe=parsed.recipe)
     upscaler = Upscaler(
         model, scale=scale, style=parsed.style, tile=tile or TILE, precision=parsed.precision, device=parsed.device
@@ -83,6 +85,7 @@ def _parser() -> Parser:
     parser.add_argument("--precision", metavar="P", default="auto", help="auto, bf16 or float32")
     parser.add_argument("--device", metavar="D", default="auto", help="auto, cpu, cuda, mps (default: auto)")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
+    parser.add_argument("--skip-existing", action="store_true", help="leave out files whose result exists")
     parser.add_argument("--json", action="store_true", help="for scripts")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     return parser

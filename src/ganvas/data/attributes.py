@@ -65,14 +65,14 @@ class AttributedReader(Reader):
 
     @classmethod
     def example(cls, folder: Path) -> tuple[str | Path, dict[str, Any]]:
-        """40 pictures of 16 x 16 pixels: a square that is dark or light, on a ground of some shade."""
-        rows = ["name,light,ground"]
+        """40 pictures of 16 x 16 pixels: a square on gray ground, as light as the only attribute says."""
+        rows = ["name,light"]
         for number in range(40):
-            ground = 60 + 10 * (number // 2 % 8)
-            pixels = np.full((16, 16, 3), ground, np.uint8)
-            pixels[4:12, 4:12] = 230 if number % 2 else 20
+            light = 30 if number % 2 else 220
+            pixels = np.full((16, 16, 3), 110, np.uint8)
+            pixels[4:12, 4:12] = light
             Image.fromarray(pixels).save(folder / f"{number}.png")
-            rows.append(f"{number}.png,{number % 2},{ground}")
+            rows.append(f"{number}.png,{light}")
         (folder / "attributes.csv").write_text("\n".join(rows))
         return folder, {}
 
@@ -129,10 +129,11 @@ class AttributedReader(Reader):
 
     def columns(self, entry: Entry) -> dict[str, Column]:
         own = super().columns(entry)
-        return own | {"wanted": own["attributes"]}
+        image, attributes = own["image"], own["attributes"]
+        return own | {"source": image, "present": attributes, "change": attributes}
 
     def items(self, entry: Entry, places: np.ndarray) -> Items:
-        return AttributedItems(entry, places, ("image", "attributes", "wanted"))
+        return AttributedItems(entry, places, ("image", "attributes", "source", "present", "change"))
 
     def twins(self, source: Source, space: Space) -> Iterator[Twin]:
         assert isinstance(source, Files) and isinstance(space, ImageSpace)
@@ -193,46 +194,60 @@ class AttributedReader(Reader):
 
 @dataclass(frozen=True)
 class Attributed(Batch):
-    """image: (B, C, H, W) float32 in [-1, 1]; attributes: (B, K) its numbers; wanted: (B, K) those of other items, so
-    that what is wanted is distributed as what there is; NaN stands for what is to stay."""
+    """image: (B, C, H, W) float32 in [-1, 1]; attributes: (B, K) its numbers.
+
+    source: (B, C, H, W) other items; present: (B, K) their numbers; change: (B, K) the numbers of `image`, which the
+    sources are to get, so that what is made is distributed as what there is; NaN for those that are to stay.
+    """
 
     reader: ClassVar = AttributedReader
 
     image: Tensor
     attributes: Tensor
-    wanted: Tensor
+    source: Tensor
+    present: Tensor
+    change: Tensor
 
     def given(self) -> dict[str, Tensor]:
-        return {"source": self.image, "change": self.wanted}
+        return {"source": self.source, "change": self.change}
 
 
 @dataclass(frozen=True)
 class AttributedItems(Items):
-    """The items of one split, each with attributes to be given: in training all those of another item, which its seed
-    chooses; without seeds one attribute, each in turn, as the next item has it in which it differs."""
+    """The items of one split, each with a source. In training it is any other item, which the item's seed chooses, and
+    is to get all its attributes. Without seeds it gets one, each in turn, and is the next item that differs in it."""
 
     def rows(self, indices: np.ndarray, seeds: Sequence[tuple[int, int]] | None) -> dict[str, np.ndarray]:
-        own = self._numbers[indices]
+        attributes = self._numbers[indices]
         if seeds is None:
-            wanted = np.stack([self._one_changed(int(index)) for index in indices])
+            places = indices % attributes.shape[1]
+            others = np.array([self._next(*pair) for pair in zip(indices, places, strict=True)], dtype=np.int64)
+            change = np.full_like(attributes, STAYS)
+            which = np.arange(len(indices))
+            change[which, places] = attributes[which, places]
         else:
             bits = [np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] for seed in seeds]
-            wanted = self._numbers[np.array([int(each % np.uint64(len(self))) for each in bits], dtype=np.int64)]
-        pictures = self.entry.columns["image"][self.stored_at[indices]]
-        return {"image": pictures, "attributes": own, "wanted": wanted}
+            others = np.array([int(each % np.uint64(len(self))) for each in bits], dtype=np.int64)
+            change = attributes
+        pictures = self.entry.columns["image"]
+        return {
+            "image": pictures[self.stored_at[indices]],
+            "attributes": attributes,
+            "source": pictures[self.stored_at[others]],
+            "present": self._numbers[others],
+            "change": change,
+        }
 
     @cached_property
     def _numbers(self) -> np.ndarray:
         numbers: np.ndarray = self.entry.columns["attributes"][self.stored_at]
         return numbers
 
-    def _one_changed(self, index: int) -> np.ndarray:
-        wanted = np.full(self._numbers.shape[1], STAYS, np.float32)
-        place = index % len(wanted)
+    def _next(self, index: int, place: int) -> int:
+        """The next item that differs in an attribute; the item itself where none does."""
         column = np.roll(self._numbers[:, place], -index)
         others = np.flatnonzero(column != column[0])
-        wanted[place] = column[others[0]] if len(others) else column[0]
-        return wanted
+        return int((index + others[0]) % len(self)) if len(others) else int(index)
 
 
 def _items(table: Table, place_of: dict[int, str], source: Files) -> dict[str, int]:

@@ -29,8 +29,8 @@ class Data:
     options as they were given. columns: what the fields of its batches hold; space: what the first of them, which a
     generator must imitate, holds. labels: names of the classes in natural order, () where there are none. fingerprint:
     hash of the names and contents of all items and of how they were prepared; it does not depend on where the source
-    lies. notes: sentences for the plan. counts: items by split, as they were read. data_root: where torchvision's sets
-    lie.
+    lies. notes: sentences for the plan. sorts: items by what other columns of labels say, such as the domain. counts:
+    items by split, as they were read. data_root: where torchvision's sets lie.
     """
 
     def __init__(
@@ -52,6 +52,9 @@ class Data:
         label = self.columns.get("label")
         self.labels: tuple[str, ...] = label.names if isinstance(label, Labels) else ()
         self.label_counts: dict[str, int] = manifest["label_counts"].get("label", {})
+        self.sorts: dict[str, dict[str, int]] = {
+            name: counts for name, counts in manifest["label_counts"].items() if name != "label"
+        }
         self.fingerprint: str = manifest["fingerprint"]
         self.notes: tuple[str, ...] = (*manifest["notes"], *reader.notes(entry))
         self.counts: dict[str, int] = manifest["counts"]
@@ -124,6 +127,18 @@ class Split:
         rows = self.items.rows(indices, seeds)
         return self.data.batch_type(**{name: columns[name].decode(each, device) for name, each in rows.items()})
 
+    def gather_given(self, indices: np.ndarray, device: torch.device | str = "cpu") -> Batch:
+        """A batch whose i-th item holds the indices[i]-th of the `items.conditions` things that are given in this
+        split, and the right answer where it is known."""
+        columns = self.data.columns
+        rows = self.items.rows_given(indices)
+        return self.data.batch_type(**{name: columns[name].decode(each, device) for name, each in rows.items()})
+
+    @cached_property
+    def known(self) -> np.ndarray:
+        """(items.conditions,) bool: in which of these items the value is the right answer to what is given."""
+        return self.items.known(self.data.batch_type.answers)
+
     @cached_property
     def items(self) -> Items:
         return self.data.reader.items(self.entry, self.places)
@@ -146,6 +161,8 @@ def describe(data: Data) -> list[str]:
     if data.labels:
         named = listed((f"{shown(name)} {count:,}" for name, count in data.label_counts.items()), 12)
         lines.append(f"labels: {len(data.labels)} ({named})")
+    for name, counted in data.sorts.items():
+        lines.append(f"{name}: {', '.join(f'{shown(each)} {count:,}' for each, count in counted.items())}")
     return lines + [f"note: {note}" for note in data.notes]
 
 

@@ -201,14 +201,19 @@ def _is_first_of_several(content: bytes, formats: tuple[str, ...] | None) -> boo
         return True
 
 
+def middle(image: Image.Image, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """The largest part of the image that has the shape of (height, width): left, top, right, bottom."""
+    height, width = size
+    scale = min(image.width / width, image.height / height)
+    left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
+    return left, top, image.width - left, image.height - top
+
+
 def fit(image: Image.Image, size: tuple[int, int], channels: int) -> np.ndarray:
     """(H, W, C) uint8: the shorter side made to fit with an antialiasing filter, the rest cut off evenly."""
     height, width = size
     if image.size != (width, height):
-        scale = min(image.width / width, image.height / height)
-        left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
-        box = (left, top, image.width - left, image.height - top)
-        image = image.resize((width, height), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
+        image = image.resize((width, height), Image.Resampling.LANCZOS, box=middle(image, size), reducing_gap=3.0)
     mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
     if image.mode != mode:
         image = image.convert(mode)

@@ -17,6 +17,7 @@ from ganvas.data.columns import Column, Labels
 from ganvas.data.containers import Container, Opener
 from ganvas.data.dataset_json import described
 from ganvas.data.decode import MAX_BYTES, Damaged, Picture, decoding, fit, header, reason
+from ganvas.data.halves import HALVES, look_halved, may_be_halves, spread
 from ganvas.data.layout import layout
 from ganvas.data.rows import Row, RowStream, too_few
 from ganvas.errors import DataError
@@ -62,7 +63,12 @@ class Files:
                 yield name, Damaged(reason(error))
 
     def suggested_size(self, names: list[str]) -> tuple[int, int]:
-        """What `choose_size` makes of the headers of up to 2,000 images, spread evenly over the names."""
+        """What `choose_size` makes of them."""
+        return choose_size(self.sizes(names))
+
+    def sizes(self, names: list[str]) -> list[tuple[int, int]]:
+        """(height, width) by the headers of up to 2,000 images, spread evenly over the names. Raises DataError where
+        none can be read."""
         sizes: list[tuple[int, int]] = []
         first_fault = ""
         for name, opener in self.container.files(set(names[:: max(1, len(names) // _LOOKED_AT)])):
@@ -73,7 +79,7 @@ class Files:
                 first_fault = first_fault or f"{shown(name)}: {reason(error)}"
         if not sizes:
             raise DataError(f"no image in {shown(str(self.container.path))} can be read ({first_fault})")
-        return choose_size(sizes)
+        return sizes
 
 
 class FileRows:
@@ -136,6 +142,8 @@ class FileRows:
             notes.append(f"transparency composited on white ({counted(self._transparent, 'image')})")
         if self._animated:
             notes.append(f"only the first frame taken of {counted(self._animated, 'image')} with several")
+        if may_be_halves(self._sizes) and look_halved(self._files.contents(spread(list(self._files.names())))):
+            notes.append(f"the pictures look like {HALVES}")
         return notes + self._files.container.notes()
 
 

@@ -10,12 +10,13 @@ import numpy as np
 
 from ganvas.data.batches import BUILT_IN, Batch, reading_options
 from ganvas.data.builtin import known_as
+from ganvas.data.cache import Entry
 from ganvas.data.dataset import Data
 from ganvas.data.decode import quiet
 from ganvas.data.readers import Reader, SourceName, is_there
 from ganvas.data.rows import Source
 from ganvas.data.sources import find
-from ganvas.errors import DataError, RunError, UsageError, near_miss
+from ganvas.errors import DataError, GanvasError, RunError, UsageError, near_miss
 from ganvas.files import at_home
 from ganvas.options import Option, checked, flag_of
 from ganvas.spaces import Space
@@ -119,6 +120,25 @@ def reopen(
     raise DataError(f"{shown(data.source)} does not hold what {run} was trained on; {otherwise}")
 
 
+def readable_as(source: Given, data_root: str | Path | None = None) -> list[type[Batch]]:
+    """The kinds that the source can be read as with no options, as far as its form tells: no item is decoded for it."""
+    found = find(source, data_root)
+    try:
+        return [batch for batch in BUILT_IN if batch.reader.reads(found) and _has_form(batch.reader, found)]
+    finally:
+        found.close()
+
+
+def _has_form(kind: type[Reader], found: Source) -> bool:
+    try:
+        kind(**checked(kind, {})).read(found)
+    except GanvasError:
+        return False
+    except NotImplementedError:  # it writes what it reads in a way of its own
+        return True
+    return True
+
+
 def second_sources(kinds: Iterable[type[Batch]]) -> list[Option]:
     """The options of these kinds that name other sources."""
     return [option for option in reading_options(kinds or BUILT_IN) if option.kind is SourceName]
@@ -138,13 +158,25 @@ def _opened(
         batch = _kind(found, text, wanted)
         reader = _reader(batch, text, options_of(batch.reader), wanted)
         with quiet():
-            entry = reader.prepare(found, progress)
+            entry = _prepared(reader, found, progress)
     finally:
         found.close()
     if isinstance(source, Path) and known_as(text) is not None:
         text = f"./{text}"  # a path is never a built-in name, and must not become one when it is read again
     root = None if data_root is None else str(at_home(data_root).absolute())
     return Data(text, found.name, batch, reader, entry, root)
+
+
+def _prepared(reader: Reader, found: Source, progress: bool) -> Entry:
+    """As `Reader.prepare`; where it fails and the source is certainly of another kind, the error says so."""
+    try:
+        return reader.prepare(found, progress)
+    except DataError as error:
+        others = (batch.reader for batch in BUILT_IN if not isinstance(reader, batch.reader))
+        told = next((said for other in others if (said := other.recognises(found))), "")
+        if not told:
+            raise
+        raise DataError(f"{error}; it looks like {told}") from error
 
 
 def _kind(found: Source, text: str, wanted: Sequence[type[Batch]]) -> type[Batch]:

@@ -1,14 +1,17 @@
 """Pairs of pictures: what is given, and what is to be made of it.
 
-They lie as the two halves of one picture, or as files of the same name in two folders.
+They lie as the two halves of one picture, or as files of the same name in two folders or two sources. The two of a pair
+must show the same place, or what is learned is how they are shifted: so a pair whose pictures differ in shape is left
+out, and a picture among halves that has not the shape of the others.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -16,28 +19,38 @@ from PIL import Image
 
 from ganvas.data.batch import Batch
 from ganvas.data.columns import Column
-from ganvas.data.decode import Damaged, decode, fit
+from ganvas.data.decode import Damaged, decode, fit, middle
+from ganvas.data.halves import HALVES, look_halved, may_be_halves, spread
 from ganvas.data.image_files import Files
 from ganvas.data.layout import Layout, layout
-from ganvas.data.readers import Reader
+from ganvas.data.readers import Reader, SourceName
 from ganvas.data.rows import Row, RowStream, Source, stem_of
+from ganvas.data.sources import find_files
 from ganvas.errors import DataError, UsageError, near_miss
 from ganvas.options import Range, Size2D
-from ganvas.spaces import ImageSpace
-from ganvas.text import counted, listed, quoted, shown
+from ganvas.spaces import ImageSpace, by_majority
+from ganvas.text import counted, listed, natural, quoted, shown, sized
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-HALVES = ("left", "right")
+SIDES = ("left", "right")
+
+_ALIKE = 0.02  # by how much the shapes of two pictures may differ that show the same
+_SHARED = 0.9  # share of pictures of one shape, from which on another one is a mistake
+_AT_ONCE = 1024  # pairs whose first files are held while their second ones are read
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairReader(Reader):
-    """Pictures in pairs, each brought to one size and kept as uint8 (H, W, C)."""
+    """Pictures in pairs, each brought to one size and kept as uint8 (H, W, C). Label maps keep their colours."""
 
-    wants = "a folder or an archive of pictures with two halves, or of two folders with the same names in them"
+    wants = (
+        "a folder or an archive of pictures with two halves, or of two folders with the same names in them, or two of "
+        "them (--other)"
+    )
 
+    other: Annotated[SourceName | None, "a second source, which has under the same names what is to be made"] = None
     given: Annotated[
         str | None,
         "what is given: the half left or right, or a folder (default: right; the first folder)",
@@ -60,8 +73,27 @@ class PairReader(Reader):
     def reads(cls, source: Source) -> bool:
         return isinstance(source, Files)
 
+    @classmethod
+    def recognises(cls, source: Source) -> str:
+        """By halves alone: two folders may share their names and be anything."""
+        if not isinstance(source, Files):
+            return ""
+        try:
+            names = spread(source.names())
+            halved = may_be_halves(source.sizes(names)) and look_halved(source.contents(names))
+        except DataError:
+            return ""
+        return HALVES if halved else ""
+
+    def identity(self, source: Source) -> Any:
+        with ExitStack() as stack:
+            others = [each.identity() for each in self._others(stack)]
+        return [source.identity(), *others, self.options()]
+
     def read(self, source: Source) -> RowStream:
         assert isinstance(source, Files)
+        if self.other is not None:
+            return self._of_sources(source)
         names = source.names()
         found = layout(names)
         kinds = sorted(set(found.kinds.values()))
@@ -80,112 +112,112 @@ class PairReader(Reader):
     # -- halves ---------------------------------------------------------------------------------------------------
 
     def _of_halves(self, source: Files, names: list[str], found: Layout) -> RowStream:
-        splits, given = found.splits, self.given or "right"
-        if given not in HALVES:
+        given = self.given or "right"
+        if given not in SIDES:
             raise UsageError(
-                f"--given is left or right for pictures of two halves, not {quoted(given)}{near_miss(given, HALVES)}"
+                f"--given is left or right for pictures of two halves, not {quoted(given)}{near_miss(given, SIDES)}"
             )
+        made = next(side for side in SIDES if side != given)
+        sizes = source.sizes(names)
         height, width = source.suggested_size(names)
         if self.size is None and width < 1.5 * height:
             raise DataError(
                 f"{shown(source.name)} holds pictures of {width} x {height}, which are no two halves side by side, and "
                 f"no two folders with the same names: give {self.wants}"
             )
-        size = self.size or (height, width // 2)
+        usual = _usual_shape(sizes)
+        brought = _Brought(self.size or (height, width // 2), self.channels)
 
         def rows() -> Iterator[Row]:
             for name, content in source.contents(names):
                 try:
-                    left, right = self._halves(content, size)
+                    halves = dict(zip(SIDES, _halves(content, usual), strict=True))
+                    values = {"image": brought.fitted(halves[made]), "source": brought.fitted(halves[given])}
                 except Damaged as error:
-                    yield Row(name, None, split=splits.get(name), reason=str(error))
+                    yield Row(name, None, split=found.splits.get(name), reason=str(error))
                     continue
-                pair = {"image": left, "source": right} if given == "right" else {"image": right, "source": left}
-                yield Row(name, pair, hashlib.sha256(content).digest(), splits.get(name))  # type: ignore[arg-type]
+                yield Row(name, values, hashlib.sha256(content).digest(), found.splits.get(name))  # type: ignore[arg-type]
 
-        notes = [*found.notes, f"given: the {given} half of each picture"]
-        return self._stream(size, len(names), rows(), splits, notes, source)
+        told = [*found.notes, f"given: the {given} half of each picture, to be made: the {made} one"]
+        sides = {"image": f"the {made} halves", "source": f"the {given} halves"}
+        return brought.stream(len(names), _taught(rows(), source.name, sides), found.splits, told, [source])
 
-    def _halves(self, content: bytes | Damaged, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        if isinstance(content, Damaged):
-            raise content
-        image = decode(content).image
-        middle = image.width // 2
-        if middle < 1:
-            raise Damaged("too narrow for two halves")
-        left, right = image.crop((0, 0, middle, image.height)), image.crop((middle, 0, 2 * middle, image.height))
-        return fit(left, size, self.channels), fit(right, size, self.channels)
-
-    # -- folders --------------------------------------------------------------------------------------------------
+    # -- folders and sources --------------------------------------------------------------------------------------
 
     def _of_folders(self, source: Files, placed: Layout, kinds: list[str]) -> RowStream:
-        splits = placed.splits
         given = self.given or kinds[0]
         if given not in kinds:
             raise UsageError(
                 f"--given names a folder of {shown(source.name)}, not {quoted(given)}{near_miss(given, kinds)}"
             )
         made = next(kind for kind in kinds if kind != given)
-        found = _by_key(placed, kinds, _key)
-        if not found[given].keys() & found[made].keys():
-            found = _by_key(placed, kinds, _key_without_kind)
-        both = [key for key in found[given] if key in found[made]]
-        alone = len(found[given]) + len(found[made]) - 2 * len(both)
-        if not both:
-            raise DataError(
-                f"{shown(source.name)}: no picture in {shown(given)} has the name of one in {shown(made)}, so they are "
-                "no pairs; train on two domains without pairs with cyclegan"
+        of_given, of_made = (
+            _Side(source, kind, {name: placed.rests[name] for name, own in placed.kinds.items() if own == kind})
+            for kind in (given, made)
+        )
+        splits, notes = (placed.splits, placed.notes) if placed.splits else _splits_below(placed)
+        return self._of_sides(source.name, of_given, of_made, splits, notes)
+
+    def _of_sources(self, source: Files) -> RowStream:
+        if self.given is not None:
+            raise UsageError("what is given lies in --data where there is an --other: change the two to turn it round")
+        with ExitStack() as opened:
+            (other,) = self._others(opened)
+            given, made = (PurePosixPath(files.name).name for files in (source, other))
+            if given == made:
+                given, made = f"{given} (--data)", f"{made} (--other)"
+            placed = layout(other.names())
+            stream = self._of_sides(
+                f"{given} and {made}",
+                _Side(source, given, {name: name for name in source.names()}),
+                _Side(other, made, {name: name for name in other.names()}),
+                placed.splits,
+                placed.notes,
             )
-        size = self.size or source.suggested_size([found[made][key] for key in both])
+            stack = opened.pop_all()  # the second source stays open for the rows
+
+        def rows(of: Iterator[Row]) -> Iterator[Row]:
+            with stack:
+                yield from of
+
+        stream.rows = rows(stream.rows)
+        return stream
+
+    def _others(self, stack: ExitStack) -> list[Files]:
+        """The second source, where it is given."""
+        if self.other is None:
+            return []
+        return [stack.enter_context(closing(find_files(self.other, "pictures", self.wants)))]
+
+    def _of_sides(self, name: str, given: _Side, made: _Side, splits: Mapping[str, str], notes: list[str]) -> RowStream:
+        partners = _partners(given, made)
+        if not partners:
+            raise DataError(
+                f"{shown(name)}: no picture in {shown(given.title)} has the name of one in {shown(made.title)}, so "
+                "they are no pairs; train on two domains without pairs with cut or cyclegan"
+            )
+        names = sorted(partners, key=natural)
+        brought = _Brought(self.size or made.files.suggested_size(names), self.channels)
 
         def rows() -> Iterator[Row]:
-            waiting: dict[str, dict[str, bytes | Damaged]] = {}
-            wanted = {name: (key, kind) for kind in kinds for key in both for name in [found[kind][key]]}
-            for name, content in source.contents(list(wanted)):
-                key, kind = wanted[name]
-                held = waiting.setdefault(key, {})
-                held[kind] = content
-                if len(held) == 2:
-                    yield self._row(found[made][key], waiting.pop(key), given, made, size, splits)
+            for start in range(0, len(names), _AT_ONCE):
+                some = names[start : start + _AT_ONCE]
+                held = dict(given.files.contents([partners[each] for each in some]))
+                for each, content in made.files.contents(some):
+                    partner = partners[each]
+                    called = partner if given.files is made.files else f"{given.title}/{partner}"
+                    both = [("", content), (f"{shown(called)}: ", held.pop(partner))]
+                    yield _row(each, splits.get(each), both, brought)
 
-        notes = [*placed.notes, f"given: {shown(given)}, to be made: {shown(made)}"]
-        if alone:
-            notes.append(f"{counted(alone, 'picture')} without a partner left out")
-        return self._stream(size, len(both), rows(), splits, notes, source)
-
-    def _row(
-        self,
-        name: str,
-        held: dict[str, bytes | Damaged],
-        given: str,
-        made: str,
-        size: tuple[int, int],
-        splits: dict[str, str],
-    ) -> Row:
-        try:
-            pixels, digest = {}, hashlib.sha256()
-            for column, kind in (("image", made), ("source", given)):
-                content = held[kind]
-                if isinstance(content, Damaged):
-                    raise content
-                digest.update(hashlib.sha256(content).digest())
-                pixels[column] = fit(decode(content).image, size, self.channels)
-        except Damaged as error:
-            return Row(name, None, split=splits.get(name), reason=str(error))
-        return Row(name, pixels, digest.digest(), splits.get(name))
-
-    def _stream(
-        self,
-        size: tuple[int, int],
-        total: int,
-        rows: Iterator[Row],
-        splits: dict[str, str],
-        notes: list[str],
-        source: Files,
-    ) -> RowStream:
-        space = ImageSpace(self.channels, *size)
-        columns: dict[str, Column] = {"image": space, "source": space}
-        return RowStream(columns, total, rows, frozenset(splits.values()), lambda: [*notes, *source.container.notes()])
+        told = [*notes, f"given: {shown(given.title)}, to be made: {shown(made.title)}"]
+        for side, own in ((given, set(partners.values())), (made, set(partners))):
+            alone = sorted((each for each in side.names if each not in own), key=natural)
+            if alone:
+                count, first = counted(len(alone), "picture"), listed(map(shown, alone))
+                told.append(f"{count} in {shown(side.title)} without a partner left out: {first}")
+        sides = {"image": f"the pictures in {shown(made.title)}", "source": f"the pictures in {shown(given.title)}"}
+        sources = list(dict.fromkeys((given.files, made.files)))
+        return brought.stream(len(names), _taught(rows(), name, sides), splits, told, sources)
 
 
 @dataclass(frozen=True)
@@ -202,17 +234,143 @@ class Pairs(Batch):
         return {"source": self.source}
 
 
-def _by_key(found: Layout, kinds: list[str], key: Callable[[str, str], str]) -> dict[str, dict[str, str]]:
-    """By folder, the names of its files by what the two of a pair have in common."""
-    return {
-        kind: {key(found.rests[name], kind): name for name, own in found.kinds.items() if own == kind} for kind in kinds
-    }
+@dataclass(frozen=True)
+class _Side:
+    """One side of all pairs. names: of its files, each with what is left of it without what names the side."""
+
+    files: Files
+    title: str
+    names: Mapping[str, str]
 
 
-def _key(rest: str, kind: str) -> str:
+class _Brought:
+    """Pictures brought to one (height, width) and number of channels, and what there is to say of that."""
+
+    def __init__(self, size: tuple[int, int], channels: int) -> None:
+        self.size, self.channels = size, channels
+        self._label_maps = 0
+
+    def fitted(self, image: Image.Image) -> np.ndarray:
+        """(H, W, C) uint8. A label map keeps its colours."""
+        if image.size != self.size[::-1]:
+            labels = by_majority(image, self.size, middle(image, self.size))
+            self._label_maps += labels is not None
+            image = labels or image
+        return fit(image, self.size, self.channels)
+
+    def stream(
+        self, total: int, rows: Iterator[Row], splits: Mapping[str, str], notes: list[str], sources: list[Files]
+    ) -> RowStream:
+        space = ImageSpace(self.channels, *self.size)
+        columns: dict[str, Column] = {"image": space, "source": space}
+
+        def told() -> list[str]:
+            maps = f"{counted(self._label_maps, 'label map')} brought to this size without mixing colours"
+            others = [note for source in sources for note in source.container.notes()]
+            return [*notes, *([maps] if self._label_maps else []), *others]
+
+        return RowStream(columns, total, rows, frozenset(splits.values()), told)
+
+
+def _row(name: str, split: str | None, both: Sequence[tuple[str, bytes | Damaged]], brought: _Brought) -> Row:
+    """both: the files of what is to be made and of what is given, each behind what a reason begins with."""
+    pictures, digest = [], hashlib.sha256()
+    for begin, content in both:
+        try:
+            if isinstance(content, Damaged):
+                raise content
+            pictures.append(decode(content))
+            digest.update(hashlib.sha256(content).digest())
+        except Damaged as error:
+            return Row(name, None, split=split, reason=f"{begin}{error}")
+    made, given = pictures
+    if not _alike(given.size, made.size):
+        reason = f"it is {sized(made.size)}, and what is given for it {sized(given.size)}"
+        return Row(name, None, split=split, reason=reason)
+    values = {"image": brought.fitted(made.image), "source": brought.fitted(given.image)}
+    return Row(name, values, digest.digest(), split)
+
+
+def _halves(content: bytes | Damaged, usual: float | None) -> tuple[Image.Image, Image.Image]:
+    """The left and the right one; of an odd width, the last column of pixels belongs to neither. usual: width by height
+    of the pictures, where they have one shape. Raises Damaged."""
+    if isinstance(content, Damaged):
+        raise content
+    picture = decode(content)
+    image, half = picture.image, picture.image.width // 2
+    if half < 1:
+        raise Damaged("too narrow for two halves")
+    if usual is not None and not _alike(picture.size, (1, usual)):
+        raise Damaged(f"{sized(picture.size)} (height x width), which is not the shape of the others")
+    return image.crop((0, 0, half, image.height)), image.crop((half, 0, 2 * half, image.height))
+
+
+def _usual_shape(sizes: list[tuple[int, int]]) -> float | None:
+    """The width by the height that nearly all pictures have, None where there is no such."""
+    usual = float(np.median([width / height for height, width in sizes]))
+    alike = np.mean([_alike(size, (1, usual)) for size in sizes])
+    return usual if alike >= _SHARED else None
+
+
+def _alike(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether two (height, width) have one shape, up to what rounding to whole pixels makes of it."""
+    ratio = one[0] * other[1] / (one[1] * other[0])
+    return abs(ratio - 1) <= _ALIKE
+
+
+def _taught(rows: Iterator[Row], name: str, sides: Mapping[str, str]) -> Iterator[Row]:
+    """The rows. Raises DataError behind the last where there is nothing to learn from them: where all pictures of a
+    side are the same, or the two of every pair. name: the source's. sides: what they are called, by column."""
+    first: Mapping[str, Any] = {}
+    same, twins, count = set(sides), True, 0
+    for row in rows:
+        if row.values is not None:
+            first, count = first or row.values, count + 1
+            same = {column for column in same if np.array_equal(first[column], row.values[column])}
+            twins = twins and np.array_equal(row.values["image"], row.values["source"])
+        yield row
+    if count < 2:
+        return
+    if twins:
+        raise DataError(f"{shown(name)}: {' and '.join(sides.values())} are the same, so there is nothing to learn")
+    if same:
+        raise DataError(
+            f"{shown(name)}: {sides[min(same)]} are all the same, so there is nothing to learn (16-bit pictures of "
+            "small numbers become black: save such in 8 bits)"
+        )
+
+
+def _partners(given: _Side, made: _Side) -> dict[str, str]:
+    """By the name of what is to be made, that of what is given for it. By the rule by which most go together."""
+    return max((_by(rule, given, made) for rule in (_stem, _stem_without_side)), key=len)
+
+
+def _by(rule: Callable[[str, str], str], given: _Side, made: _Side) -> dict[str, str]:
+    """As `_partners`, by what this rule finds to be the same. Of several files of one side, which differ in their
+    endings, the one with the ending of the partner counts."""
+    keyed: list[dict[str, list[str]]] = []
+    for side in (given, made):
+        keyed.append({})
+        for name, rest in side.names.items():
+            keyed[-1].setdefault(rule(rest, side.title), []).append(name)
+    found = {}
+    for key in keyed[0].keys() & keyed[1].keys():
+        both = [(one, other) for other in keyed[1][key] for one in keyed[0][key]]
+        one, other = next((pair for pair in both if len({PurePosixPath(name).suffix for name in pair}) == 1), both[0])
+        found[other] = one
+    return found
+
+
+def _stem(rest: str, side: str) -> str:
     return stem_of(rest)
 
 
-def _key_without_kind(rest: str, kind: str) -> str:
+def _stem_without_side(rest: str, side: str) -> str:
     """`1_A` and `1_B` are a pair, as in `trainA/1_A.jpg`."""
-    return stem_of(rest).removesuffix(f"_{kind}")
+    return stem_of(rest).removesuffix(f"_{side}")
+
+
+def _splits_below(placed: Layout) -> tuple[dict[str, str], list[str]]:
+    """Splits, and notes, where they lie below the two folders, as in `labels/train` and `photos/train`."""
+    below = layout(placed.rests.values())
+    return {name: below.splits[rest] for name, rest in placed.rests.items() if rest in below.splits}, below.notes

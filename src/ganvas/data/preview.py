@@ -1,4 +1,6 @@
-"""What a training will learn from, as people see it: items side by side, one row for each column that can be shown."""
+"""What a training will learn from, as people see it: items side by side, one row for each column that has a picture of
+each item. Columns that share one plot are shown where there is nothing else.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +33,10 @@ def preview(data: Data) -> Preview:
     """Of items of the training split, spread over all of it, as a batch of training has them. What is given stands
     above what is to be made of it."""
     spaces = spaces_of(data.columns)
-    first, *rest = spaces
+    first, *rest = [name for name, space in spaces.items() if space.tile] or list(spaces)
     names = [*rest, first]
     split = data.split("train")
-    if any(spaces[name].tile is None for name in names):
+    if spaces[first].tile is None:
         batch = _gathered(split, _spread(split, data.space.layout(0)[0]))
         plots = {name: [spaces[name].show(getattr(batch, name))] for name in names}
         return Preview(_sheet([plots]), plots)

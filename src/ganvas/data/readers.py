@@ -84,6 +84,20 @@ class Items:
         """
         return {name: self.entry.columns[name][self.stored_at[indices]] for name in self.columns}
 
+    @property
+    def conditions(self) -> int:
+        """How many different things are given in this split, where something is: by default one by each item."""
+        return len(self)
+
+    def rows_given(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        """As `rows`, each with another thing that is given, by its number, and the right answer where it is known."""
+        return self.rows(indices, None)
+
+    def known(self, answers: bool) -> np.ndarray:
+        """(conditions,) bool: of which things that are given `rows_given` holds the right answer. answers: whether the
+        value of an item is what should be made of the rest of it."""
+        return np.full(self.conditions, answers)
+
     @cached_property
     def stored_at(self) -> np.ndarray:
         """The rows of the items in the entry's columns."""
@@ -121,6 +135,12 @@ class Reader:
     def reads(cls, source: Source) -> bool:
         """Whether it can read such a source at all; told quickly, and not by reading it."""
         raise NotImplementedError
+
+    @classmethod
+    def recognises(cls, source: Source) -> str:
+        """What a source of this kind looks like, in words that end `it looks like ...`, where that is as good as
+        certain: for whoever has read it as another kind, and could not."""
+        return ""
 
     @classmethod
     def form_of(cls, space: Space) -> dict[str, Any]:

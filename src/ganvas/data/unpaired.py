@@ -20,7 +20,7 @@ from ganvas.data.decode import Damaged, decode, fit
 from ganvas.data.image_files import Files
 from ganvas.data.layout import Layout, layout
 from ganvas.data.readers import Items, Reader, SourceName
-from ganvas.data.rows import Row, RowStream, Source
+from ganvas.data.rows import Row, RowStream, Source, stem_of
 from ganvas.data.sources import find_files
 from ganvas.errors import DataError, UsageError, near_miss
 from ganvas.options import Range, Size2D
@@ -189,6 +189,36 @@ class TwoDomains(Items):
             "image": pictures[self.stored_at[self._of_made[indices]]],
             "other": pictures[self.stored_at[given[partners]]],
         }
+
+    @property
+    def conditions(self) -> int:
+        return len(self._of_given) if len(self) else 0
+
+    def rows_given(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        """Each picture of the given domain once, beside its twin in the other, or any where there is none."""
+        any_made = self.stored_at[self._of_made[indices % len(self)]]
+        pictures, twins = self.entry.columns["image"], self._twins[indices]
+        return {
+            "image": pictures[np.where(twins < 0, any_made, twins)],
+            "other": pictures[self.stored_at[self._of_given[indices]]],
+        }
+
+    def known(self, answers: bool) -> np.ndarray:
+        return self._twins >= 0
+
+    @cached_property
+    def _twins(self) -> np.ndarray:
+        """(conditions,): the row of the picture of the other domain, in whatever split, that has the same name but for
+        the domain; -1 where none has, or several."""
+        rests = {name: stem_of(rest) for name, rest in layout(self.entry.names).rests.items()}
+        of_place = [rests.get(name) for name in self.entry.names]
+        rows = self.entry.index[:, 0]
+        made = np.flatnonzero(self.entry.columns["domain"][rows] == self.made)
+        found: dict[str | None, int] = {}
+        for place in made:
+            found[of_place[place]] = -1 if of_place[place] in found else int(rows[place])
+        asked = (of_place[self.places[item]] for item in self._of_given)
+        return np.array([-1 if rest is None else found.get(rest, -1) for rest in asked], dtype=np.int64)
 
     @cached_property
     def _domains(self) -> np.ndarray:

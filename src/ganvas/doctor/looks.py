@@ -43,6 +43,7 @@ from ganvas.doctor.real_features import (
 )
 from ganvas.metrics.distributions import Moments, frechet_distance
 from ganvas.schema import any_number, record, several
+from ganvas.spaces import stronger
 from ganvas.training import Game, Watcher, seed_from
 
 LOOK_EVERY = 100
@@ -150,11 +151,7 @@ def compare(samples: Tensor, labels: Tensor | None, reference: RealFeatures) -> 
     if labels is not None:
         found |= _label_signals(features, labels, reference)
     if reference.patterns:
-        ours = reference.space.patterns(samples)
-        found["checkerboard"] = max(
-            min(mine / real for mine, real in zip(ours[period], theirs, strict=True))
-            for period, theirs in reference.patterns.items()
-        )
+        found["checkerboard"] = stronger(reference.space.patterns(samples), reference.patterns)
     return found
 
 

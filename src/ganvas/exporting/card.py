@@ -73,17 +73,21 @@ def _sampler(source: Exportable) -> Words:
         commands = "`ganvas sample`, `ganvas evaluate`, `ganvas serve` and `ganvas export` take"
     else:
         pipeline = model.space.change if given[1].space.change == model.space.change else None
-        call = f"model.transform({given[0]})  # {_shape(model, 'n')}"
+        others = "".join(f", {name}={name}" for name in list(model.given)[1:])
+        call = f"model.transform({given[0]}{others})  # {_shape(model, 'n')}"
         made = f"changes {given[1].space}" if model.any_size else f"makes {model.space} of {given[1].space}"
-        commands = "`ganvas sample`, `ganvas serve` and `ganvas export` take"
+        commands = "`ganvas translate`, `ganvas serve` and `ganvas export` take"
     more = f" It generates by label: {', '.join(map(_code, model.labels[:30]))}." if model.labels else ""
+    if given is not None:
+        asked = [f"{_code(name)} ({_text(each.admits())})" for name, each in model.inputs.items() if each.admits()]
+        more = f" It takes {', '.join(asked)}."
     return Words(
         what=f"A generative adversarial network that {_text(made)}",
         use=f"""```python
 import ganvas
 
 model = ganvas.load("path/to/this/folder")
-samples = {call}
+{"samples" if given is None else "changed"} = {call}
 ```
 
 {commands} the folder as they take a run. The weights

@@ -25,7 +25,7 @@ def draws(model: Model, n: int, seed: int, size: tuple[int, int] = (24, 20)) -> 
     with torch.random.fork_rng():
         seed_from(seed)
         given = {name: _noise(each, n, size) for name, each in model.given.items()}
-        others = {name: each for name, each in model.inputs.items() if name not in given}
+        others = {name: each for name, each in model.recipe.inputs().items() if name not in given}
         given |= {name: each.example(n, model.recipe.device) for name, each in others.items()}
         return {name: each.cpu() for name, each in model.recipe.draw(n, given).items()}
 

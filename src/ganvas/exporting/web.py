@@ -58,8 +58,9 @@ def kind_of(model: Model) -> str:
     if model.space.canvas is None:
         shown = " and ".join(sorted({each.noun for each in kinds.values() if each.canvas}))
         raise UsageError(f"a page cannot show {model.space.noun} yet, only {shown}: export to onnx or hub")
-    for name, given in model.given.items():
-        if {given.space.canvas, model.space.canvas} != {"pixels"}:
+    for place, (name, given) in enumerate(model.given.items()):
+        painted = place > 0 and given.space.photos and given.shape[0] == 1
+        if not painted and {given.space.canvas, model.space.canvas} != {"pixels"}:
             raise UsageError(
                 f"a page makes pictures of pictures, and this model {model.space.noun} of {name!r} ({given.space}): "
                 "take --format onnx or hub"
@@ -95,13 +96,15 @@ def about_sampling(model: Model) -> dict[str, Any]:
 
 
 def about_transforming(model: Model) -> dict[str, Any]:
-    """The same of one that changes a picture. side: how long its shorter side was in training, where any size fits."""
+    """The same of one that changes a picture. side: how long its shorter side was in training, where any size fits.
+    rim: pixels around what is painted over in which a mask fades."""
     first = next(iter(model.given.values()))
     free = model.any_size and first.scale == 1
     return {
         "inputs": inputs_to_json(model.inputs),
         "output": output_of(model),
         "side": min(model.space.shape[1:]) if free else None,
+        "rim": max(each.space.rim for each in model.given.values()),
     }
 
 

@@ -21,15 +21,16 @@ _STEP, _MOST = 32, 128
 class Likeness:
     """Distances to a target (1, *shape) of this space, a number for each sample (B, *shape): (B,).
 
-    measure: whose distance calling it gives: of images of 1 or 3 channels `lite2`'s (`unit_distance`), where that is
-    installed, with sides that are brought to the next multiple of 32, at most 128; else `look`, which is `plain`.
+    network: what looks at images of 1 or 3 channels, with sides that are brought to the next multiple of 32, at most
+    128; `unit_distance` compares its maps. measure: whose distance calling it gives: the network's, or `look`, which is
+    `plain`, for other kinds and where the network's package is not installed.
     """
 
-    def __init__(self, space: Space, target: Tensor) -> None:
+    def __init__(self, space: Space, target: Tensor, network: str = NETWORK) -> None:
         self.space, self.target = space, target
         self.seen = space.look(target)
-        self.network = _network(str(target.device)) if space.photos and at_hand(NETWORK) else None
-        self.measure = "look" if self.network is None else NETWORK
+        self.network = _network(network, str(target.device)) if space.photos and at_hand(network) else None
+        self.measure = "look" if self.network is None else network
         with torch.no_grad():
             self.maps = self._maps(target)
 
@@ -51,6 +52,6 @@ class Likeness:
         return self.network.maps_of(self.network.scaled((samples + 1) * 127.5))
 
 
-@lru_cache(maxsize=1)
-def _network(device: str) -> Lite:
-    return Lite(NETWORK, device=device)
+@lru_cache(maxsize=2)
+def _network(name: str, device: str) -> Lite:
+    return Lite(name, device=device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from ganvas.data.opening import open_data, open_like, reopen
 from ganvas.errors import DataError, UsageError, near_miss
 from ganvas.features import NAMES, Extractor, default_extractor
 from ganvas.features import extractor as extractor_named
+from ganvas.features.lite import at_hand
 from ganvas.metrics.judgement import Report
 from ganvas.metrics.leakage import trained_on
 from ganvas.metrics.native import native
 from ganvas.metrics.passport import Score, about_extractor, passport
 from ganvas.metrics.samples import ALL, check_same_space, count_of, in_order, of_data, of_model, of_source
 from ganvas.metrics.scores import ALIASES, DIGIT_READER, METRICS, Case
-from ganvas.model import ENLARGING, Model, load, zoo
+from ganvas.model import ENLARGING, TRANSFORMING, Model, load, zoo
 from ganvas.options import flag_of
 from ganvas.recipe import Recipe
 from ganvas.run import read_config
@@ -66,7 +68,10 @@ def evaluate(
     which is executed. options: how the data are read, such as `size=64`; by default in the form of what the model
     makes.
     Of a model that enlarges photos (a run of srgan or esrgan, or `zoo:photo-x4`), `data` are photos to shrink, enlarge
-    again and compare with: see `super_resolution.evaluate_enlarging`, which `low`, `style` and `border` are for.
+    again and compare with: see `super_resolution.evaluate_enlarging`, which `low`, `style` and `border` are for. Any
+    other model that something is given to is judged by what it makes of held-out items: see
+    `translation.evaluate_translating`; `split` is then what is held out, by default the validation split of the data
+    that it was trained on.
 
     Raises UsageError, DataError or RunError, each of one line.
     """
@@ -76,12 +81,17 @@ def evaluate(
     opened = _opened(source, recipe)
     given = opened[0]
     if given is not None and given.use in _BY_USE:
-        asked = {"n": n, "truncation": truncation, **options}
-        return _BY_USE[given.use](given, data, asked, style, border, metrics, extractor, seed, progress)
-    for flag, other in (("--style", style), ("--border", border)):
+        asked = Asked(
+            given, opened[1], opened[2], data, options, metrics, extractor, weights, n, split, seed, truncation,
+            data_root, style, border, progress,
+        )  # fmt: skip
+        return _BY_USE[given.use](asked)
+    for flag, other, fit in (
+        ("--style", style, "models that are given something"),
+        ("--border", border, "models that enlarge photos and for --pairs"),
+    ):
         if other is not None:
-            or_pairs = " and for --pairs" if flag == "--border" else ""
-            raise UsageError(f"{flag} is for models that enlarge photos{or_pairs}")
+            raise UsageError(f"{flag} is for {fit}")
     wanted = _metrics(metrics)
     if n is not None and n < 2:
         raise UsageError(f"-n must be 2 or more, not {n}")
@@ -131,42 +141,84 @@ def evaluate(
     return Report(scores, made, _nearest(case))
 
 
-def _enlarging(
-    model: Model,
-    data: Any,
-    asked: Mapping[str, Any],
-    style: str | float | None,
-    border: int | None,
-    metrics: Sequence[str] | None,
-    extractor: str | Extractor | None,
-    seed: int,
-    progress: bool,
-) -> Report:
+@dataclass(frozen=True)
+class Asked:
+    """What `evaluate` was asked for, of a model that is no matter of distributions alone; see there."""
+
+    model: Model
+    name: str
+    run: Path | None
+    data: Any
+    options: Mapping[str, Any]
+    metrics: Sequence[str] | None
+    extractor: str | Extractor | None
+    weights: str | Path | None
+    n: int | None
+    split: str | None
+    seed: int
+    truncation: float | None
+    data_root: str | Path | None
+    style: str | float | None
+    border: int | None
+    progress: bool
+
+
+def _enlarging(asked: Asked) -> Report:
     from ganvas.metrics.super_resolution import evaluate_enlarging
     from ganvas.upscaling import Upscaler
 
-    for name, value in asked.items():
+    for name, value in {"n": asked.n, "truncation": asked.truncation, **asked.options}.items():
         if value is not None and name != "low":
             flag = "-n" if name == "n" else flag_of(name)
             raise UsageError(f"a model that enlarges photos is judged on whole photos, and does not take {flag}")
-    if not isinstance(data, (str, Path)):
+    if not isinstance(asked.data, (str, Path)):
         raise UsageError("say which photos to enlarge and compare with: --data Set5/, a folder or an archive of them")
-    if not isinstance(extractor, (str, type(None))):
+    if not isinstance(asked.extractor, (str, type(None))):
         raise UsageError("name the extractor, such as lite2")
     return evaluate_enlarging(
-        Upscaler(model, style=style),
-        data,
-        low=asked.get("low"),
-        metrics=metrics,
-        judge=extractor,
-        border=border,
-        seed=seed,
-        progress=progress,
+        Upscaler(asked.model, style=asked.style),
+        asked.data,
+        low=asked.options.get("low"),
+        metrics=asked.metrics,
+        judge=asked.extractor,
+        border=asked.border,
+        seed=asked.seed,
+        progress=asked.progress,
     )
 
 
-_BY_USE = {ENLARGING: _enlarging}
-"""How models are judged that are no matter of distributions; `asked` are flags with their values."""
+def _transforming(asked: Asked) -> Report:
+    from ganvas.metrics.translation import evaluate_translating
+
+    for flag, value in (("--truncation", asked.truncation), ("--border", asked.border)):
+        if value is not None:
+            raise UsageError(f"a model that makes something of what is given does not take {flag} where it is judged")
+    if asked.n is not None and asked.n < 2:
+        raise UsageError(f"-n must be 2 or more, not {asked.n}")
+    model = asked.model.styled(asked.style)
+    data = _data(asked.data, asked.run, model, asked.options, asked.data_root, asked.progress)
+    split = asked.split or (_held_out(data) if model.trained_on == data.fingerprint else ALL)
+    judge = _extractor(asked.extractor, asked.weights, data, asked.progress)
+    notes = [f"data: {note}" for note in data.notes]
+    warnings = trained_on(model.recipe, [judge], _arguments(asked.run))
+    if warnings and asked.extractor is None:
+        other = next((name for name in ("lite0", "lite2") if name != judge.name and at_hand(name)), None)
+        if other is not None:
+            notes.append(f"judged by {other}, since the model was trained on {judge.name}")
+            judge, warnings = _extractor(other, None, data, asked.progress), []
+    return evaluate_translating(
+        model, data, judge, name=asked.name, split=in_order(split), n=asked.n or COUNT, metrics=asked.metrics,
+        seed=asked.seed, progress=asked.progress, notes=notes, warnings=warnings,
+    )  # fmt: skip
+
+
+def _held_out(data: Data) -> str:
+    """The first split that a model has not learned from and that holds anything; else all."""
+    return next((name for name in ("validation", "test") if len(data.split(name))), ALL)
+
+
+_BY_USE = {ENLARGING: _enlarging, TRANSFORMING: _transforming}
+"""How models are judged that are no matter of distributions alone, by their use."""
 
 
 def _metrics(metrics: Sequence[str] | None) -> list[str]:

@@ -47,10 +47,13 @@ class Report:
         save_picture(self.nearest, Path(path))
 
     def __str__(self) -> str:
-        rows: list[tuple[str, ...]] = [("score", "value", "95% interval", "")]
+        beside = list(dict.fromkeys(name for score in self.scores.values() for name in score.more.get("beside", ())))
+        rows: list[tuple[str, ...]] = [("score", "value", "95% interval", *beside, "")]
         for key, score in self.scores.items():
             bounds = "" if score.interval is None else f"{number(score.interval.low)} to {number(score.interval.high)}"
-            rows.append((key, number(score.value), bounds, _told(score)))
+            others = score.more.get("beside", {})
+            told = [number(others.get(name, {}).get("value")) for name in beside]
+            rows.append((key, number(score.value), bounds, *told, _told(score)))
         return "\n".join([*aligned(rows), *(f"note: {note}" for note in self.notes)])
 
 

@@ -85,7 +85,7 @@ def of_model(
 def of_data(data: Data, split: str, n: int | None = None, seed: int = 0) -> tuple[Samples, np.ndarray]:
     """Items of a split, of several such as `validation+test`, or of `all`, with their places in it: all of them, or `n`
     that are drawn by `seed`."""
-    items = _split(data, split)
+    items = split_of(data, split)
     places = np.arange(len(items))
     if n is not None and n < len(items):
         bits = np.random.PCG64(np.random.SeedSequence(seed)).random_raw(len(items))
@@ -139,7 +139,8 @@ def check_same_space(judged: Data, data: Data) -> None:
     raise DataError(f"{shown(judged.source)} holds {mine}, and {shown(data.source)} holds {other}: not comparable")
 
 
-def _split(data: Data, split: str) -> Split:
+def split_of(data: Data, split: str) -> Split:
+    """The items of a split, of several, or of all, in the order of their names."""
     places = [data.split(part).places for part in _parts(split)]
     return replace(data.split("train"), places=np.sort(np.concatenate(places)))
 

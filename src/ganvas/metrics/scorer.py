@@ -3,7 +3,10 @@
 A score looks at averaged weights through a cheap extractor that the space of the data names: of images `native` where
 there are labels, else lite0. It draws from seeds of its own and leaves no trace in the game, so training is bit for bit
 the same with and without it. A score is lower where it is better: FID, or KID where the features are more than the
-samples.
+samples. Where something must be given, held-out things are given, each once, and KID tells how what is made of them
+looks; where the right answers are known too, their perceptual distance counts as much, both as shares of what doing
+nothing gets (`translation`: 0 is perfect, 1 no better than the input). KID alone would not mind whose answer it is, and
+the distance alone picks the blurred mean of all.
 
 `best/` is a checkpoint that is written beside and moved into place, so half of one is never seen.
 """
@@ -14,6 +17,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,7 +25,7 @@ import torch
 from torch import Tensor
 
 from ganvas.data.dataset import Data
-from ganvas.features import Extractor, extractor
+from ganvas.features import Extractor, ImageExtractor, extractor
 from ganvas.files import read_json
 from ganvas.metrics import bootstrap
 from ganvas.metrics import distributions as d
@@ -29,6 +33,7 @@ from ganvas.metrics.leakage import trained_on
 from ganvas.metrics.native import native
 from ganvas.metrics.reference import features_of, reference
 from ganvas.metrics.samples import Samples
+from ganvas.metrics.translation import FEW, Questions, perceptual_distances, questions_of
 from ganvas.recipe import Recipe, Results
 from ganvas.schema import any_number, record, whole
 from ganvas.training import Game, Verdict, Watcher, checkpoint, fraction_here, seed_from
@@ -41,6 +46,9 @@ MOMENTS = 20
 """Scores of a run that is to stop when they are flat, where no interval is given."""
 
 _BLOCK = 64
+_LEAST = 1e-3
+"""Of what scores of doing nothing count as, where it is next to perfect."""
+
 _LATENTS = 1_000_033
 """Seeds the latents of the scored samples, together with the run's seed."""
 
@@ -83,11 +91,17 @@ class Scorer(Watcher):
         self._reached = 0
         if training.processes.first:
             data = training.data
+            given = next(iter(training.recipe.given()), None)
             with torch.random.fork_rng():
                 self.judge = _judge(data, training.recipe, progress)
-                self.real = reference(data, "train+validation", REFERENCES, 0, self.judge, progress=progress).features
+                split = "train+validation" if given is None else "train"
+                self.real = reference(data, split, REFERENCES, 0, self.judge, progress=progress).features
+                self.asked = None if given is None else _Asked.of(data, given, self.judge, self.real)
             self.count = SAMPLES if self.real.shape[1] <= SAMPLES // 2 else SAMPLES_WHEN_SLOW
             self.name = "FID" if min(self.count, len(self.real)) > self.real.shape[1] else "KID"
+            if self.asked is not None:
+                self.count = min(self.count, len(self.asked.questions))
+                self.name = "translation" if self.asked.nothing else "KID"
             self.key = f"{self.name}[{self.judge.name}]"
 
     def started(self, training: Game) -> None:
@@ -103,11 +117,12 @@ class Scorer(Watcher):
         if not due or not training.meter.finite():
             return Verdict.CONTINUE
         began = time.monotonic()
-        features = self._features(training)
-        if features is None:
+        samples = self._samples(training)
+        if samples is None:
             return Verdict.CONTINUE
-        value, noise = self._score(features)
-        self.recorder.add(training, {f"score/{self.key}": value}, time.monotonic() - began)
+        told, noise = self._score(samples)
+        value = told[self.key]
+        self.recorder.add(training, {f"score/{key}": each for key, each in told.items()}, time.monotonic() - began)
         best = self.state.get("best")
         if best is None or value < best["value"]:
             self.state["best"] = {"step": training.steps_done, "value": value}
@@ -125,32 +140,38 @@ class Scorer(Watcher):
         """How many scores are due by now: a function of where training is, so that a resumed one scores alike."""
         return training.steps_done // self.every if self.every else int(MOMENTS * fraction_here(training))
 
-    def _features(self, training: Game) -> Tensor | None:
-        """Of fresh samples from averaged weights, always of the same latents; None where one is not finite."""
+    def _samples(self, training: Game) -> Tensor | None:
+        """Fresh ones from averaged weights, encoded, always of the same latents and of what is given; None where one is
+        not finite."""
         recipe, space = training.recipe, training.data.space
         pieces = []
         with training.averaged_weights():
             for index in range(-(-self.count // _BLOCK)):
-                given = recipe.conditions(training.data, _BLOCK)
+                rows = min(_BLOCK, self.count - index * _BLOCK) if self.asked is not None else _BLOCK
+                given = {} if self.asked is None else self.asked.given(recipe, index)
                 if recipe.classes:
-                    given["label"] = (torch.arange(_BLOCK, device=recipe.device) + index * _BLOCK) % recipe.classes
+                    given["label"] = (torch.arange(rows, device=recipe.device) + index * _BLOCK) % recipe.classes
                 seed_from(training.settings.seed, _LATENTS, index)
-                pieces.append(recipe.generate(**recipe.draw(_BLOCK, given)).float().cpu())
-            samples = torch.cat(pieces)[: self.count]
-            if not bool(samples.isfinite().all()):
-                return None
-            return features_of(Samples(space.encode(samples), None), self.judge, "the samples").features
+                pieces.append(recipe.generate(**recipe.draw(rows, given)).float().cpu())
+        samples = torch.cat(pieces)[: self.count]
+        return space.encode(samples) if bool(samples.isfinite().all()) else None
 
-    def _score(self, fake: Tensor) -> tuple[float, float]:
-        """The score, and half of its 95% interval."""
+    def _score(self, samples: Tensor) -> tuple[dict[str, float], float]:
+        """The score by its key, with what it is made of, and half of its 95% interval."""
+        fake = features_of(Samples(samples, None), self.judge, "the samples").features
         if self.name == "FID":
             value = d.frechet_distance(d.Moments.of(self.real), d.Moments.of(fake))
-            interval = bootstrap.frechet_interval(self.real, fake)
-        else:
-            size = min(len(self.real), len(fake)) // 2
-            value, _ = d.kernel_distance(self.real, fake, subsets=20, subset_size=size)
-            interval = bootstrap.kernel_interval(self.real, fake)
-        return value, (interval.high - interval.low) / 2
+            return {self.key: value}, _half(bootstrap.frechet_interval(self.real, fake))
+        value, noise = _kernel_distance(self.real, fake)
+        told = {f"KID[{self.judge.name}]": value}
+        if self.asked is None or not self.asked.nothing:
+            return told, noise
+        apart = self.asked.distances(samples)
+        told[f"perceptual[{self.judge.name}]"] = float(apart.mean())
+        shares = {key: each / self.asked.nothing[key] for key, each in told.items()}
+        noises = zip((noise, _half(bootstrap.mean_interval(apart))), self.asked.nothing.values(), strict=True)
+        told[self.key] = sum(shares.values()) / 2
+        return told, sum(each / nothing for each, nothing in noises) / 2
 
     def _verdict(self, value: float, noise: float) -> Verdict:
         flat = self.state.get("flat")
@@ -188,6 +209,53 @@ class Scorer(Watcher):
             self.state.pop("best", None)
             self._take_away()
         shutil.rmtree(self.run / ".best", ignore_errors=True)
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """What is given for scores. nothing: what doing nothing gets, by the score's key; {}
+    where the right answers are not known, place by place, or nothing in the form of one is given."""
+
+    questions: Questions
+    judge: Extractor
+    nothing: dict[str, float]
+
+    @classmethod
+    def of(cls, data: Data, first: str, judge: Extractor, real: Tensor) -> _Asked:
+        split = "validation" if data.split("validation").items.conditions >= FEW else "train"
+        questions = questions_of(data, split, SAMPLES_WHEN_SLOW, 0, first)
+        asked = cls(questions, judge, {})
+        if not questions.answered or questions.nothing is None or not isinstance(judge, ImageExtractor):
+            return asked
+        left = questions.nothing.values
+        value, _ = _kernel_distance(real, features_of(Samples(left, None), judge, "what is given").features)
+        apart = float(asked.distances(left).mean())
+        return replace(
+            asked,
+            nothing={f"KID[{judge.name}]": max(value, _LEAST), f"perceptual[{judge.name}]": max(apart, _LEAST)},
+        )
+
+    def given(self, recipe: Recipe, index: int) -> dict[str, Tensor]:
+        part, declared = slice(index * _BLOCK, (index + 1) * _BLOCK), recipe.inputs()
+        return {key: each[part].to(recipe.device) for key, each in self.questions.given.items() if key in declared}
+
+    def distances(self, values: Tensor) -> Tensor:
+        """(N,) to the right answers."""
+        assert isinstance(self.judge, ImageExtractor)
+        space = self.questions.answers.space
+        with torch.no_grad():
+            return perceptual_distances(space.samples_of(values), self.questions.answers.samples, self.judge)
+
+
+def _kernel_distance(real: Tensor, fake: Tensor) -> tuple[float, float]:
+    """KID, and half of its interval."""
+    size = max(2, min(len(real), len(fake)) // 2)
+    value, _ = d.kernel_distance(real, fake, subsets=20, subset_size=size)
+    return value, _half(bootstrap.kernel_interval(real, fake))
+
+
+def _half(interval: bootstrap.Interval) -> float:
+    return (interval.high - interval.low) / 2
 
 
 def best_of(run: Path) -> Best | None:

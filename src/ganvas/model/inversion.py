@@ -86,6 +86,18 @@ class Inversion:
             near = f"PSNR {self.psnr[at]:.1f} dB (the nearest of {self.draws:,} draws {self.drawn_psnr[at]:.1f})"
         return f"{near}, distance[{self.measure}] {self.distances[at]:.3g} ({self.drawn_distances[at]:.3g})"
 
+    def scores(self, at: int = 0) -> dict[str, float]:
+        """The same in numbers, by name, without those that are not known."""
+        told = {
+            "psnr": self.psnr,
+            "error": self.errors,
+            "distance": self.distances,
+            "drawn_psnr": self.drawn_psnr,
+            "drawn_error": self.drawn_errors,
+            "drawn_distance": self.drawn_distances,
+        }
+        return {name: float(each[at]) for name, each in told.items() if not math.isnan(each[at])}
+
     def __str__(self) -> str:
         return "\n".join(map(self.told, range(len(self.samples))))
 

@@ -7,6 +7,9 @@
     directions = closed_form_directions(model, count=5)
     picture = decode(model, moved(first, directions, [2.0, 0, 0, 0, 0]))
 
+    ink = label_directions(model, lambda samples: samples.mean((1, 2, 3))[:, None], label="3")
+    bolder = decode(model, moved(model.invert(my_picture).inputs, ink, [2.0]))
+
 A model is known by the inputs that its recipe declares, so any recipe that draws a latent vector can be walked,
 whatever its other inputs (`drawn(model, seed=1, source=picture)`). One that draws none, such as those that enlarge
 images, is refused. Directions belong to the first latent vector: noise at finer sizes is walked but has none.
@@ -14,7 +17,7 @@ images, is refused. Directions belong to the first latent vector: noise at finer
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -33,11 +36,11 @@ _PARALLEL = 0.999
 
 @dataclass(frozen=True)
 class Directions:
-    """Directions in a latent space, those that matter most first.
+    """Directions in a latent space, those that matter most first; those of labels in the labels' order.
 
     input: which of `draw`'s inputs they move. vectors: (count, size), each of length 1, so that a sample's place along
     each is from N(0, 1), and about -3 to 3 is where samples are. shares: (count,), of all that changes, what each
-    accounts for.
+    accounts for; of a label's direction, how much of that label's variance it explains.
     """
 
     input: str
@@ -188,12 +191,58 @@ def principal_directions(
     return _sorted(name, ways, values, count)
 
 
+def label_directions(
+    model: Model, score: Callable[[Tensor], Tensor], *, samples: int = 1024, seed: int = 0, **given: Any
+) -> Directions:
+    """A direction for each known label: along it the label's score rises most. Of `samples` draws, the scores are
+    regressed on the latent vectors (Shen et al. 2020, section 3.1, whose boundary is a classifier's instead).
+
+    score: of samples (n, *shape) as `Model.sample` gives them, a number for each label, (n, labels): a classifier's
+    logits, or anything that can be measured. given: as `principal_directions` has it. Raises UsageError where the
+    recipe draws no latent vector, and for a score that is the same for all samples.
+    """
+    name, _ = _latent(model)
+    base = drawn(model, seed, **given)
+    vectors = _vectors(model, name, samples, seed)
+    scores = []
+    for part in vectors.split(BLOCK):
+        rows = {key: each.expand(len(part), *each.shape[1:]) for key, each in base.items()}
+        scores.append(score(model.decode(rows | {name: part})))
+    return regressed_directions(model, vectors, torch.cat(scores))
+
+
+def regressed_directions(model: Model, latents: Tensor, scores: Tensor) -> Directions:
+    """The same of latents (n, size) and scores (n, labels) that are known: those of `Model.invert` for pictures of
+    one's own, with their labels as 0 and 1, n being several times the size. Raises UsageError as `label_directions`."""
+    name, latent = _latent(model)
+    if latents.shape[1:] != latent.shape or scores.dim() != 2 or len(scores) != len(latents):
+        raise UsageError(
+            f"latents must be (n, {latent.shape[0]}) and scores (n, labels), not {tuple(latents.shape)} and "
+            f"{tuple(scores.shape)}"
+        )
+    x, y = latents.double().cpu(), scores.double().cpu()
+    x, y = x - x.mean(0), y - y.mean(0)
+    total = y.square().sum(0)
+    if not bool((total > 0).all()):
+        raise UsageError("a score that is the same for all samples has no direction")
+    ways = torch.linalg.lstsq(x, y, driver="gelsd").solution
+    shares = 1 - (y - x @ ways).square().sum(0) / total
+    return Directions(name, nn.functional.normalize(ways.t()).float(), shares.float())
+
+
 def _latent(model: Model) -> tuple[str, Normal]:
     """The input that directions move, with its name. Raises UsageError where there is none."""
     for name, each in model.inputs.items():
         if isinstance(each, Normal) and len(each.shape) == 1:
             return name, each
     raise UsageError(f"{type(model.recipe).__name__} draws no normal latent vector, so it has no directions")
+
+
+def _vectors(model: Model, latent: str, count: int, seed: int) -> Tensor:
+    """So many draws of this input."""
+    with torch.random.fork_rng():
+        seed_from(seed, 1)
+        return model.inputs[latent].draw(count, model.recipe.device)
 
 
 class _Enough(Exception):
@@ -206,9 +255,7 @@ def _layers(
     """The first layer with weights whose input depends on the latent vector, its input (count, ...), the latents
     (count, size), and the activations (count, ...) that go on from there. All other inputs are those of one draw."""
     base = drawn(model, seed, **given)
-    with torch.random.fork_rng():
-        seed_from(seed, 1)
-        vectors = model.inputs[latent].draw(count, model.recipe.device)
+    vectors = _vectors(model, latent, count, seed)
     inputs = {name: each.expand(count, *each.shape[1:]) for name, each in base.items()} | {latent: vectors}
     met: list[tuple[nn.Module, Tensor]] = []
     output: list[Tensor] = []

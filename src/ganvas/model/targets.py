@@ -22,10 +22,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Found:
-    """What there is to make, and the names of the files in folders that by their endings are of other kinds."""
+    """What there is to make, the names of the files in folders that by their endings are of other kinds, and how many
+    results were there already."""
 
     jobs: list[Job]
     passed_over: list[str]
+    there: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,16 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 PHOTOS = Kinds("images", IMAGES, PICTURES, "pictures")
 
 
-def jobs(sources: Sequence[str | Path], out: str | Path, *, kinds: Kinds = PHOTOS, overwrite: bool = False) -> Found:
+def jobs(
+    sources: Sequence[str | Path],
+    out: str | Path,
+    *,
+    kinds: Kinds = PHOTOS,
+    overwrite: bool = False,
+    skip: bool = False,
+) -> Found:
     """What is to be written where: a file to `out` itself where that ends like one of them, all else into the folder
-    `out`, by the source's stem and ending, sub-folders kept.
+    `out`, by the source's stem and ending, sub-folders kept. skip: leaves out those whose result exists.
 
     Raises UsageError where there is no such source, nothing in it, two for one result, or a result exists.
     """
@@ -66,8 +75,9 @@ def jobs(sources: Sequence[str | Path], out: str | Path, *, kinds: Kinds = PHOTO
         if out.is_file() or out.suffix.lower() in kinds.writes:
             raise UsageError(f"--out {out}: several {kinds.what} need a folder to be written into")
         found = [job for path in paths for job in _of(path, out, kinds, passed_over)]
-    _check(found, overwrite)
-    return Found(found, passed_over)
+    _check(found, overwrite or skip)
+    lacking = [job for job in found if not (skip and job.target.exists())]
+    return Found(lacking, passed_over, len(found) - len(lacking))
 
 
 def others_in_words(names: Sequence[str], kinds: Kinds = PHOTOS) -> str:

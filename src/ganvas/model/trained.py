@@ -133,15 +133,36 @@ class Model:
 
         Raises UsageError where nothing can be given to this model, and for values that do not fit.
         """
+        checked = self._checked_with(values, truncation, given)
+        seed = int.from_bytes(os.urandom(4), "little") if seed is None else seed
+        return torch.cat(list(self._blocks(len(checked[next(iter(self.given))]), seed, truncation, checked, tick)))
+
+    def strips(
+        self,
+        values: Any,
+        *,
+        seed: int | None = None,
+        truncation: float | None = None,
+        tick: Callable[[], None] = lambda: None,
+        **given: Any,
+    ) -> Iterator[Tensor]:
+        """What `transform` makes of one sample, as strips across its third dimension (1, C, rows, ...), from above: of
+        a large one no more is in memory at a time than a strip."""
+        checked = self._checked_with(values, truncation, given)
+        seed = int.from_bytes(os.urandom(4), "little") if seed is None else seed
+        with torch.random.fork_rng():
+            inputs = {name: each[:1] for name, each in self.block(0, seed, truncation, checked).items()}
+        yield from self.pieces(inputs, tick)
+
+    def _checked_with(self, values: Any, truncation: float | None, given: Mapping[str, Any]) -> dict[str, Tensor]:
+        """All that is given, where `values` are the first input that must be."""
         first = next(iter(self.given), None)
         if first is None:
             raise UsageError(f"{type(self.recipe).__name__} makes samples of nothing that is given; take `sample`")
         if first in given:
             raise UsageError(f"the values are {quoted(first)} already; give them once")
-        n = len(parsed := self.parsed(first, values))
-        checked = self.checked(n, {first: parsed, **given}, truncation)
-        seed = int.from_bytes(os.urandom(4), "little") if seed is None else seed
-        return torch.cat(list(self._blocks(n, seed, truncation, checked, tick)))
+        parsed = self.parsed(first, values)
+        return self.checked(len(parsed), {first: parsed, **given}, truncation)
 
     def invert(
         self,

@@ -43,9 +43,9 @@ class Translator(nn.Module):
         deep = 2**self.levels
         self.multiple = fold * deep
         # In places of the first level: of the first and the last convolution 3; of the four in the middle one of theirs
-        # each; of each level eight of its own: two blocks of two, mixing, and three of halving and interpolation. One
-        # more each for unfolding and its interpolation.
-        self.reach = fold * (3 + 4 * deep + 8 * (deep - 1)) + 2 * (fold - 1)
+        # each; of each level eight of its own: two blocks of two, mixing, and three of halving and interpolation. And
+        # what unfolding adds.
+        self.reach = fold * (3 + 4 * deep + 8 * (deep - 1)) + fold - 1
         self.widths = widths = [width * min(4, 2**level) for level in range(self.levels + 1)]
         self.head = nn.Conv2d(source * fold**2, widths[0], 3, padding=1)
         self.down = nn.ModuleList(_Block(before) for before in widths[:-1])

@@ -36,6 +36,17 @@ def summary(name: str) -> str:
     return (ast.get_docstring(tree) or "").splitlines()[0]
 
 
+def may_have(name: str, option: str) -> bool:
+    """Whether the recipe can have an option of this name, by the text of its file and of what recipes compose: False
+    where it is certain that it has not."""
+    folder = Path(__file__).parent
+    files = [folder / f"{name.replace('-', '_')}.py", *folder.glob("_[!_]*.py"), folder.parent / "arguments.py"]
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
+    named = {node.arg for node in nodes if isinstance(node, ast.arg)}
+    fields = {node.target.id for node in nodes if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)}
+    return option in named | fields
+
+
 def name_of(recipe: type[Recipe]) -> str:
     """The name under which a run remembers this class: its file's where it is ours, else `module:Class`."""
     package, _, module = recipe.__module__.rpartition(".")

@@ -14,106 +14,32 @@ Any other attribute that is a number will do as well, and several of them.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated
-
-import torch
-from torch import Tensor
 
 from ganvas import arguments as arg
 from ganvas.attributes import attributes_from_json
-from ganvas.data.batches import Attributed
 from ganvas.errors import UsageError
-from ganvas.inputs import Attributes, Given, Input, Number
-from ganvas.networks.attributes import AttributeGenerator, DomainDiscriminator, Domains
 from ganvas.options import Range
-from ganvas.penalties import lazily, squared_gradient
-from ganvas.recipe import Batches, Losses, Optimizers, Progress, Recipe, Turns
-from ganvas.recipes._attributes import cycled, logits_of, read, targets
-from ganvas.spaces import FREE, ImageSpace
+from ganvas.recipes._attributes import Changing, Game
 from ganvas.text import shown
 
 
-class Ageing(Recipe):
+class Ageing(Changing):
     """Faces at other ages, learned from a table of ages; any age of the table's range, and any strength."""
-
-    accepts = (Attributed,)
-    averaged = ("generator", "discriminator")
-    training_defaults = {"epochs": 10, "batch_size": 8}
-    penalties = ("r1",)
 
     def __init__(
         self,
         *,
-        channels: arg.Channels,
-        size: arg.Size,
+        images: arg.Images,
         attributes: arg.Attributes,
-        width: arg.Width = 24,
-        d_width: arg.Width = 24,
         knots: Annotated[int, Range(2, 100), "ages between which all others lie"] = 8,
-        changed: Annotated[float, Range(0, 1), "share of the pictures that are to change in training"] = 0.8,
-        reading: arg.Weight = 1.0,
-        cycle: arg.Weight = 10.0,
-        r1: arg.Penalty = 1.0,
-        penalty_every: arg.PenaltyEvery = 4,
-        contest: arg.Contest = arg.Contest(objective="non-saturating", lr=6e-4, beta1=0.5, beta2=0.99),
+        game: Game = Game.open(changed=0.8),
+        contest: arg.Contest = arg.Contest(objective="non-saturating", lr=6e-4, beta1=0.5, beta2=0.99, d_steps=2),
     ) -> None:
-        super().__init__()
-        self.channels, self.size, self.attributes = channels, size, attributes_from_json(attributes)
-        self.changed, self.reading, self.cycle = changed, reading, cycle
-        self.r1, self.penalty_every, self.contest = r1, penalty_every, contest
-        others = [each.name for each in self.attributes if each.switch or each.choices]
+        numbers = attributes_from_json(attributes)
+        others = [each.name for each in numbers if each.switch or each.choices]
         if others:
             raise UsageError(
                 f"ageing changes numbers, and {shown(others[0])} is none: take stargan, or --attributes age"
             )
-        self.domains = Domains(self.attributes, knots)
-        facts = {"channels": channels, "size": size, "domains": self.domains.count}
-        self.generator = AttributeGenerator(width=width, **facts)  # type: ignore[arg-type]
-        self.discriminator = DomainDiscriminator(width=d_width, **facts)  # type: ignore[arg-type]
-
-    def inputs(self) -> dict[str, Input]:
-        source = Given(ImageSpace(self.channels, FREE, FREE))
-        return {"source": source, "change": Attributes(self.attributes), "strength": Number(0, 3, default=1)}
-
-    def optimizers(self) -> Optimizers:
-        return self.contest.optimizers(discriminator=self.discriminator, generator=self.generator)
-
-    def rates(self, progress: Progress) -> dict[str, float]:
-        """Both learning rates fall linearly to zero in the second half."""
-        return dict.fromkeys(("discriminator", "generator"), min(1.0, 2 * (1 - progress.fraction)))
-
-    def turns(self, progress: Progress, batches: Batches[Attributed]) -> Turns:
-        judging = partial(self.d_losses, strength=lazily(progress.step, self.penalty_every))
-        return self.contest.turns(progress, batches, discriminator=judging, generator=self.g_losses)
-
-    def d_losses(self, real: Attributed, *, strength: float) -> Losses:
-        true, wanted = targets(self.domains, real, self.changed)
-        fake, _ = self.generator(real.image, wanted - true)
-        maps, said = self.discriminator(real.image)
-        losses = self.contest.losses.d_losses_of(logits_of(maps, true), logits_of(self.discriminator(fake)[0], wanted))
-        losses |= {"reading": self.domains.missed(said.float(), true)}
-        if not strength * self.r1:
-            return losses
-        slope = squared_gradient(lambda image: logits_of(self.discriminator(image)[0], true).mean((1, 2)), real.image)
-        return losses | {"r1": strength * self.r1 / 2 * slope}
-
-    def g_losses(self, real: Attributed) -> Losses:
-        true, wanted = targets(self.domains, real, self.changed)
-        fake, _ = self.generator(real.image, wanted - true)
-        maps, said = self.discriminator(fake)
-        terms = self.contest.losses.generator(logits_of(maps, wanted), None)
-        back, _ = self.generator(fake, true - wanted)
-        return Losses(
-            {
-                **terms,
-                "reading": self.reading * self.domains.missed(said.float(), wanted),
-                "cycle": self.cycle * cycled(back, real.image),
-            }
-        )
-
-    def generate(self, *, source: Tensor, change: Tensor, strength: Tensor) -> Tensor:
-        true = read(self.discriminator, self.domains, source, self.size)
-        wanted = torch.where(change.isnan(), true, change)
-        difference = self.domains.memberships(wanted) - self.domains.memberships(true)
-        return self.generator(source, strength[:, None] * difference)[0].clamp(-1, 1)  # type: ignore[no-any-return]
+        super().__init__(images, numbers, knots, game, contest)

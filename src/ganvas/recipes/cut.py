@@ -80,7 +80,9 @@ class CUT(Recipe):
         self.heads = nn.ModuleList(_head(depth) for depth in self.generator.widths)
 
     def inputs(self) -> dict[str, Input]:
-        return {"source": Given(ImageSpace(self.channels, FREE, FREE))}
+        made, space = self.generator, ImageSpace(self.channels, FREE, FREE)
+        reach = made.reach if self.warp is None else None  # which moves what is far from the middle furthest
+        return {"source": Given(space, reach=reach, multiple=made.multiple)}
 
     def optimizers(self) -> Optimizers:
         generator = [each for each in (self.generator, self.warp, self.heads) if each is not None]

@@ -132,7 +132,7 @@ class Inpainting(Recipe):
         seen = torch.where(hole, first, source)
         told = torch.where(hole, 1.0 if guess is None else 0.0, -1.0)
         made = first + self.generator(torch.cat([seen, told], dim=1))
-        return torch.where(hole, source + mask * (made - source), source)
+        return torch.where(hole, mask * made + (1 - mask) * source, source)
 
     def generate(self, *, source: Tensor, mask: Tensor) -> Tensor:
         return self.fill(source, mask)

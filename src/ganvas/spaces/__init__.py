@@ -16,8 +16,9 @@ file too. Nothing here imports torch before a tensor is at hand, so that a run c
 from __future__ import annotations
 
 from ganvas.spaces.attributes import AttributeSpace
-from ganvas.spaces.base import FREE, GAP, MOST_PLAYED, Space, kinds, space_from_config, space_to_config
+from ganvas.spaces.base import FREE, GAP, MOST_PLAYED, Space, kinds, space_from_config, space_to_config, stronger
 from ganvas.spaces.image import ImageSpace
+from ganvas.spaces.label_maps import by_majority
 from ganvas.spaces.mask import MaskSpace, widened
 from ganvas.spaces.pictures import encoded, save_picture
 from ganvas.spaces.point import PointSpace
@@ -33,10 +34,12 @@ __all__ = [
     "PointSpace",
     "Space",
     "WaveSpace",
+    "by_majority",
     "encoded",
     "kinds",
     "save_picture",
     "space_from_config",
     "space_to_config",
+    "stronger",
     "widened",
 ]

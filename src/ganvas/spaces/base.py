@@ -54,7 +54,8 @@ class Space(ABC):
 
     suffix, media_type, element: of the file of one sample, and of the HTML element that plays it. endings: of the names
     of files that `read` takes. crisp: whether a page
-    shows small pictures with sharp pixels. canvas: how the script of an exported page draws samples, None where it
+    shows small pictures with sharp pixels. rim: pixels around what a brush paints in which it fades. canvas: how the
+    script of an exported page draws samples, None where it
     cannot. task, change: what the Hub calls making samples from noise, and of others of this kind; None where it has no
     word for it.
 
@@ -72,6 +73,7 @@ class Space(ABC):
     media_type: ClassVar[str] = "image/png"
     element: ClassVar[str] = "img"
     crisp: ClassVar[bool] = False
+    rim: ClassVar[int] = 0
     canvas: ClassVar[Literal["pixels", "scatter"] | None] = None
     task: ClassVar[str | None] = None
     change: ClassVar[str | None] = None
@@ -235,6 +237,10 @@ class Space(ABC):
         is where nothing of the kind is known."""
         return sample
 
+    def brought_to(self, sizes: tuple[int, ...], like: Space) -> tuple[int, ...]:
+        """The sizes that `brought` gives a sample of these."""
+        return sizes
+
     def reduced(self, sample: Tensor, most: int) -> Tensor:
         """A sample (1, C, ...) of at most `most` numbers in each channel, which is like the whole one. Here the middle
         of it."""
@@ -263,6 +269,11 @@ def _home_of(kind: type[Space]) -> tuple[str, str]:
     """The file and the name of a class, which are the same however its file was run."""
     file = getattr(sys.modules.get(kind.__module__), "__file__", None)
     return file or kind.__module__, kind.__qualname__
+
+
+def stronger(mine: Mapping[int, tuple[float, float]], theirs: Mapping[int, tuple[float, float]]) -> float:
+    """How many times stronger the strongest of some `patterns` is than in others, in both of its numbers."""
+    return max(min(one / other for one, other in zip(mine[period], theirs[period], strict=True)) for period in theirs)
 
 
 def space_to_config(space: Space) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from PIL import Image, ImageOps
 
 from ganvas.errors import DataError
 from ganvas.spaces.base import FREE, GAP, MOST_SEEN, Space
-from ganvas.spaces.pictures import sheet
+from ganvas.spaces.label_maps import by_majority
+from ganvas.spaces.pictures import sheet, to_pil
 
 if TYPE_CHECKING:
     import torch
@@ -199,28 +200,35 @@ class ImageSpace(Space):
         """The whole picture with fewer pixels."""
         height, width = sample.shape[2:]
         share = min(1.0, math.sqrt(most / (height * width)))
-        return _resized(sample, [max(1, int(side * share)) for side in (height, width)])
+        return self._resized(sample, [max(1, int(side * share)) for side in (height, width)])
 
     def brought(self, sample: Tensor, like: Space) -> Tensor:
         """So that its shorter side is as long as theirs."""
-        if not isinstance(like, ImageSpace) or FREE in like.shape:
-            return sample
         height, width = sample.shape[2:]
-        share = min(like.height, like.width) / min(height, width)
-        return _resized(sample, [max(1, round(side * share)) for side in (height, width)])
+        return self._resized(sample, list(self.brought_to((height, width), like)))
+
+    def brought_to(self, sizes: tuple[int, ...], like: Space) -> tuple[int, ...]:
+        if not isinstance(like, ImageSpace) or FREE in like.shape:
+            return sizes
+        share = min(like.height, like.width) / min(sizes)
+        return tuple(max(1, round(side * share)) for side in sizes)
+
+    def _resized(self, sample: Tensor, size: list[int]) -> Tensor:
+        """(1, C, H, W) with another height and width: a label map without mixing its colours, anything else by bicubic
+        interpolation with antialiasing."""
+        import torch
+
+        height, width = size
+        if size == list(sample.shape[2:]):
+            return sample
+        labels = by_majority(to_pil(self.to_uint8(sample)[0]), (height, width)) if self.photos else None
+        if labels is not None:
+            return self.decode(np.asarray(labels).reshape(1, height, width, self.channels), sample.device)
+        return torch.nn.functional.interpolate(sample, size, mode="bicubic", antialias=True).clamp_(-1, 1)
 
     def size_of(self, height: int, width: int) -> tuple[int, int]:
         """The size that an image of this one is brought to: its own along every side that the space leaves open."""
         return (height if self.height == FREE else self.height), (width if self.width == FREE else self.width)
-
-
-def _resized(sample: Tensor, size: list[int]) -> Tensor:
-    """(B, C, H, W) with another height and width, by bicubic interpolation with antialiasing."""
-    import torch
-
-    if size == list(sample.shape[2:]):
-        return sample
-    return torch.nn.functional.interpolate(sample, size, mode="bicubic", antialias=True).clamp_(-1, 1)
 
 
 @contextmanager

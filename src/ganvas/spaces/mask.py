@@ -23,6 +23,7 @@ class MaskSpace(ImageSpace):
 
     kind = "masks"
     noun = "masks"
+    rim = WIDER
     canvas = None  # type: ignore[assignment]
     task = None  # type: ignore[assignment]
     change = None  # type: ignore[assignment]

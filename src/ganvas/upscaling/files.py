@@ -14,14 +14,11 @@ import numpy as np
 from ganvas.data.bicubic import resized
 from ganvas.errors import DataError, GanvasError, UsageError
 from ganvas.model import Job
+from ganvas.photos import SHOWN, Comparison, Photo, Words, Writer, film_for, read_photo, write_comparison
 from ganvas.progress_bar import bar
-from ganvas.upscaling.before_after import Comparison, write_comparison
-from ganvas.upscaling.film import Film, film_of
-from ganvas.upscaling.photo_files import ENDINGS, LARGEST_WHOLE, MOVING, Photo, Writer, read_photo
 from ganvas.upscaling.upscaler import Upscaler, check_size
 
-SHOWN = 768
-"""Side, in pixels of the result, of the piece of each picture that the page shows."""
+ENLARGED = Words("bicubic interpolation", "bicubic", "enlarged")
 
 
 @dataclass(frozen=True)
@@ -62,21 +59,21 @@ def upscale_files(
                 comparisons.append(comparison)
             yield outcome
     if report is not None and comparisons:
-        write_comparison(report, comparisons, f"{upscaler.model.name}, {_style(upscaler)}")
+        write_comparison(report, comparisons, f"{upscaler.model.name}, {_style(upscaler)}", ENLARGED)
 
 
 def _enlarge(
     job: Job, upscaler: Upscaler, compared: bool, tick: Callable[[int, int], None]
 ) -> tuple[Outcome, Comparison | None]:
-    photo = read_photo(job.source)
+    try:
+        photo = read_photo(job.source)
+        check_size(*photo.pixels.shape[:2])
+    except (DataError, UsageError) as error:
+        raise DataError(f"{job.source} cannot be enlarged: {error}") from None
     pixels, scale = photo.pixels, upscaler.scale
     height, width = pixels.shape[0] * scale, pixels.shape[1] * scale
-    try:
-        check_size(*pixels.shape[:2])
-    except UsageError as error:
-        raise DataError(f"{job.source} cannot be enlarged: {error}") from None
     piece = _Piece(photo, scale) if compared else None
-    film = _film(job, photo, scale)
+    film = film_for(job.source, photo, job.target, height * width)
     frames = iter([pixels]) if film is None else film.frames()
     shape = (height, width, pixels.shape[2] if film is None else 4 if film.alpha else 3)
     done, seconds = 0, 0.0
@@ -103,16 +100,6 @@ def _enlarge(
         notes.insert(0, "only the first of its frames or pages")
     outcome = Outcome(str(job.source), str(job.target), width, height, round(seconds, 4), note="; ".join(notes))
     return outcome, None if piece is None else piece.comparison(job.source.name)
-
-
-def _film(job: Job, photo: Photo, scale: int) -> Film | None:
-    """All frames, where they move and the result can."""
-    kind = ENDINGS[job.target.suffix.lower()]
-    film = film_of(job.source) if photo.several and kind in MOVING else None
-    if film is None or kind == "PNG":
-        return film
-    large = len(film.milliseconds) * photo.pixels.shape[0] * photo.pixels.shape[1] * scale**2
-    return film if large <= LARGEST_WHOLE else None
 
 
 class _Piece:

@@ -12,7 +12,8 @@
   const fields = { attributes, class: choice, normal: () => () => null, number: numbers, uniform: numbers };
   const read = {}; // what is asked for, by input: gives its value, null where it is to be drawn
   const taken = {}; // the visitor's pictures, by input: their name and pixels
-  let session, name = "picture", strokes = [], ready = Promise.resolve(), waiting = false, lasted = 0;
+  const brush = brushOn(byId("mask"), () => Number(byId("brush").value) / 100, change);
+  let session, name = "picture", ready = Promise.resolve(), waiting = false, lasted = 0;
 
   page.run(async () => {
     build();
@@ -107,13 +108,13 @@
     taken[input.name] = page.pixelsOf(bitmap, input.shape[0] === 4);
     if (input !== first) return change();
     name = called.replace(/\.[^.]*$/, "");
-    strokes = [];
     const shown = brought(first, taken[first.name]);
     sized(byId("picture"), shown.width, shown.height);
     page.paint(byId("picture"), shown.values, [first.shape[0], shown.height, shown.width]);
     sized(byId("mask"), shown.width, shown.height);
+    brush.forget();
     byId("stage").hidden = false;
-    byId("painting").hidden = !mask;
+    byId("mask").hidden = byId("painting").hidden = !mask;
     change();
   }
 
@@ -198,7 +199,8 @@
     byId("own-size").addEventListener("change", () => { if (taken[first.name]) retake(); });
     page.compare();
     byId("save").addEventListener("click", () => page.save(byId("after"), `${name}-${about.name}`));
-    if (mask) brush();
+    byId("undo").addEventListener("click", brush.undo);
+    byId("clear").addEventListener("click", brush.clear);
     if (navigator.mediaDevices?.getUserMedia) camera();
   }
 
@@ -207,7 +209,7 @@
     const shown = brought(first, taken[first.name]);
     for (const id of ["picture", "mask"]) sized(byId(id), shown.width, shown.height);
     page.paint(byId("picture"), shown.values, [first.shape[0], shown.height, shown.width]);
-    repaint();
+    brush.draw(byId("mask"));
     change();
   }
 
@@ -276,55 +278,23 @@
 
   // -- the brush -----------------------------------------------------------------------------------------------------
 
-  function brush() {
-    const canvas = byId("mask");
-    let stroke = null;
-    const place = (event) => {
-      const box = canvas.getBoundingClientRect(); // in shares, so that strokes do not depend on the size
-      return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
-    };
-    canvas.addEventListener("pointerdown", (event) => {
-      if (event.button) return;
-      canvas.setPointerCapture(event.pointerId);
-      stroke = { width: Number(byId("brush").value) / 100, places: [place(event)] };
-      strokes.push(stroke);
-      repaint();
-    });
-    canvas.addEventListener("pointermove", (event) => {
-      if (!stroke) return;
-      stroke.places.push(place(event));
-      repaint();
-    });
-    for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => {
-      if (stroke) change();
-      stroke = null;
-    });
-    byId("undo").addEventListener("click", () => { strokes.pop(); repaint(); change(); });
-    byId("clear").addEventListener("click", () => { strokes = []; repaint(); change(); });
-  }
-
-  function repaint() { draw(byId("mask")); }
-
-  function draw(canvas) {
-    const { width, height } = canvas, context = canvas.getContext("2d");
-    context.clearRect(0, 0, width, height);
-    Object.assign(context, { lineCap: "round", lineJoin: "round", strokeStyle: "#e0245e" });
-    for (const { width: share, places } of strokes) {
-      context.lineWidth = share * Math.min(width, height);
-      context.beginPath();
-      places.forEach(([x, y], at) => at ? context.lineTo(x * width, y * height) : context.moveTo(x * width, y * height));
-      if (places.length === 1) context.lineTo(places[0][0] * width, places[0][1] * height + 0.01);
-      context.stroke();
-    }
-  }
-
-  /** The mask in the picture's size: 1 where it was painted over, -1 elsewhere. */
+  /** The mask in the picture's size: 1 where it was painted over, -1 elsewhere. Around what is painted for a network
+   * that fills holes, there is a rim of so many pixels in which it fades, as `ganvas edit --mask` makes it. */
   function painted({ width, height }) {
     const canvas = make("canvas");
     const context = sized(canvas, width, height);
-    draw(canvas);
+    brush.draw(canvas);
     const { data } = context.getImageData(0, 0, width, height);
-    return Float32Array.from({ length: height * width }, (_, at) => data[4 * at + 3] >= 128 ? 1 : -1);
+    const inside = (x, y) => x >= 0 && y >= 0 && x < width && y < height && data[4 * (y * width + x) + 3] >= 128;
+    const within = (x, y, rim) => {
+      for (let dy = -rim; dy <= rim; dy++) for (let dx = -rim; dx <= rim; dx++) if (inside(x + dx, y + dy)) return true;
+      return false;
+    };
+    return Float32Array.from({ length: height * width }, (_, at) => {
+      let seen = 0;
+      for (let rim = 0; rim <= about.rim; rim++) seen += within(at % width, Math.floor(at / width), rim) / (about.rim + 1);
+      return seen > 0 ? seen : -1;
+    });
   }
 
   // -- the camera ----------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from starlette.exceptions import HTTPException
 
 from ganvas.errors import UsageError, near_miss
 from ganvas.inputs import Input, inputs_to_json
-from ganvas.model import Model
+from ganvas.model import Model, takes_photos
 from ganvas.spaces import space_to_config
 from ganvas.upscaling import Upscaler
 from ganvas.version import __version__
@@ -37,7 +37,7 @@ from ganvas.web.http.enlarger import WRITTEN, Enlarger
 from ganvas.web.http.fair_lock import FairLock
 from ganvas.web.http.guard import Guard
 from ganvas.web.http.prometheus import Meters
-from ganvas.web.http.transformer import Transformer
+from ganvas.web.http.transformer import SIZES, Transformer
 from ganvas.web.http.uploads import Uploads
 from ganvas.web.server import CONNECTIONS, State
 
@@ -133,6 +133,7 @@ def application(
         name_of = Path(upscaler.model.name).name
         enlarging = AboutUpscaler(name=name_of, scale=upscaler.scale, style=upscaler.style)
     files = {each for each, given in model.given.items() if given.file}
+    photos = takes_photos(model)
     batcher: Batcher | None = None
     enlarger: Enlarger | None = None
     transformer: Transformer | None = None
@@ -235,16 +236,20 @@ def application(
         given = {name: value for name, value in fields.items() if name in model.inputs and value is not None}
         given |= {name: await value.read() for name, value in given.items() if name in files}
         # Headers are read in another thread, so that a strange one keeps nobody waiting.
-        future = await asyncio.to_thread(transformer.submit, given, seed, fields["truncation"])
+        chosen = {name: fields[name] for name in ("format", "size") if photos}
+        future = await asyncio.to_thread(transformer.submit, given, seed, fields["truncation"], **chosen)
         file = await _within(limits.picture_seconds, future)
-        return _sent(file, model.space.media_type, {"X-Ganvas-Seed": str(seed)})
+        kind = WRITTEN[chosen["format"]] if photos else model.space.media_type
+        return _sent(file, kind, {"X-Ganvas-Seed": str(seed)})
 
+    kept = " It is upright; transparency (but in JPEG), EXIF and colour profile are kept." if photos else ""
     transform.__doc__ = (
-        f"What the model makes of {' and '.join(sorted(files))}: a file. Such as: curl -o made{model.space.suffix} "
+        f"What the model makes of {' and '.join(sorted(files))}: a file.{kept} "
+        f"Such as: curl -o made{model.space.suffix} "
         + " ".join(f"-F {each}=@FILE" for each in sorted(files))
         + " http://ADDRESS/v1/transform"
     )
-    transform.__signature__ = _form(model.inputs)  # type: ignore[attr-defined]
+    transform.__signature__ = _form(model.inputs, photos)  # type: ignore[attr-defined]
 
     async def upscale(
         image: Annotated[UploadFile, File(description=f"PNG, JPEG or WebP of at most {limits.pixels:,} pixels")],
@@ -260,7 +265,8 @@ def application(
         return _sent(file, WRITTEN[format], {})
 
     if files:
-        made = {"description": "what was made", "content": {model.space.media_type: {"schema": BINARY}}}
+        types = WRITTEN.values() if photos else [model.space.media_type]
+        made = {"description": "what was made", "content": {kind: {"schema": BINARY} for kind in types}}
         app.post("/v1/transform", response_class=Response, responses={200: made, **refusals})(transform)
     else:
         app.post("/v1/samples", response_class=Response, responses={200: pictures, **refusals})(samples)
@@ -344,8 +350,9 @@ def _told_by_people(inputs: Mapping[str, Input]) -> list[str]:
     return [name for name, each in inputs.items() if each.admits() and not each.file]
 
 
-def _form(inputs: Mapping[str, Input]) -> inspect.Signature:
-    """What `POST /v1/transform` takes: a request with a part for each input that people can give."""
+def _form(inputs: Mapping[str, Input], photos: bool) -> inspect.Signature:
+    """What `POST /v1/transform` takes: a request with a part for each input that people can give. photos: whether it
+    makes photos of photos."""
     parts: dict[str, tuple[Any, Any]] = {
         name: (Annotated[UploadFile, File(description=each.admits())], inspect.Parameter.empty)
         for name, each in inputs.items()
@@ -355,6 +362,10 @@ def _form(inputs: Mapping[str, Input]) -> inspect.Signature:
         parts[name] = (Annotated[str | None, Form(description=inputs[name].schema()["description"])], None)
     parts["seed"] = (Annotated[int | None, Form(ge=0, le=LARGEST_SEED, description="of what is drawn")], None)
     parts["truncation"] = (Annotated[float | None, Form(ge=0, le=1, description=TRUNCATION)], None)
+    if photos:
+        told = "; ".join(f"{size}: {meaning}" for size, meaning in SIZES.items())
+        parts["format"] = (Annotated[Literal["png", "jpeg", "webp"], Form(description="of the answer")], "png")
+        parts["size"] = (Annotated[Literal["photo", "training", "own"], Form(description=told)], "photo")
     request = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Request)
     keyword = inspect.Parameter.KEYWORD_ONLY
     return inspect.Signature(

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import IO
 
-import numpy as np
 from PIL import Image
 
 from ganvas.data.decode import Damaged, quiet, reason
 from ganvas.errors import UsageError
-from ganvas.upscaling import Upscaler, Writer, check_holds, check_size, photo_of
-from ganvas.web.http.uploads import Turn, Uploads
+from ganvas.photos import Writer, check_holds, photo_of
+from ganvas.upscaling import Upscaler, check_size
+from ganvas.web.http.uploads import Turn, Uploads, in_turns
 
 READ = ("PNG", "JPEG", "WEBP")
 WRITTEN = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
@@ -76,19 +76,9 @@ class Enlarger:
         with tempfile.TemporaryDirectory(prefix="ganvas-") as folder:
             path = Path(folder) / f"enlarged.{kind}"
             with Writer(path, shape, photo) as writer:
-                for strip in self._strips(photo.pixels, turn):
+                for strip in in_turns(self.upscaler.strips(photo.pixels, turn.hand_on), turn):
                     writer.add(strip)
             return path.open("rb")  # which outlives its name
-
-    def _strips(self, pixels: np.ndarray, turn: Turn) -> Iterator[np.ndarray]:
-        """Computed in turns, tile by tile; nobody waits for what is done with the strips."""
-        strips = self.upscaler.strips(pixels, turn.hand_on)
-        while True:
-            with turn:
-                strip = next(strips, None)
-            if strip is None:
-                return
-            yield strip
 
 
 def measured(name: str, content: bytes, most_pixels: int) -> tuple[int, int]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, TypeVar
 
 from ganvas.web.http.batching import Full, settle
 from ganvas.web.http.fair_lock import FairLock
@@ -37,8 +37,20 @@ class _Gone(Exception):
     """Nobody waits for the answer any more."""
 
 
+Piece = TypeVar("Piece")
+
 Work = Callable[[Turn], IO[bytes]]
 """Makes an answer, as an open file from whose start it is read."""
+
+
+def in_turns(pieces: Iterator[Piece], turn: Turn) -> Iterator[Piece]:
+    """The pieces, each computed within a turn; nobody waits for what is done with them."""
+    while True:
+        with turn:
+            piece = next(pieces, None)
+        if piece is None:
+            return
+        yield piece
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ganvas.html import render
-from ganvas.web.studio import compare_tab, directions_tab, sample_tab, train_tab, upscale_tab, walk_tab
+from ganvas.web.studio import change_tab, compare_tab, directions_tab, sample_tab, train_tab, upscale_tab, walk_tab
 from ganvas.web.studio.context import Desk, among, names
 from ganvas.web.studio.errors import told
 from ganvas.web.studio.models import Models
@@ -23,6 +23,7 @@ TABS = {
     "sample": sample_tab.build,
     "walk": walk_tab.build,
     "directions": directions_tab.build,
+    "change": change_tab.build,
     "upscale": upscale_tab.build,
     "compare": compare_tab.build,
 }

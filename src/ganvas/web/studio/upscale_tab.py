@@ -13,7 +13,8 @@ from ganvas.data.bicubic import resized
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.model import load
 from ganvas.options import Range
-from ganvas.upscaling import DEFAULT, Upscaler, read_photo
+from ganvas.photos import read_photo
+from ganvas.upscaling import DEFAULT, Upscaler
 from ganvas.web.studio.context import Desk
 from ganvas.web.studio.downloads import keep
 from ganvas.web.studio.errors import real, told
@@ -77,7 +78,7 @@ def build(desk: Desk) -> None:
         try:
             pixels = read_photo(photo_file).pixels
         except DataError as error:
-            raise DataError(str(error).replace(f"{photo_file.parent}/", "")) from None
+            raise DataError(f"{photo_file.name} cannot be enlarged: {error}") from None
         height, width = pixels.shape[:2]
         if height * width > MOST_PIXELS:
             raise UsageError(

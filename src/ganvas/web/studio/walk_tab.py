@@ -15,7 +15,7 @@ from ganvas.options import Range
 from ganvas.web.studio.context import Desk
 from ganvas.web.studio.downloads import keep
 from ganvas.web.studio.errors import SEEDS, real, told, whole
-from ganvas.web.studio.widgets import chosen, class_choice, picture_of, renew, show
+from ganvas.web.studio.widgets import chosen, class_choice, enlarged, picture_of, renew, show
 
 FILMS = {"GIF": ("gif", "GIF"), "WebP": ("webp", "WEBP")}
 FRAMES = Range(2, 120)
@@ -82,7 +82,7 @@ def build(desk: Desk) -> None:
 
 def as_film(pictures: list[Image.Image], kind: str) -> bytes:
     """The pictures there and back, for ever, as an animated GIF or WebP."""
-    large = [_enlarged(picture) for picture in pictures]
+    large = [enlarged(picture, SMALLEST) for picture in pictures]
     frames = [*large, *large[-2:0:-1]]
     if kind == "GIF":
         frames = [
@@ -95,10 +95,3 @@ def as_film(pictures: list[Image.Image], kind: str) -> bytes:
     more: dict[str, Any] = {"lossless": True} if kind == "WEBP" else {"optimize": False}
     frames[0].save(buffer, kind, save_all=True, append_images=frames[1:], duration=_FRAME, loop=0, **more)
     return buffer.getvalue()
-
-
-def _enlarged(picture: Image.Image) -> Image.Image:
-    times = -(-SMALLEST // max(picture.size))
-    if times <= 1:
-        return picture
-    return picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)

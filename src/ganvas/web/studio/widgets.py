@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from ganvas.inputs import Input
 from ganvas.web.studio.context import Desk, names
@@ -33,6 +34,14 @@ def picture_of(told: str, height: int, name: str) -> gr.Image:
         elem_classes="crisp",
         buttons=["download", "fullscreen"],
     )
+
+
+def enlarged(picture: Image.Image, smallest: int) -> Image.Image:
+    """A picture whose longer side has less than so many pixels, with each of its pixels several times."""
+    times = -(-smallest // max(picture.size))
+    if times <= 1:
+        return picture
+    return picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
 
 
 def class_of(inputs: Mapping[str, Input]) -> str | None:

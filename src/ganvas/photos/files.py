@@ -10,7 +10,7 @@ import io
 import struct
 import tempfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,7 +20,7 @@ from PIL import Image
 from ganvas.data.decode import MAX_BYTES, Damaged, keeping_alpha, quiet, reason
 from ganvas.errors import DataError, TrainingError, UsageError
 from ganvas.files import read_regular
-from ganvas.upscaling.film import Film
+from ganvas.photos.film import Film, film_of
 
 ENDINGS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 MOVING = ("PNG", "WEBP")
@@ -37,7 +37,10 @@ LARGEST_WHOLE = 250_000_000
 QUALITY = 95
 _ROWS = 32  # of a PNG that are filtered at a time
 _TRIES = 8
+_COLOURS = {b"RGB ": (3, 4), b"GRAY": (1, 2), b"CMYK": ()}
 _ORIENTATION = 0x0112
+_TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
+"""By the EXIF's orientation: quarter turns to the left, and then whether left and right change places."""
 _EXIF_IFD, _EXIF_WIDTH, _EXIF_HEIGHT, _WIDTH, _HEIGHT = 0x8769, 0xA002, 0xA003, 0x0100, 0x0101
 
 
@@ -56,13 +59,38 @@ class Photo:
     def alpha(self) -> bool:
         return self.pixels.shape[2] in (2, 4)
 
+    @property
+    def orientation(self) -> int:
+        """As EXIF counts it, 1 to 8; 1 is upright."""
+        try:
+            found = Image.Exif()
+            found.load(self.exif)
+            asked = found.get(_ORIENTATION, 1)
+            return asked if asked in _TURNS else 1
+        except Exception:  # hostile metadata may fail in any way, and the picture is what matters
+            return 1
+
+    def upright(self) -> Photo:
+        """The same as it is meant to be seen, its EXIF saying so."""
+        if self.orientation == 1:
+            return self
+        return replace(self, pixels=turned(self.pixels, self.orientation), exif=_turned_exif(self.exif))
+
+
+def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """(H, W, C) as it is meant to be seen, by its EXIF's orientation."""
+    quarters, mirrored = _TURNS.get(orientation, (0, False))
+    pixels = np.rot90(pixels, quarters)
+    return np.ascontiguousarray(pixels[:, ::-1] if mirrored else pixels)
+
 
 def read_photo(path: Path) -> Photo:
-    """Raises DataError, in one line, for what is no picture, is damaged, or too large to be one that is meant well."""
+    """Raises DataError, a few words without the path, for what is no picture, is damaged, or too large to be one that
+    is meant well."""
     try:
         return photo_of(read_regular(path, MAX_BYTES))
     except (Damaged, OSError) as error:
-        raise DataError(f"{path} cannot be enlarged: {reason(error)}") from None
+        raise DataError(reason(error)) from None
 
 
 def photo_of(content: bytes, formats: tuple[str, ...] | None = None) -> Photo:
@@ -74,6 +102,15 @@ def photo_of(content: bytes, formats: tuple[str, ...] | None = None) -> Photo:
     kept = {"exif": exif, "profile": profile}
     as_bytes = {name: value if isinstance(value, bytes) else b"" for name, value in kept.items()}
     return Photo(pixels.reshape(*pixels.shape[:2], -1), several=several, **as_bytes)
+
+
+def film_for(source: Path, photo: Photo, target: Path, pixels: int) -> Film | None:
+    """All frames of the source, where they move and the target can. pixels: of a frame of the result."""
+    kind = ENDINGS[target.suffix.lower()]
+    film = film_of(source) if photo.several and kind in MOVING else None
+    if film is None or kind == "PNG":
+        return film
+    return film if len(film.milliseconds) * pixels <= LARGEST_WHOLE else None
 
 
 class Writer:
@@ -106,6 +143,9 @@ class Writer:
         if len(exif) > LONGEST_EXIF[self.kind]:
             exif = shortened_exif(exif, LONGEST_EXIF[self.kind])
             self.notes.append(f"its EXIF is longer than {self.kind} holds: the longest entries were left out")
+        if self.shape[2] not in _COLOURS.get(profile[16:20], (self.shape[2],)):
+            profile = b""
+            self.notes.append("its colour profile is not of the colours of the result, and was left out")
         if len(profile) > LONGEST_PROFILE[self.kind]:
             profile = b""
             self.notes.append(f"its colour profile is longer than {self.kind} holds, and was left out")
@@ -251,6 +291,14 @@ def _predicted(rows: np.ndarray, above: np.ndarray) -> np.ndarray:
     corner = np.abs(across + down)
     across, down = np.abs(across), np.abs(down)
     return np.where((across <= down) & (across <= corner), a, np.where(down <= corner, b, c))
+
+
+def _turned_exif(exif: bytes) -> bytes:
+    """The same metadata of the picture that stands upright."""
+    found = Image.Exif()
+    found.load(exif)
+    found[_ORIENTATION] = 1
+    return found.tobytes()
 
 
 def enlarged_exif(exif: bytes, shape: tuple[int, ...]) -> bytes:

@@ -1,0 +1,304 @@
+"""Pictures with a table of attributes: how tables are read, what training gets, how twins judge, what goes wrong."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganvas.attributes import Attribute
+from ganvas.data.batches import Attributed
+from ganvas.data.dataset import Data
+from ganvas.data.opening import open_data
+from ganvas.data.sources import find
+from ganvas.data.tables import placed, read_table
+from ganvas.errors import DataError, UsageError
+from ganvas.inputs import Attributes, Given, Number
+from ganvas.metrics.attributes import twin_errors, twin_scores
+from ganvas.model import Model
+from ganvas.networks.attributes import AttributeGenerator, Domains
+from ganvas.recipe import Recipe
+from ganvas.recipes import find as find_recipe
+from ganvas.spaces import FREE, AttributeSpace, ImageSpace, space_from_config, space_to_config
+from test_cli import refused
+
+FACES = (Attribute("smile"), Attribute("age", 20, 90), Attribute("hair", choices=("black", "pink", "red")))
+
+
+def write(folder: Path, table: str, count: int = 12, name: str = "attributes.csv") -> Path:
+    """Pictures 0.png, 1.png and so on, each of its number's level, with a table beside them."""
+    folder.mkdir(exist_ok=True)
+    for number in range(count):
+        Image.fromarray(np.full((8, 8, 3), number, np.uint8)).save(folder / f"{number}.png")
+    (folder / name).write_text(table)
+    return folder
+
+
+def rows(value: Callable[[int], str], count: int = 12, head: str = "name,smile") -> str:
+    return "\n".join([head, *(f"{number}.png,{value(number)}" for number in range(count))])
+
+
+def opened(folder: Path, **options: object) -> Data:
+    return open_data(folder, Attributed, progress=False, **options)
+
+
+def found(data: Data) -> tuple[Attribute, ...]:
+    space = data.columns["attributes"]
+    assert isinstance(space, AttributeSpace)
+    return space.attributes
+
+
+def batch_of(data: Data, split: str = "train", seeds: list[tuple[int, int]] | None = None) -> Attributed:
+    items = data.split(split)
+    batch = items.gather(np.arange(len(items)), seeds=seeds)
+    assert isinstance(batch, Attributed)
+    return batch
+
+
+def levels(pictures: torch.Tensor) -> list[int]:
+    """The number that each picture was written with."""
+    return [round((float(picture[0, 0, 0]) + 1) * 127.5) for picture in pictures]
+
+
+def test_kinds_are_told_by_the_values_and_each_picture_has_its_own(tmp_path: Path) -> None:
+    hair = ("pink", "black", "red")
+    table = rows(lambda n: f"{n % 2},{20 + 5 * n},{hair[n % 3]}", head="name,smile,age,hair")
+    data = opened(write(tmp_path / "a", table))
+    assert found(data) == (
+        Attribute("smile"),
+        Attribute("age", 20, 75),
+        Attribute("hair", choices=("black", "pink", "red")),
+    )
+    batch = batch_of(data)
+    for number, numbers in zip(levels(batch.image), batch.attributes.tolist(), strict=True):
+        assert numbers == [number % 2, 20 + 5 * number, sorted(hair).index(hair[number % 3])]
+    assert any("smile 50% of 12; age 20 to 75, mean 47.5; hair (black 4, pink 4, red 4)" in each for each in data.notes)
+    assert found(opened(tmp_path / "a", attributes="hair,smile")) == (found(data)[2], found(data)[0])
+
+
+def test_celebas_list_is_read(tmp_path: Path) -> None:
+    lines = [
+        "12",
+        "Smiling Young",
+        *(f"{n}.jpg {' 1' if n % 2 else '-1'} {'-1' if n < 4 else ' 1'}" for n in range(12)),
+    ]
+    data = opened(write(tmp_path / "a", "\n".join(lines), name="list_attr_celeba.txt"))
+    assert found(data) == (Attribute("Smiling"), Attribute("Young"))  # and 3.jpg is found as 3.png
+    batch = batch_of(data)
+    assert batch.attributes.tolist() == [[n % 2, float(n >= 4)] for n in levels(batch.image)]
+
+
+def test_a_table_may_lie_in_an_archive_or_anywhere_else(tmp_path: Path) -> None:
+    folder = write(tmp_path / "a", rows(lambda n: str(n % 2)))
+    archive = shutil.make_archive(str(tmp_path / "packed"), "zip", folder)
+    assert opened(Path(archive)).fingerprint == opened(folder).fingerprint
+    (tmp_path / "other.csv").write_text(rows(lambda n: str(n // 6), head="file,old"))
+    other = opened(folder, table=str(tmp_path / "other.csv"))
+    assert found(other) == (Attribute("old"),) and other.fingerprint != opened(folder).fingerprint
+    (folder / "more.csv").write_text(rows(lambda n: str(n // 3), head="name,third"))
+    assert found(opened(folder, table="more.csv")) == (Attribute("third", 0, 3),)
+    assert found(opened(folder)) == (Attribute("smile"),)  # of two, the one that is called so
+
+
+def test_another_table_is_other_data(tmp_path: Path) -> None:
+    folder = write(tmp_path / "a", rows(lambda n: str(n % 2)))
+    before = opened(folder)
+    (folder / "attributes.csv").write_text(rows(lambda n: str((n + 1) % 2)))
+    after = opened(folder)
+    assert before.fingerprint != after.fingerprint
+    assert batch_of(after).attributes.tolist() == (1 - batch_of(before).attributes).tolist()
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (rows(lambda n: "1"), "'smile' of attributes.csv is '1' for all pictures, so there is nothing to learn"),
+        (rows(lambda n: "" if n in (3, 5) else "1"), "is missing for 2 pictures (such as 3.png): fill it in, or leave"),
+        (rows(lambda n: "1", 4).replace("png", "gif").replace("name,", "name,x,").replace(",1", ",1,2"), "names"),
+        (rows(lambda n: str(n % 2)).replace(".png", "x.png"), "attributes.csv names none of the pictures in a: it has"),
+        ("name\n" + "\n".join(f"{n}.png" for n in range(12)), "has no column beside the names of pictures"),
+        (rows(lambda n: "1,2"), "has 3 values in its row 2, and 2 columns"),
+        (rows(lambda n: "1,0", head="name,smile,smile"), "has two columns called 'smile': give each a name of its own"),
+        (rows(lambda n: "1,0", head="name,smile,"), "has a column without a name"),
+        (rows(lambda n: f"{n % 2}\n3.png,1" if n == 3 else str(n % 2)), "has two rows for the picture 3.png"),
+        (rows(lambda n: "nan" if n else "1"), "not all of its numbers are finite"),
+        (rows(lambda n: str(n % 2), head="name,a=b"), "no attribute can be called 'a=b'"),
+        ('name,smile\n"1.png', "is no table of comma-separated values"),
+        ("", "attributes.csv is no table: it needs a line of column names, and one for each picture"),
+        ("3\nSmiling\n", "attributes.csv is no table"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_one_line(tmp_path: Path, table: str, said: str) -> None:
+    with pytest.raises(DataError) as wrong:
+        opened(write(tmp_path / "a", table))
+    assert said in str(wrong.value) and "\n" not in str(wrong.value)
+
+
+def test_what_is_asked_for_and_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write(tmp_path / "a", rows(lambda n: f"{n % 2},x{n}", head="name,smile,note"))
+    with pytest.raises(DataError, match="has no attribute 'smyle'; did you mean 'smile'"):
+        opened(folder, attributes="smyle")
+    with pytest.raises(UsageError, match="--attributes takes names with commas between them, not ','"):
+        opened(folder, attributes=",")
+    with pytest.raises(DataError, match=r"the table nowhere\.csv cannot be read: .*; beside the pictures lies attrib"):
+        opened(folder, table="nowhere.csv")
+    (folder / "attributes.csv").rename(folder / "one.csv")
+    (folder / "two.csv").write_text("name,smile")
+    with pytest.raises(DataError, match=r"has the tables one\.csv, two\.csv: choose one with --table"):
+        opened(folder)
+    (folder / "one.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match=r"one\.csv is no text in UTF-8"):
+        opened(folder, table="one.csv")
+    for name in ("one.csv", "two.csv"):
+        (folder / name).unlink()
+    with pytest.raises(DataError, match="has no table of attributes: lay a CSV file"):
+        opened(folder)
+    assert "has no table of attributes" in refused(capsys, "train", "stargan", "--data", str(folder), "--steps", "1")
+
+
+def test_rows_find_their_pictures_in_any_folder_and_no_picture_twice() -> None:
+    table = read_table(b"name,a\nx/1.png,1\n2.png,0\n3.jpg,1\n4.png,0\n9.png,1", "t")
+    names = ["x/1.png", "y/2.png", "y/3.png", "x/4.png", "y/4.png"]
+    assert placed(table, names) == {0: "x/1.png", 1: "y/2.png", 2: "y/3.png"}
+
+
+def test_sources_are_to_get_what_other_items_have(tmp_path: Path) -> None:
+    data = opened(write(tmp_path / "a", rows(lambda n: f"{n % 2},{n}", 40, head="name,smile,age"), 40))
+    items = len(data.split("train"))
+    one, again, other = (batch_of(data, seeds=[(seed, place) for place in range(items)]) for seed in (0, 0, 1))
+    assert torch.equal(one.source, again.source) and not torch.equal(one.source, other.source)
+    assert torch.equal(one.change, one.attributes)
+    assert one.present.tolist() == [[n % 2, n] for n in levels(one.source)]
+    shown = batch_of(data)
+    for place in range(items):
+        own, given = place % 2, shown.change[place]
+        assert given[own] == shown.attributes[place, own] != shown.present[place, own] and given[1 - own].isnan()
+    assert set(shown.given()) == {"source", "change"} and shown.given()["source"] is shown.source
+    assert set(data.given(3)) == {"source", "change"}
+
+
+def test_spaces_of_attributes_come_back_from_json() -> None:
+    space = AttributeSpace(FACES)
+    assert space_from_config(space_to_config(space)) == space and space.shape == (3,)
+    picture = space.show(torch.tensor([[0.0, 55.0, 2.0], [1.0, 90.0, float("nan")]]))
+    assert [picture.getpixel((8 * x, 8 * y)) for y in range(2) for x in range(3)] == [0, 128, 255, 255, 255, 128]
+
+
+# -- networks --------------------------------------------------------------------------------------------------------
+
+
+def test_domains_are_memberships_that_sum_to_one_and_are_read_back() -> None:
+    domains = Domains(FACES, knots=3)
+    assert domains.count == 2 + 3 + 3
+    numbers = torch.tensor([[1.0, 55.0, 2.0], [0.25, 37.5, 0.0]])
+    shares = domains.memberships(numbers)
+    assert shares.tolist() == [[0, 1, 0, 1, 0, 0, 0, 1], [0.75, 0.25, 0.5, 0.5, 0, 1, 0, 0]]
+    logits = shares.clamp(min=1e-9).log()
+    torch.testing.assert_close(domains.read(logits), torch.tensor([[1.0, 55.0, 2.0], [0.0, 37.5, 0.0]]))
+    # In nats: certain and right costs nothing, equal logits cost log of the number of domains.
+    assert domains.missed(logits[:1], shares[:1]).item() == pytest.approx(0, abs=1e-5)
+    assert domains.missed(torch.zeros(1, 8), shares[:1]).item() == pytest.approx(np.log(2 * 3 * 3), rel=1e-5)
+
+
+def test_a_new_generator_leaves_pictures_of_any_size_as_they_are() -> None:
+    torch.manual_seed(0)
+    generator = AttributeGenerator(channels=3, size=(32, 32), domains=8, width=8)
+    source = torch.rand(2, 3, 21, 38) * 2 - 1
+    made, mask = generator(source, torch.randn(2, 8))
+    assert made.shape == source.shape and mask.shape == (2, 1, 21, 38)
+    assert (made - source).abs().max() < 0.05
+
+
+@pytest.mark.parametrize("name", ["stargan", "ageing"])
+def test_recipes_change_what_is_asked_for_and_nothing_else(name: str) -> None:
+    attributes = FACES[1:2] if name == "ageing" else FACES
+    told = tuple(each.to_json() for each in attributes)
+    torch.manual_seed(0)
+    recipe = find_recipe(name)(channels=3, size=(16, 16), attributes=told, width=8, d_width=8).eval()
+    torch.nn.init.normal_(recipe.generator.tail.weight)  # type: ignore[union-attr, arg-type]
+    source, nothing = torch.rand(2, 3, 16, 16) * 2 - 1, torch.full((2, len(attributes)), float("nan"))
+
+    def made(change: torch.Tensor, strength: float = 1.0) -> torch.Tensor:
+        result: torch.Tensor = recipe.generate(source=source, change=change, strength=torch.full((2,), strength))
+        return result
+
+    place = [each.name for each in attributes].index("age")
+    young, old = nothing.clone(), nothing.clone()
+    young[:, place], old[:, place] = 20, 90
+    assert not torch.equal(made(young), made(old))
+    assert torch.equal(made(young, 0.0), made(nothing)) and not torch.equal(made(young), made(young, 1.5))
+    read = recipe.domains.read(recipe.discriminator(source)[1])  # type: ignore[operator, union-attr]
+    assert torch.equal(made(read), made(nothing))  # to want what is there is to want nothing
+
+
+def test_ageing_refuses_what_is_no_number() -> None:
+    with pytest.raises(UsageError, match="ageing changes numbers, and smile is none: take stargan"):
+        find_recipe("ageing")(channels=3, size=(16, 16), attributes=(FACES[0].to_json(),))
+
+
+# -- twins -----------------------------------------------------------------------------------------------------------
+
+
+class Painter(Recipe):
+    """Makes the lower half of a picture as light as it is told to, and adds `off` to the upper half."""
+
+    def __init__(self, *, right: float = 1.0, off: float = 0.0) -> None:
+        super().__init__()
+        self.right, self.off = right, off
+        self.generator = torch.nn.Linear(1, 1)
+
+    def inputs(self) -> dict[str, Given | Attributes | Number]:  # type: ignore[override]
+        change = Attributes((Attribute("smile"), Attribute("light", 0, 100)))
+        return {"source": Given(ImageSpace(3, FREE, FREE)), "change": change}
+
+    def generate(self, *, source: torch.Tensor, change: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        light = change[:, 1, None, None, None] / 127.5 - 1
+        made = source.clone()
+        made[:, :, 4:] = torch.lerp(source[:, :, 4:], light.expand(-1, 3, 4, 8), self.right)
+        made[:, :, :4] += self.off / 127.5
+        return made
+
+
+def painted(folder: Path) -> Data:
+    """Twelve pictures, and of two of them twins whose lower half is 50 and 0 levels lighter."""
+    lines = [f"{n}.png,,,{n % 2},{n}" for n in range(12)]
+    folder = write(folder, "\n".join(["name,of,changed,smile,light", *lines, "t1.png,1.png,light,1,51"]))
+    with (folder / "attributes.csv").open("a") as table:
+        table.write("\nt2.png,2.png,light,0,2\nt3.png,2.png,smile,1,2\nt4.png,gone.png,light,1,2")
+    for name, number, light in (("t1", 1, 51), ("t2", 2, 2), ("t3", 2, 2), ("t4", 3, 9)):
+        pixels = np.full((8, 8, 3), number, np.uint8)
+        pixels[4:] = light
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    return opened(folder)
+
+
+def test_twins_are_no_items_and_judge_inside_and_outside(tmp_path: Path) -> None:
+    data = painted(tmp_path / "a")
+    assert len(data) == 12 and not any(name.startswith("t") for name in data.split("train").names)
+    assert found(data) == (Attribute("smile"), Attribute("light", 0, 11))  # as the items have it, and no twin
+    assert "4 twins kept for judging: pictures in which one attribute differs" in data.notes
+    with pytest.raises(UsageError, match="light must be 0 to 11"):
+        list(data.reader.twins(find(data.source), data.space))
+
+
+def test_errors_to_twins_are_shares_of_doing_nothing(tmp_path: Path) -> None:
+    folder = painted(tmp_path / "a").source
+    table = Path(folder) / "attributes.csv"
+    table.write_text(table.read_text().replace("11.png,,,1,11", "11.png,,,1,100"))
+    data = opened(Path(folder))
+    for right, off, share, outside in ((1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0), (0.75, 6.0, 0.25, 4.5)):
+        model = Model(Painter(right=right, off=off).eval(), data.space, Painter().inputs(), 0)
+        errors = twin_errors(model, data)
+        light = errors["light"]
+        assert (light.pairs, light.visible) == (2, 1) and light.nothing == pytest.approx(50, abs=1e-3)
+        assert light.share == pytest.approx(share, abs=1e-4)
+        # Of t1 the upper half is outside, all off; of t2 all is, of which half is off.
+        assert light.outside == pytest.approx(outside, abs=1e-3)
+        scores = twin_scores(model, data)
+        assert scores["inside[light]"].value == light.share and scores["outside[light]"].value == light.outside
+        assert errors["smile"].visible == 0 and np.isnan(errors["smile"].share)
