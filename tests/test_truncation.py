@@ -13,7 +13,7 @@ from ganvas.inputs import Category, Normal
 from ganvas.testing import Subject, tiny, tiny_images
 
 COUNT = 16
-GIVEN = ("cut", "cyclegan", "esrgan", "inpainting", "pix2pix", "srgan")
+GIVEN = ("adain", "cut", "cyclegan", "esrgan", "inpainting", "pix2pix", "srgan")
 OTHERS = [name for name in recipes.names() if name not in GIVEN]
 
 
@@ -67,7 +67,7 @@ def test_what_draws_nothing_refuses_in_one_line(name):
     recipe = recipes.find(name)
     data = tiny(recipe)
     made = Subject(
-        recipe, data, {"width": 8, **({"warmup": 1.0} if name not in ("cut", "cyclegan") else {})}, fit_steps=1
+        recipe, data, {"width": 8, **({"warmup": 1.0} if name not in ("adain", "cut", "cyclegan") else {})}, fit_steps=1
     ).made()
     with pytest.raises(UsageError) as caught:
         made.draw(2, made.conditions(data, 2), 0.5)

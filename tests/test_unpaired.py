@@ -1,4 +1,4 @@
-"""Translation without pairs: the pieces of CUT and CycleGAN by hand, their pools, and what they share."""
+"""Translation without pairs: the pieces of CUT, CycleGAN and AdaIN by hand, their pools, and what they share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional
 
+from ganvas.networks.restyling import restyled, statistics_apart
 from ganvas.networks.translation import Translator
 from ganvas.networks.warp import Warp
 from ganvas.recipes.cut import CUT, TEMPERATURE, detail, drawn_places, patch_nce
@@ -57,6 +59,17 @@ def test_translators_begin_as_the_identity_whatever_they_fold() -> None:
         maps = network.encoded(source)
         assert [each.shape[1] for each in maps] == network.widths
         torch.testing.assert_close(network.decoded(source, maps), network(source))
+
+
+def test_adaptive_normalisation_gives_the_styles_statistics() -> None:
+    content, style = torch.randn(2, 4, 16, 16) * 3 + 1, torch.randn(2, 4, 8, 8) * 2 - 5
+    (made,) = restyled([content], [style])
+    torch.testing.assert_close(made.mean((2, 3)), style.mean((2, 3)), atol=1e-4, rtol=0)
+    torch.testing.assert_close(made.std((2, 3), correction=0), style.std((2, 3), correction=0), atol=1e-2, rtol=0)
+    centred = [(each - each.mean((2, 3), keepdim=True)).flatten(2) for each in (made, content)]
+    assert functional.cosine_similarity(*centred, dim=2).min() > 0.999
+    assert statistics_apart([made], [style]) < 1e-3
+    assert statistics_apart([content], [content + 2]).item() == pytest.approx(4.0, rel=1e-4)
 
 
 @pytest.mark.parametrize("recipe", [CycleGAN, CUT])

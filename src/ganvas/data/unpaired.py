@@ -160,7 +160,7 @@ class Unpaired(Batch):
     other: Tensor
 
     def given(self) -> dict[str, Tensor]:
-        return {"source": self.other}
+        return {"source": self.other, "style": self.image}
 
 
 @dataclass(frozen=True)
