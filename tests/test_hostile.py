@@ -276,6 +276,7 @@ def test_every_recipe_can_be_made_without_values(name: str, tmp_path: Path) -> N
     recipe = recipes.find(name)
     facts = {"channels": 3, "size": (16, 16), "shape": (2,), "classes": 4, "scale": 2, "samples": 1024}
     facts["source_channels"] = 3
+    facts["attributes"] = [{"name": "age", "low": 20, "high": 90}]
     wanted = {o.name: facts[o.name] for o in read_options(recipe) if o.default is REQUIRED or o.name == "classes"}
     if name == "wavegan":
         wanted["channels"] = 1

@@ -85,7 +85,7 @@ def test_of_attributes_the_pictures_are_shown_and_the_numbers_told(tmp_path: Pat
     rows = "".join(f"{number}.png,{number % 2}\n" for number in range(12))
     (tmp_path / "attributes.csv").write_text(f"name,smile\n{rows}")
     data = open_data(tmp_path, Attributed, progress=False)
-    assert list(preview(data).rows) == ["image"]
+    assert list(preview(data).rows) == ["source", "image"]  # which is another item, as in training
     assert any(note.startswith("attributes: smile") for note in data.notes)
 
 

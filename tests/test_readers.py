@@ -183,7 +183,7 @@ def test_folders_and_archives_that_moved_are_the_same_data(tmp_path):
 
 
 def test_a_second_source_that_moved_is_named_too(tmp_path):
-    for name, seed in (("horses", 0), ("zebras", 100)):
+    for name, seed in (("horses", 0), ("zebras", 100), ("lions", 200)):
         picture_folder(tmp_path / "here" / name, seed)
     then = open_data(tmp_path / "here" / "horses", Unpaired, other=tmp_path / "here" / "zebras", progress=False)
     there = Path(shutil.move(tmp_path / "here", tmp_path / "there"))
@@ -198,7 +198,7 @@ def test_a_second_source_that_moved_is_named_too(tmp_path):
     again = reopen(about(then), source=there / "horses", seconds={"other": there / "zebras", "low": None}, **told)
     assert again.fingerprint == then.fingerprint and again.options()["other"] == str(there / "zebras")
     with pytest.raises(DataError, match="does not hold what the run was trained on"):
-        reopen(about(then), source=there / "horses", seconds={"other": there / "horses"}, **told)
+        reopen(about(then), source=there / "horses", seconds={"other": there / "lions"}, **told)
     with pytest.raises(UsageError, match="--low is for photos"):
         reopen(about(then), source=there / "horses", seconds={"low": there / "horses"}, **told)
 

@@ -557,7 +557,7 @@ class Held(Data):
         self.space, self.source, self.name = space, "held", "held"
         self.reader, self.data_root, self.columns = NoReader(), None, {"item": space}
         self.labels, self.notes = (), ()
-        self.label_counts, self.damaged = {}, {}
+        self.label_counts, self.damaged, self.sorts = {}, {}, {}
         self.fingerprint = f"held {space}"
         self.batch_type = Items
         self.rows = space.encode(samples).numpy()

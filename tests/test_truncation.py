@@ -13,7 +13,7 @@ from ganvas.inputs import Category, Normal
 from ganvas.testing import Subject, tiny, tiny_images
 
 COUNT = 16
-GIVEN = ("adain", "cut", "cyclegan", "esrgan", "inpainting", "pix2pix", "srgan")
+GIVEN = ("adain", "ageing", "cut", "cyclegan", "esrgan", "inpainting", "pix2pix", "srgan", "stargan")
 OTHERS = [name for name in recipes.names() if name not in GIVEN]
 
 

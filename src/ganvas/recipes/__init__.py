@@ -15,7 +15,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ganvas.errors import GanvasError, RunError, UsageError, near_miss
-from ganvas.text import command, cut, quoted, shown
+from ganvas.text import command, quoted, shown
+from ganvas.text import cut as shortened  # a recipe is called cut, and would take its place here
 from ganvas.user_file import module_from
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def recipe_of(run: Path, config: Mapping[str, Any], given: str | type[Recipe] | 
             raise RunError(f"{run} was trained with the recipe {name}, not {name_of(given)}")
         return name, given
     if given is not None and not is_path(given) and given != name:
-        raise RunError(f"{run} was trained with the recipe {name}, not {cut(shown(given))}")
+        raise RunError(f"{run} was trained with the recipe {name}, not {shortened(shown(given))}")
     if name in names():
         return name, find(name)
     if given is None:
