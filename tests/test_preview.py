@@ -135,13 +135,13 @@ def printed(console: Console) -> str:
 def test_a_terminal_shows_the_first_rows(pairs: Path) -> None:
     rows = preview(open_data(pairs, Pairs, progress=False)).rows
     console = terminal(_environ={"TERM": "xterm-256color"})
-    print_rows(rows, console)
+    print_rows(lambda: rows, console)
     told = printed(console)
     assert told.index("source:") < told.index("image:") and "▀" in told
     red, green, blue = rows["source"][1].getpixel((0, 0))  # type: ignore[misc]
     assert f"{red};{green};{blue}" in told
     for console in (terminal(force_terminal=False), terminal(height=10), terminal(_environ={"TERM": "dumb"})):
-        print_rows(rows, console)
+        print_rows(lambda: rows, console)
         assert printed(console) == ""
 
 

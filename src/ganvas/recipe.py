@@ -46,6 +46,11 @@ class Progress:
     epoch: int
     fraction: float
 
+    @property
+    def falling(self) -> float:
+        """A factor on learning rates: 1, and in the second half of the planned length falling linearly to 0."""
+        return min(1.0, 2 * (1 - self.fraction))
+
 
 @dataclass(frozen=True)
 class Losses:

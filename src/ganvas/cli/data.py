@@ -69,7 +69,7 @@ def run(words: list[str]) -> int:
     for place, (kind, names) in enumerate(taking.items()):  # its own comes first
         read_as = f"with --as {kind}" if place else "recipes"
         print(f"{read_as}: {', '.join(names) or 'none that come with Ganvas'}")
-    print_rows(preview(data).rows)
+    print_rows(lambda: preview(data).rows)
     return 0
 
 

@@ -104,7 +104,7 @@ def run(words: list[str]) -> int:
         if line:
             print(line)
     if first and not quiet:
-        print_rows(preview(training.data).rows)
+        print_rows(lambda: preview(training.data).rows)
     if parsed["dry_run"]:
         return 0
     sys.stdout.flush()

@@ -82,6 +82,10 @@ class PhotoReader(Reader):
         with self._partners() as partners:
             return [source.identity(), partners and partners.identity(), self.scale, self.channels]
 
+    def has_form(self, source: Source) -> bool:
+        """Photos of any sizes have no other form than that they can be read at all."""
+        return True
+
     def write(self, source: Source, progress: bool) -> Path:
         assert isinstance(source, Files)
         names, folder = source.names(), self.folder(source)

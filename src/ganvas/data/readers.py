@@ -32,7 +32,7 @@ from ganvas.data.cache import FORMAT, Entry, Writer, cache_folder, only_one, ope
 from ganvas.data.columns import Column, Labels, arrays_of, column_from_config, value_space
 from ganvas.data.manifest import contents, nothing_left
 from ganvas.data.rows import Row, RowStream, Source
-from ganvas.errors import DataError, UsageError
+from ganvas.errors import DataError, GanvasError, UsageError
 from ganvas.files import at_home
 from ganvas.options import Option, Parsed, read_options
 from ganvas.progress_bar import steps
@@ -157,6 +157,14 @@ class Reader:
         """The columns and rows of the source. Raises DataError where it holds nothing of this kind, UsageError for
         options that do not fit it."""
         raise NotImplementedError
+
+    def has_form(self, source: Source) -> bool:
+        """Whether the source holds what it reads, as far as its form tells: no item is decoded for it."""
+        try:
+            self.read(source)
+        except GanvasError:
+            return False
+        return True
 
     def prepare(self, source: Source, progress: bool) -> Entry:
         """The source as columns on the disk, found in the cache or written there. progress: a bar on a terminal."""

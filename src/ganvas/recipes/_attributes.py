@@ -70,7 +70,7 @@ class Changing(Recipe):
 
     def rates(self, progress: Progress) -> dict[str, float]:
         """Both learning rates fall linearly to zero in the second half (Choi et al. 2018, section 5.3)."""
-        return dict.fromkeys(("discriminator", "generator"), min(1.0, 2 * (1 - progress.fraction)))
+        return dict.fromkeys(("discriminator", "generator"), progress.falling)
 
     def turns(self, progress: Progress, batches: Batches[Attributed]) -> Turns:
         if progress.fraction < self.game.warmup:

@@ -64,7 +64,7 @@ class AdaIN(Recipe):
 
     def rates(self, progress: Progress) -> dict[str, float]:
         """Both learning rates fall linearly to zero in the second half."""
-        return dict.fromkeys(("decoder", "discriminator"), min(1.0, 2 * (1 - progress.fraction)))
+        return dict.fromkeys(("decoder", "discriminator"), progress.falling)
 
     def turns(self, progress: Progress, batches: Batches[Unpaired]) -> Turns:
         real = next(batches)

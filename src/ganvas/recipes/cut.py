@@ -90,7 +90,7 @@ class CUT(Recipe):
 
     def rates(self, progress: Progress) -> dict[str, float]:
         """Both learning rates fall linearly to zero in the second half."""
-        return dict.fromkeys(("generator", "discriminator"), min(1.0, 2 * (1 - progress.fraction)))
+        return dict.fromkeys(("generator", "discriminator"), progress.falling)
 
     def turns(self, progress: Progress, batches: Batches[Unpaired]) -> Turns:
         """The generator's first: the discriminator then judges what it made, which is made once."""

@@ -69,7 +69,7 @@ class CycleGAN(Recipe):
 
     def rates(self, progress: Progress) -> dict[str, float]:
         """All learning rates fall linearly to zero in the second half (section 4)."""
-        return dict.fromkeys(("generators", "judge_a", "judge_b"), min(1.0, 2 * (1 - progress.fraction)))
+        return dict.fromkeys(("generators", "judge_a", "judge_b"), progress.falling)
 
     def turns(self, progress: Progress, batches: Batches[Unpaired]) -> Turns:
         """The generators' first: the discriminators then judge what these made, so that it is made once."""

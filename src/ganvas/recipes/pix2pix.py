@@ -84,8 +84,7 @@ class Pix2Pix(Recipe):
 
     def rates(self, progress: Progress) -> dict[str, float]:
         """Both learning rates fall linearly to zero in the second half."""
-        rest = min(1.0, 2 * (1 - progress.fraction))
-        return {"discriminator": rest, "generator": rest}
+        return dict.fromkeys(("discriminator", "generator"), progress.falling)
 
     def turns(self, progress: Progress, batches: Batches[Pairs]) -> Turns:
         real = next(batches)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from PIL import Image
 from rich.color import Color
@@ -23,12 +23,13 @@ def can_show(console: Console) -> bool:
     return coloured and console.encoding.startswith("utf") and console.height >= ROOM
 
 
-def print_rows(rows: Mapping[str, Sequence[Image.Image]], console: Console | None = None) -> None:
-    """The rows below one another, each under its name where there are several; nothing where the output is no terminal
-    that can show them."""
+def print_rows(make: Callable[[], Mapping[str, Sequence[Image.Image]]], console: Console | None = None) -> None:
+    """The rows below one another, each under its name where there are several. Where the output is no terminal that can
+    show them, they are not made."""
     console = console or Console()
     if not console.is_terminal or console.is_dumb_terminal or not can_show(console):
         return
+    rows = make()
     for name, pictures in rows.items():
         if len(rows) > 1:
             console.print(Text(f"{name}:", style="dim"))
