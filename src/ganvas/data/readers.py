@@ -206,7 +206,7 @@ class Reader:
             if len(kept) < 2:
                 raise nothing_left(source.name, len(kept), damaged)
             made = contents(kept, damaged, stream)
-            writer.finish(made.labels, made.index, made.items, made.manifest)
+            writer.finish(made.labels | stream.further(), made.index, made.items, made.manifest)
         return folder
 
     def columns(self, entry: Entry) -> dict[str, Column]:

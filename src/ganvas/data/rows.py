@@ -53,7 +53,8 @@ class RowStream:
 
     columns: the first is what a generator must imitate. A column may be given a larger shape while rows are read:
     earlier rows are then broadcast to it. splits: those that the data brings itself. notes: sentences for the plan,
-    asked for when all rows are read.
+    asked for when all rows are read. further: asked for then, too: columns that no row alone can tell, beside those
+    that items consist of, for what `Reader.items` makes of them.
     """
 
     columns: dict[str, Column]
@@ -61,6 +62,7 @@ class RowStream:
     rows: Iterator[Row]
     splits: frozenset[str] = frozenset()
     notes: Callable[[], list[str]] = list
+    further: Callable[[], dict[str, np.ndarray]] = dict
 
 
 def split_of(name: str) -> str:

@@ -19,22 +19,25 @@ from ganvas.data.columns import Column, Labels
 from ganvas.data.decode import Damaged, decode, fit
 from ganvas.data.image_files import Files
 from ganvas.data.layout import Layout, layout
+from ganvas.data.matching import Looking
 from ganvas.data.readers import Items, Reader, SourceName
-from ganvas.data.rows import Row, RowStream, Source, stem_of
+from ganvas.data.rows import SPLITS, Row, RowStream, Source, stem_of
 from ganvas.data.sources import find_files
 from ganvas.errors import DataError, UsageError, near_miss
 from ganvas.options import Range, Size2D
 from ganvas.spaces import ImageSpace
-from ganvas.text import listed, natural, quoted, shown
+from ganvas.text import counted, listed, natural, quoted, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_LOOKS = ("lite0", "lite2")
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnpairedReader(Reader):
     """Pictures of two domains, all brought to one size. Its items are those of the domain that is to be made; each
-    comes with one of the other domain, which is drawn by its seed."""
+    comes with one of the other domain, which is drawn by its seed, or which belongs to it where some do (`pairs`)."""
 
     wants = "a folder or an archive with a folder for each of two domains, or two of them (--other)"
 
@@ -42,6 +45,10 @@ class UnpairedReader(Reader):
     given: Annotated[str | None, "the folder of the domain that is given (default: the first by name)"] = None
     size: Annotated[Size2D | None, Range(4, 4096), "of all pictures (default: the data decides)"] = None
     channels: Annotated[Literal[1, 3], "1 for gray, 3 for colour"] = 3
+    pairs: Annotated[
+        Literal["none", "names", "lite0", "lite2"],
+        "what belongs together: equal names, or what a pretrained network finds alike",
+    ] = "none"
 
     @classmethod
     def example(cls, folder: Path) -> tuple[str | Path, dict[str, Any]]:
@@ -62,7 +69,10 @@ class UnpairedReader(Reader):
     def identity(self, source: Source) -> Any:
         with ExitStack() as stack:
             others = [each.identity() for each in self._others(stack)]
-        return [source.identity(), others, self.options()]
+        options = self.options()
+        if self.pairs not in _LOOKS:
+            del options["pairs"]  # what is prepared is the same
+        return [source.identity(), others, options]
 
     def read(self, source: Source) -> RowStream:
         assert isinstance(source, Files)
@@ -75,6 +85,7 @@ class UnpairedReader(Reader):
         first, second = domains
         splits = frozenset(split for names in found for _, _, split in names if split is not None)
         roles = {first: "given", second: "made"}
+        seen = _Seen(self.pairs) if self.pairs in _LOOKS else None
 
         def rows() -> Iterator[Row]:
             held: dict[str, set[bytes]] = {role: set() for role in roles.values()}
@@ -87,6 +98,8 @@ class UnpairedReader(Reader):
                         row = self._row(whole, content, roles[domain], split, size)
                         if row.values is not None:
                             held[roles[domain]].add(row.digest)
+                            if seen is not None:
+                                seen.add(row)
                         yield row
             if held["given"] and held["given"] == held["made"]:
                 raise DataError(
@@ -97,7 +110,14 @@ class UnpairedReader(Reader):
         told = [note for each in layouts for note in each.notes]
         notes = [*told, f"given: {shown(first)}, to be made: {shown(second)}, without pairs"]
         columns: dict[str, Column] = {"image": ImageSpace(self.channels, *size), "domain": Labels()}
-        return RowStream(columns, sum(map(len, found)), rows(), splits, lambda: [*notes, *source.container.notes()])
+        return RowStream(
+            columns,
+            sum(map(len, found)),
+            rows(),
+            splits,
+            lambda: [*notes, *source.container.notes()],
+            dict if seen is None else seen.columns,
+        )
 
     def _found(
         self, sources: Sequence[Files], layouts: Sequence[Layout]
@@ -126,12 +146,22 @@ class UnpairedReader(Reader):
 
     def columns(self, entry: Entry) -> dict[str, Column]:
         image = super().columns(entry)["image"]
-        return {"image": image, "other": image}
+        return {"image": image, "other": image, "paired": Labels(("no", "yes"))}
 
     def items(self, entry: Entry, places: np.ndarray) -> Items:
         labels = super().columns(entry)["domain"]
         assert isinstance(labels, Labels)
-        return TwoDomains(entry, places, ("image", "other"), labels.names.index("made"))
+        return TwoDomains(entry, places, ("image", "other", "paired"), labels.names.index("made"), self.pairs)
+
+    def notes(self, entry: Entry) -> list[str]:
+        """How many pictures of the split to learn from have a partner, where partners are asked for."""
+        if self.pairs == "none":
+            return []
+        train = self.items(entry, np.flatnonzero(entry.index[:, 1] == SPLITS.index("train")))
+        assert isinstance(train, TwoDomains)
+        with_one = int((train.partners >= 0).sum())
+        how = "by their names" if self.pairs == "names" else f"as {self.pairs} sees them"
+        return [f"{with_one:,} of {counted(len(train), 'picture')} to be made have a partner among the given, {how}"]
 
     def _row(self, name: str, content: bytes | Damaged, role: str, split: str | None, size: tuple[int, int]) -> Row:
         try:
@@ -151,13 +181,20 @@ class UnpairedReader(Reader):
 
 @dataclass(frozen=True)
 class Unpaired(Batch):
-    """image: (B, C, H, W) float32 in [-1, 1] of the domain that is to be made; other: as many of the one that is given,
-    in no order that belongs to them."""
+    """image: (B, C, H, W) float32 in [-1, 1] of the domain that is to be made; other: as many of the one that is given;
+    paired: (B,) int64, 1 where the two are known to belong together, or None where nobody knows of any."""
 
     reader: ClassVar = UnpairedReader
 
     image: Tensor
     other: Tensor
+    paired: Tensor | None = None
+
+    @property
+    def pairs(self) -> Tensor:
+        """(K,): the numbers of the items whose two belong together."""
+        paired = self.image.new_zeros(0) if self.paired is None else self.paired
+        return paired.nonzero().flatten()
 
     def given(self) -> dict[str, Tensor]:
         return {"source": self.other, "style": self.image}
@@ -165,9 +202,10 @@ class Unpaired(Batch):
 
 @dataclass(frozen=True)
 class TwoDomains(Items):
-    """The pictures of one split. made: the number of the domain that is to be made."""
+    """The pictures of one split. made: the number of the domain that is to be made. pairs: as the reader has it."""
 
     made: int
+    pairs: str
 
     def __len__(self) -> int:
         return len(self._of_made) if len(self._of_given) else 0  # of one domain alone nothing can be made
@@ -177,17 +215,22 @@ class TwoDomains(Items):
         return [self.entry.names[self.places[place]] for place in self._of_made]
 
     def rows(self, indices: np.ndarray, seeds: Sequence[tuple[int, int]] | None) -> dict[str, np.ndarray]:
-        """Each picture with one of the other domain, which its seed chooses; without seeds, that of its number."""
+        """Each picture with one of the other domain, which its seed chooses; without seeds, that of its number. Three
+        of four that have a partner come with it."""
         given = self._of_given
         if seeds is None:
-            partners = indices % len(given)
+            others, alone = indices % len(given), np.zeros(len(indices), dtype=bool)
         else:
             bits = [np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] for seed in seeds]
-            partners = np.array([int(each % np.uint64(len(given))) for each in bits], dtype=np.int64)
+            others = np.array([int(each % np.uint64(len(given))) for each in bits], dtype=np.int64)
+            alone = np.array([each >> np.uint64(62) == 0 for each in bits], dtype=bool)
+        partners = self.partners[indices]
+        paired = (partners >= 0) & ~alone
         pictures = self.entry.columns["image"]
         return {
             "image": pictures[self.stored_at[self._of_made[indices]]],
-            "other": pictures[self.stored_at[given[partners]]],
+            "other": pictures[self.stored_at[given[np.where(paired, partners, others)]]],
+            "paired": paired.astype(np.int64),
         }
 
     @property
@@ -201,6 +244,7 @@ class TwoDomains(Items):
         return {
             "image": pictures[np.where(twins < 0, any_made, twins)],
             "other": pictures[self.stored_at[self._of_given[indices]]],
+            "paired": (twins >= 0).astype(np.int64),
         }
 
     def known(self, answers: bool) -> np.ndarray:
@@ -221,6 +265,19 @@ class TwoDomains(Items):
         return np.array([-1 if rest is None else found.get(rest, -1) for rest in asked], dtype=np.int64)
 
     @cached_property
+    def partners(self) -> np.ndarray:
+        """(items,): the number, among the given pictures of this split, of the one that belongs to each picture that is
+        to be made; -1 where none is known."""
+        number_of = {int(row): number for number, row in enumerate(self.stored_at[self._of_given])}
+        made = self.stored_at[self._of_made]
+        if self.pairs == "names":
+            of_made = {int(twin): number for number, twin in enumerate(self._twins) if twin >= 0}
+            return np.array([of_made.get(int(row), -1) for row in made], dtype=np.int64)
+        if self.pairs in _LOOKS:
+            return np.array([number_of.get(int(row), -1) for row in self.entry.columns["partner"][made]], np.int64)
+        return np.full(len(made), -1)
+
+    @cached_property
     def _domains(self) -> np.ndarray:
         numbers: np.ndarray = self.entry.columns["domain"][self.stored_at]
         return numbers
@@ -232,6 +289,33 @@ class TwoDomains(Items):
     @cached_property
     def _of_given(self) -> np.ndarray:
         return np.flatnonzero(self._domains != self.made)
+
+
+class _Seen:
+    """The rows as they are read, seen by a pretrained network: those to learn from."""
+
+    def __init__(self, name: str) -> None:
+        self._looking = Looking(name)  # type: ignore[arg-type]
+        self._rows: dict[str, list[int]] = {"given": [], "made": []}
+        self._added: list[int] = []
+        self._count = 0
+
+    def add(self, row: Row) -> None:
+        assert row.values is not None
+        picture, role = row.values["image"], row.values["domain"]
+        if row.split in (None, "train"):
+            assert isinstance(picture, np.ndarray) and isinstance(role, str)
+            self._rows[role].append(len(self._added))
+            self._added.append(self._count)
+            self._looking.add(picture)
+        self._count += 1
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """partner: for each row that of the picture that belongs to it, -1 where none does."""
+        partner = np.full(self._count, -1, dtype=np.int64)
+        for made, given in self._looking.partners(self._rows["made"], self._rows["given"]).items():
+            partner[self._added[made]] = self._added[given]
+        return {"partner": partner}
 
 
 def _domains(files: Files, found: Layout) -> list[tuple[str, str, str | None]]:

@@ -82,8 +82,8 @@ def changing(inputs: Mapping[str, Input]) -> tuple[str, Attributes] | None:
     return next(((name, each) for name, each in inputs.items() if isinstance(each, Attributes)), None)
 
 
-def spread(twins: Sequence[Twin], most: int | None) -> Sequence[Twin]:
-    """At most so many of them, spread evenly."""
+def spread(twins: Sequence[Any], most: int | None) -> Sequence[Any]:
+    """At most so many of these or of other things, spread evenly."""
     if most is None or len(twins) <= most:
         return twins
     return [twins[place] for place in np.linspace(0, len(twins) - 1, most).astype(int)]

@@ -23,7 +23,7 @@ from ganvas.data.rows import SPLITS
 from ganvas.errors import DataError, RunError, UsageError, near_miss
 from ganvas.features import Extractor, ImageExtractor
 from ganvas.features.weights import weights_hash
-from ganvas.metrics import bootstrap, pairs
+from ganvas.metrics import bootstrap, faces, pairs
 from ganvas.metrics import distributions as d
 from ganvas.metrics.attributes import twin_scores
 from ganvas.metrics.judgement import Report
@@ -348,13 +348,14 @@ sharpness: mean gradient, as a share of real answers'. grid: energy at the frequ
 multiple of real answers'."""
 
 
-TWINS = "twins"
-"""The metric of models that change attributes: see `attributes.twin_scores`."""
+TWINS, AGES = "twins", "ages"
+"""Metrics of models that change attributes, see `attributes.twin_scores`, and the age of faces, see
+`faces.ageing_scores`."""
 
 
 def check_metrics(metrics: Sequence[str] | None) -> list[str]:
     """Those that were asked for, all by default. Raises UsageError."""
-    known = (*METRICS, TWINS)
+    known = (*METRICS, TWINS, AGES)
     wanted = [name.strip().lower() for name in metrics] if metrics is not None else list(known)
     for name in wanted:
         if name not in known:
@@ -443,9 +444,11 @@ def evaluate_translating(
             f"{counted(len(questions.known), 'right answer')} known by names that are in both domains; where these are "
             "alike by chance, perceptual and R@k mean nothing"
         )
-    scores = scores_of(case, [name for name in wanted if name != TWINS], metrics is not None)
+    scores = scores_of(case, [name for name in wanted if name in METRICS], metrics is not None)
     if TWINS in wanted:
         scores |= _of_twins(model, data, metrics is not None)
+    if AGES in wanted:
+        scores |= _of_ages(model, data, split, metrics is not None, case.notes, progress)
     if not scores:
         raise DataError(f"no score can be told: {next(iter(case.notes))}")
     extractors: dict[str, dict[str, Any]] = {score.extractor: {} for score in scores.values()}
@@ -479,6 +482,18 @@ def _of_twins(model: Model, data: Data, named: bool) -> dict[str, Score]:
         key: replace(each, more={**each.more, "beside": {NOTHING: {"value": nothing[each.name], "interval": None}}})
         for key, each in scores.items()
     }
+
+
+def _of_ages(model: Model, data: Data, split: str, named: bool, notes: list[str], progress: bool) -> dict[str, Score]:
+    """Of faces at other ages, where the model changes an age and the judges are installed."""
+    why = faces.lacking(model)
+    if not why:
+        return faces.ageing_scores(model, data, split, progress=progress)
+    if named:
+        raise UsageError(f"ages cannot be told: {why}")
+    if faces.changes_age(model):
+        notes.append(f"no ages: {why}")
+    return {}
 
 
 def _answers(model: Model, questions: Questions, first: str, name: str, seed: int, progress: bool) -> Tensor:

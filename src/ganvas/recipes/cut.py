@@ -8,9 +8,11 @@ pictures that are in the other domain already, which should stay as they are (eq
 What is not the paper's: the generator begins as the identity. Patches are drawn where the source has contrast, as one
 blank patch cannot be told from another. `--warp` lets all pictures be enlarged and moved first, by as much as the
 discriminator asks for: designs differ in the size of their objects, which convolutions change badly. And `--sees lite2`
-has the discriminator look through a pretrained network as well (`networks/projected.py`), for short trainings.
+has the discriminator look through a pretrained network as well (`networks/projected.py`), for short trainings. Where
+the data knows of some pictures what should come out (`--pairs`), these are compared with that in place of the contrast.
 
     ganvas train cut --data emoji/ --size 64 --warp
+    ganvas train cut --data emoji/ --size 64 --pairs lite2 --content lite2 --sees lite2
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from ganvas.networks.translation import Translator
 from ganvas.networks.warp import Warp
 from ganvas.options import Range
 from ganvas.recipe import Batches, Losses, Optimizers, Progress, Recipe, Turn, Turns
+from ganvas.recipes._answers import Answers
 from ganvas.spaces import FREE, ImageSpace
 
 TEMPERATURE = 0.07
@@ -59,24 +62,27 @@ class CUT(Recipe):
         identity: arg.Weight = 0.5,
         patches: Annotated[int, Range(2, 4096), "places of each map that are told from one another"] = 64,
         sees: Annotated[Literal["pixels", "lite0", "lite2"], "what the discriminator looks at besides"] = "pixels",
+        answers: Answers = Answers.open(l1=2.0),
         warp: Annotated[bool, "learn to enlarge and move all pictures, before they are changed"] = False,
         contest: arg.Contest = arg.Contest(objective="least-squares", lr=4e-4, beta1=0.5, beta2=0.99),
     ) -> None:
         super().__init__()
         self.channels, self.nce, self.identity, self.patches = channels, nce, identity, patches
-        self.contest = contest
+        self.answers, self.contest = answers, contest
         network = {"source": channels, "channels": channels, "size": size, "width": width, "fold": fold}
         self.generator = Translator(**network, residual=True)  # type: ignore[arg-type]
         self.warp = Warp() if warp else None
         self.averaged = ("generator", "warp") if warp else ("generator",)  # type: ignore[misc]
         self.discriminator = PatchDiscriminator(channels=channels, width=d_width, normalised=False)
         self.features: Seen | None = None
+        self.content = answers.network()
         self.judges = nn.ModuleList()
         if sees != "pixels":
             with torch.device("cpu"):  # where its weights are, also where the recipe is made without values
                 self.features = Seen(sees)
-            self.frozen = ("features",)  # type: ignore[misc]
             self.judges.extend(Head(depth, d_width) for depth in self.features.channels)
+        networks = {"features": self.features, "content": self.content}
+        self.frozen = tuple(name for name, each in networks.items() if each is not None)  # type: ignore[misc]
         self.heads = nn.ModuleList(_head(depth) for depth in self.generator.widths)
 
     def inputs(self) -> dict[str, Input]:
@@ -109,6 +115,10 @@ class CUT(Recipe):
         losses = self.contest.g_losses(self.judge, fake, real.image)
         if self.features is not None:
             losses |= {"seen": self.judged_maps(self.contest.g_losses, fake, real.image)}
+        known = real.pairs
+        if len(known):
+            losses |= self.answers.missed(self.content, fake[known], real.image[known])
+            contrast[known] = 0
         losses |= {"contrast": self.nce * contrast[:count].mean()}
         if self.identity:
             losses |= {"identity": self.identity * contrast[count:].mean()}

@@ -5,7 +5,7 @@ for each domain judges. What goes there and back must be what it was (eq. 2), wh
 `--identity` asks besides that pictures of the right domain stay as they are (section 5.2). The discriminators see a
 pool of earlier pictures as well as new ones (section 4), so that the game does not run in circles. Both generators
 begin as the identity; the cycle's differences are smooth L1, which forgives what cannot be brought back to the last
-level.
+level. Where the data knows of some pictures what should come out (`--pairs`), these are compared with that, too.
 
     ganvas train cyclegan --data emoji-pairs.zip --size 64
 """
@@ -27,6 +27,7 @@ from ganvas.networks.spectral import advance
 from ganvas.networks.translation import Translator
 from ganvas.options import Range
 from ganvas.recipe import Batches, Losses, Optimizers, Progress, Recipe, Results, Turn, Turns
+from ganvas.recipes._answers import Answers
 from ganvas.spaces import FREE, ImageSpace
 
 
@@ -46,12 +47,14 @@ class CycleGAN(Recipe):
         d_width: arg.Width = 24,
         cycle: arg.Weight = 10.0,
         identity: arg.Weight = 0.0,
+        answers: Answers = Answers.open(l1=2.0),
         pool: Annotated[int, Range(0, 10_000), "earlier pictures that each discriminator also sees; 0 for none"] = 50,
         contest: arg.Contest = arg.Contest(objective="least-squares", lr=2e-4, beta1=0.5, beta2=0.999),
     ) -> None:
         super().__init__()
         self.channels, self.cycle, self.identity, self.pool = channels, cycle, identity, pool
-        self.contest = contest
+        self.answers, self.contest, self.content = answers, contest, answers.network()
+        self.frozen = () if self.content is None else ("content",)  # type: ignore[misc]
         network = {"source": channels, "channels": channels, "size": size, "width": width}
         self.to_b, self.to_a = (Translator(**network, residual=True) for _ in range(2))  # type: ignore[arg-type]
         self.judge_a, self.judge_b = (PatchDiscriminator(channels=channels, width=d_width) for _ in range(2))
@@ -105,6 +108,10 @@ class CycleGAN(Recipe):
         if self.identity:
             same = smooth_l1_loss(self.to_a(a), a) + smooth_l1_loss(self.to_b(b), b)
             terms["identity"] = self.identity * same
+        known = real.pairs
+        if len(known):
+            made, right = (torch.cat([one[known], other[known]]) for one, other in ((fake_b, fake_a), (b, a)))
+            terms |= self.answers.missed(self.content, made, right)
         return Losses(terms).keeping(fake_a=fake_a, fake_b=fake_b)
 
     def remember_a(self, results: Results) -> None:

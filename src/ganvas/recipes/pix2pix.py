@@ -27,17 +27,16 @@ from torch.nn.functional import l1_loss
 from ganvas import arguments as arg
 from ganvas import augment
 from ganvas.data.batches import Pairs
-from ganvas.features import content as features
 from ganvas.inputs import Given, Input
 from ganvas.networks.patch import PatchDiscriminator
 from ganvas.networks.spectral import advance
 from ganvas.networks.translation import Translator
 from ganvas.options import Range
 from ganvas.recipe import Batches, Losses, Optimizers, Progress, Recipe, Results, Turn, Turns
+from ganvas.recipes._answers import Answers
 from ganvas.spaces import FREE, ImageSpace
 
 Fold = Annotated[Literal[1, 2], "2 works on 2x2 pixels as one place, in a third of the time"]
-Content = Annotated[features.Name, "a pretrained network in whose features pictures are compared, too"]
 FeatureMatching = Annotated[float, Range(0, 1e4), "weight of the distance in the discriminator's layers"]
 
 
@@ -57,21 +56,19 @@ class Pix2Pix(Recipe):
         fold: Fold = 2,
         d_width: arg.Width = 32,
         spectral: Annotated[bool, "normalise the discriminator's middle layers, which weakens it"] = False,
-        l1: arg.Weight = 10.0,
+        answers: Answers = Answers.open(l1=10.0),
         feature_matching: FeatureMatching = 0.0,
-        content: Content = "none",
-        content_weight: arg.Weight = 1.0,
         jitter: Annotated[bool, "show pairs mirrored and shifted by up to a sixteenth, both pictures alike"] = True,
         warmup: arg.Warmup = 0.15,
         contest: arg.Contest = arg.Contest(objective="least-squares", lr=5e-4, beta1=0.5, beta2=0.99),
     ) -> None:
         super().__init__()
-        self.source_channels, self.l1, self.feature_matching = source_channels, l1, feature_matching
-        self.content_weight, self.jitter, self.warmup, self.contest = content_weight, jitter, warmup, contest
+        self.source_channels, self.answers, self.feature_matching = source_channels, answers, feature_matching
+        self.jitter, self.warmup, self.contest = jitter, warmup, contest
         shape = {"source": source_channels, "channels": channels, "size": size, "width": width, "fold": fold}
         self.generator = Translator(**shape)  # type: ignore[arg-type]
         self.discriminator = PatchDiscriminator(channels=source_channels + channels, width=d_width, normalised=spectral)
-        self.content = features.content(content)
+        self.content = answers.network()
         self.frozen = () if self.content is None else ("content",)  # type: ignore[misc]
 
     def inputs(self) -> dict[str, Input]:
@@ -117,11 +114,7 @@ class Pix2Pix(Recipe):
         return replace(pairs, source=source, image=image)
 
     def differences(self, fake: Tensor, real: Pairs) -> dict[str, Tensor]:
-        """How far what is made is from the right answer."""
-        terms = {"difference": self.l1 * l1_loss(fake, real.image)}
-        if self.content is not None:
-            terms["content"] = self.content_weight * self.content(fake, real.image)
-        return terms
+        return self.answers.missed(self.content, fake, real.image)
 
     def matching(self, fake: Tensor, real: Pairs) -> dict[str, Tensor]:
         """The same in the discriminator's layers: the sum over layers of mean absolute differences (Wang et al. 2018,
