@@ -127,4 +127,4 @@ def test_contrast_ties_pictures_to_their_source_where_nothing_better_is_known() 
     other, image = (torch.rand(4, 3, 16, 16) * 2 - 1 for _ in range(2))
     all_known = made.generator_losses(Unpaired(image=image, other=other, paired=torch.ones(4, dtype=torch.long)))
     nobody = made.generator_losses(Unpaired(image=image, other=other))
-    assert float(all_known.terms["contrast"].detach()) == 0 and float(nobody.terms["contrast"]) > 0
+    assert float(all_known.terms["contrast"].detach()) == 0 and float(nobody.terms["contrast"].detach()) > 0
