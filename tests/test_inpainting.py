@@ -180,7 +180,7 @@ def test_losses_are_of_the_hole_and_the_judge_sees_it_blended(recipe: Inpainting
     hole = (masks > 0).expand_as(image)
     fake = torch.where(hole, image + 0.5, image - 7.0)
     terms = recipe.differences(torch.where(hole, fake, image), real)
-    assert terms["difference"].item() == pytest.approx(recipe.l1 * 0.5) and set(terms) == {"difference"}
+    assert terms["difference"].item() == pytest.approx(recipe.answers.l1 * 0.5) and set(terms) == {"difference"}
     seen = []
 
     class Numbered(nn.Module):

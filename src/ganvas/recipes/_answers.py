@@ -27,10 +27,12 @@ class Answers(Group):
         """The pretrained network, for the recipe to hold as `content` and to name as frozen."""
         return content.content(self.content)
 
-    def missed(self, network: nn.Module | None, made: Tensor, right: Tensor) -> dict[str, Tensor]:
+    def missed(
+        self, network: nn.Module | None, made: Tensor, right: Tensor, apart: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """How far pictures (B, C, H, W) in [-1, 1] are from the right ones, term by term: the mean absolute difference
-        (Isola et al. 2017, eq. 3), and the distance in the network's features."""
-        terms = {"difference": self.l1 * l1_loss(made, right)}
+        (Isola et al. 2017, eq. 3), or what is `apart` in its place, and the distance in the network's features."""
+        terms = {"difference": self.l1 * (l1_loss(made, right) if apart is None else apart)}
         if network is not None:
             terms["content"] = self.content_weight * network(made, right)
         return terms

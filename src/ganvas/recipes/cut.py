@@ -57,7 +57,7 @@ class CUT(Recipe):
         size: arg.Size,
         width: arg.Width = 24,
         d_width: arg.Width = 32,
-        fold: Annotated[Literal[1, 2], "2 works on 2x2 pixels as one place, at a third of the cost"] = 2,
+        fold: arg.Fold = 2,
         nce: arg.Weight = 0.5,
         identity: arg.Weight = 0.5,
         patches: Annotated[int, Range(2, 4096), "places of each map that are told from one another"] = 64,

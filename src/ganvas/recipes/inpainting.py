@@ -16,7 +16,6 @@ refine too, and fills holes of any size from coarse to fine (`networks/filling.p
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -25,17 +24,15 @@ from torch.nn.functional import max_pool2d
 from ganvas import arguments as arg
 from ganvas.data.batches import Masked
 from ganvas.errors import UsageError
-from ganvas.features import content as features
 from ganvas.inputs import Given, Input
 from ganvas.networks.filling import fill_any, guess_of, surroundings
 from ganvas.networks.patch import PatchDiscriminator
 from ganvas.networks.spectral import advance
 from ganvas.networks.translation import Translator
 from ganvas.recipe import Batches, Losses, Optimizers, Progress, Recipe, Results, Turn, Turns
+from ganvas.recipes._answers import Answers
 from ganvas.spaces import FREE, ImageSpace, MaskSpace
 from ganvas.text import sized
-
-Content = Annotated[features.Name, "the network in whose features pictures are compared"]
 
 
 class Inpainting(Recipe):
@@ -49,23 +46,22 @@ class Inpainting(Recipe):
         *,
         channels: arg.Channels,
         size: arg.Size,
-        width: arg.Width = 24,
+        width: arg.Width = 32,
+        fold: arg.Fold = 2,
         d_width: arg.Width = 24,
-        l1: arg.Weight = 3.0,
-        content: Content = "lite0",
-        content_weight: arg.Weight = 2.0,
+        answers: Answers = Answers.open(l1=3.0, content="lite0", content_weight=2.0),
         adversarial: arg.Weight = 0.5,
         warmup: arg.Warmup = 0.25,
         contest: arg.Contest = arg.Contest(objective="least-squares", lr=5e-4, beta1=0.5, beta2=0.99),
     ) -> None:
         super().__init__()
         self.channels, self.side, self.warmup, self.contest = channels, min(size), warmup, contest
-        self.l1, self.content_weight, self.adversarial = l1, content_weight, adversarial
-        self.generator = Translator(source=channels + 1, channels=channels, size=size, width=width)
+        self.answers, self.adversarial = answers, adversarial
+        self.generator = Translator(source=channels + 1, channels=channels, size=size, width=width, fold=fold)
         nn.init.zeros_(self.generator.tail.weight)
         nn.init.zeros_(self.generator.tail.bias)  # type: ignore[arg-type]
         self.discriminator = PatchDiscriminator(channels=channels + 1, width=d_width)
-        self.content: nn.Module | None = features.content(content)
+        self.content = answers.network()
         self.frozen = () if self.content is None else ("content",)  # type: ignore[misc]
 
     def inputs(self) -> dict[str, Input]:
@@ -103,10 +99,7 @@ class Inpainting(Recipe):
         """The generator's terms that compare with the true picture: under the mask, as outside there is none."""
         hole = (real.mask > 0).float()
         apart = ((fake - real.image).abs().mean(1, keepdim=True) * hole).sum((1, 2, 3)) / hole.sum((1, 2, 3))
-        terms = {"difference": self.l1 * apart.mean()}
-        if self.content is not None:
-            terms["content"] = self.content_weight * self.content(fake, real.image)
-        return terms
+        return self.answers.missed(self.content, fake, real.image, apart.mean())
 
     def judge(self, mask: Tensor, image: Tensor) -> Tensor:
         """Logits of the places of a picture that overlap its hole. As holes differ, and the logits of all processes are

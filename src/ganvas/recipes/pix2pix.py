@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -36,7 +36,6 @@ from ganvas.recipe import Batches, Losses, Optimizers, Progress, Recipe, Results
 from ganvas.recipes._answers import Answers
 from ganvas.spaces import FREE, ImageSpace
 
-Fold = Annotated[Literal[1, 2], "2 works on 2x2 pixels as one place, in a third of the time"]
 FeatureMatching = Annotated[float, Range(0, 1e4), "weight of the distance in the discriminator's layers"]
 
 
@@ -53,7 +52,7 @@ class Pix2Pix(Recipe):
         source_channels: arg.Channels,
         size: arg.Size,
         width: arg.Width = 32,
-        fold: Fold = 2,
+        fold: arg.Fold = 2,
         d_width: arg.Width = 32,
         spectral: Annotated[bool, "normalise the discriminator's middle layers, which weakens it"] = False,
         answers: Answers = Answers.open(l1=10.0),
