@@ -19,7 +19,8 @@ text
 errors lazy version locks threads
 options files progress_bar user_file html schema attributes
 settings spaces optimizers penalties augment
-data features inputs
+features
+data inputs
 networks photos
 recipe
 objectives
