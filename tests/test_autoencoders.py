@@ -16,7 +16,7 @@ from ganvas.cli import main
 from ganvas.data.batches import Images
 from ganvas.data.opening import open_data
 from ganvas.features.likeness import Likeness
-from ganvas.networks.autoencoder import Encoder, Likelihood, divergence, drawn
+from ganvas.networks.autoencoder import Encoder, divergence, drawn, unlikeliness
 from ganvas.networks.plain import PlainDiscriminator
 from ganvas.recipe import Progress, Recipe
 from ganvas.recipes.vae import VAE
@@ -72,24 +72,25 @@ def test_what_is_drawn_has_the_mean_and_the_variance() -> None:
     assert number(found.mean()) == pytest.approx(3, abs=0.03) and number(found.std()) == pytest.approx(2, abs=0.03)
 
 
-def test_the_likelihood_is_that_of_normal_distributions_and_each_map_counts_the_same() -> None:
-    likelihood = Likelihood(2)
-    made, wanted = (torch.zeros(2, 3), torch.ones(2, 50)), (torch.rand(2, 3), torch.rand(2, 50))
-    with torch.no_grad():
-        likelihood.deviation.copy_(torch.tensor([0.02, -0.05]))  # of 10 times the logarithm
-        each = [-Normal(m, math.exp(d)).log_prob(w).mean() for m, w, d in zip(made, wanted, (0.2, -0.5), strict=True)]
-        assert number(likelihood(made, wanted)) == pytest.approx(number(sum(each)) / 2)
-        assert number(likelihood(made[:1], wanted[:1])) == pytest.approx(number(each[0]))
+def test_what_is_unlikely_is_told_by_the_most_likely_deviation_of_each_map_of_each_item() -> None:
+    torch.manual_seed(0)
+    made, wanted = (torch.zeros(2, 3), torch.ones(2, 5, 2)), (torch.randn(2, 3), 7 * torch.rand(2, 5, 2))
+    nats = []
+    for one, other in zip(made, wanted, strict=True):
+        for mean, values in zip(one, other, strict=True):
+            deviations = (values - mean).square().mean().sqrt() * torch.linspace(0.5, 2, 301)
+            nats.append(min(number(-Normal(mean, deviation).log_prob(values).mean()) for deviation in deviations))
+    assert number(unlikeliness(made, wanted)) == pytest.approx(sum(nats) / 4, abs=1e-4)
+    assert number(unlikeliness([made[0]], [made[0]])) < -5  # and finite
 
 
-def test_a_learned_deviation_becomes_the_error() -> None:
-    likelihood, wanted = Likelihood(1), torch.full((4, 5), 0.01)
-    adam = torch.optim.Adam(likelihood.parameters(), lr=1e-3)
-    for _ in range(500):
-        adam.zero_grad()
-        likelihood([torch.zeros(4, 5)], [wanted]).backward()
-        adam.step()
-    assert number((10 * likelihood.deviation).exp()) == pytest.approx(0.01, rel=0.1)
+def test_a_map_of_another_scale_moves_the_decoder_as_much() -> None:
+    slopes = []
+    for scale in (1.0, 1000.0):
+        made = torch.full((2, 4), 3.0, requires_grad=True)
+        unlikeliness([made * scale], [torch.arange(8.0).reshape(2, 4) * scale]).backward()
+        slopes.append(made.grad)
+    torch.testing.assert_close(slopes[0], slopes[1])
 
 
 def test_the_loss_is_the_negative_bound() -> None:
@@ -100,7 +101,9 @@ def test_the_loss_is_the_negative_bound() -> None:
         mean, log_variance = vae.encoder(real.image)
         torch.manual_seed(5)
         latent = mean + (log_variance / 2).exp() * torch.randn(mean.shape)
-        likely = Normal(vae.generator(latent), math.exp(-1)).log_prob(real.image).sum((1, 2, 3))
+        back = vae.generator(latent)
+        deviation = (back - real.image).square().mean((1, 2, 3), keepdim=True).sqrt()
+        likely = Normal(back, deviation).log_prob(real.image).sum((1, 2, 3))
         apart = kl_divergence(Normal(mean, (log_variance / 2).exp()), Normal(0.0, 1.0)).sum(1)
     assert number(terms["reconstruction"]) == pytest.approx(-number(likely.mean()) / 64, rel=1e-5)
     assert number(terms["divergence"]) == pytest.approx(number(apart.mean()) / 64, rel=1e-5)
@@ -129,7 +132,7 @@ def test_the_game_begins_behind_the_warm_up_and_has_three_players() -> None:
     assert [turn.optimizer for turn in game] == ["discriminator", "generator", "encoder"]
     assert len({id(turn.batch) for turn in game}) == 1
     for turn in turns_at(recipe, 0.24):
-        assert moved(turn.losses(turn.batch), recipe) == {"generator", "encoder", "likelihood"}  # no discriminator
+        assert moved(turn.losses(turn.batch), recipe) == {"generator", "encoder"}  # no discriminator
 
 
 def test_the_warm_up_is_the_plain_autoencoder() -> None:
@@ -149,7 +152,6 @@ def test_each_loss_is_of_its_own_players() -> None:
     """Larsen et al. 2016, Algorithm 1: the encoder hears nothing of real and fake, the discriminator nothing of errors,
     and only the decoder of both."""
     recipe, real = made(VAEGAN), pictures()
-    assert "likelihood" not in moved(recipe.d_losses(real, strength=0), recipe)
     with torch.no_grad():
         recipe.discriminator.head.weight.fill_(math.nan)  # what says real or fake
     assert math.isfinite(number(recipe.bound(real, see=recipe.seen).total()))
@@ -169,15 +171,16 @@ def test_gamma_weighs_the_reconstruction_against_the_game_in_the_decoder_alone()
     assert number(found[1]["bound"]) == number(found[0]["bound"])
 
 
-def test_reconstructions_and_samples_are_judged_each_beside_its_picture() -> None:
-    recipe, real = made(VAEGAN), pictures(3)
+def test_half_of_what_is_judged_are_reconstructions_each_beside_its_picture_and_half_are_samples() -> None:
+    recipe, real = made(VAEGAN), pictures(5)
     torch.manual_seed(6)
     losses = recipe.d_losses(real, strength=0)
     torch.manual_seed(6)
     with torch.no_grad():
-        fake = recipe.made(real.image)
-        wanted = torch.nn.functional.softplus(recipe.discriminator(fake) - recipe.discriminator(real.image).repeat(2))
-    assert fake.shape == (6, 1, 8, 8) and number(losses.terms["pair"]) == pytest.approx(number(wanted.mean()), rel=1e-5)
+        latent = drawn(*recipe.encoder(real.image[:3]))
+        fake = recipe.generator(torch.cat([latent, torch.randn(2, 6)]))
+        wanted = torch.nn.functional.softplus(recipe.discriminator(fake) - recipe.discriminator(real.image))
+    assert number(losses.terms["pair"]) == pytest.approx(number(wanted.mean()), rel=1e-5)
 
 
 def test_a_discriminator_says_the_same_of_images_and_of_their_features() -> None:

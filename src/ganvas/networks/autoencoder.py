@@ -1,4 +1,4 @@
-"""What an autoencoder has beside its decoder: an encoder, and what it takes for an error."""
+"""What an autoencoder has beside its decoder: an encoder, and the two terms of its loss."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 from ganvas.networks.plain import Trunk
 
-_QUICKLY = 10.0
-"""Log-deviations are this many times their parameters, which Adam moves by about the learning rate at each step: the
-deviation must follow errors that halve in some hundred steps."""
+_FLOOR = 1e-6
+"""Added to mean squares, whose logarithm has no end where nothing is wrong. A level of 256 is 0.008 in [-1, 1]."""
 
 
 class Encoder(Trunk):
@@ -28,25 +27,18 @@ class Encoder(Trunk):
         return mean, log_variance
 
 
-class Likelihood(nn.Module):
-    """How unlikely feature maps are that should be others: a normal distribution around each of those made, whose
-    deviation is learned, one for all numbers of a map (as the decoder's is in Kingma and Welling 2014, appendix C.2,
-    and with one for all as in Rybkin et al. 2021). So no weight between errors and divergence is to be chosen.
+def unlikeliness(made: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
+    """How unlikely feature maps (B, ...) are where others were made in their place: in nats for each number, the mean
+    over all maps and items, each of which counts the same.
 
-    maps: how many there are.
+    Each map of an item has a normal distribution around what was made, with the deviation under which it is most likely
+    (the optimal one of Rybkin et al. 2021, section 3.2), so no weight between errors and divergence is to be chosen,
+    and none between maps of different scales.
     """
-
-    def __init__(self, maps: int) -> None:
-        super().__init__()
-        self.deviation = nn.Parameter(torch.full((maps,), -1 / _QUICKLY))
-
-    def forward(self, made: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
-        """Nats for each number, the mean over these maps, of which each counts the same: all, or the first ones."""
-        squares = torch.stack(
-            [(one.float() - other.float()).square().mean() for one, other in zip(made, wanted, strict=True)]
-        )
-        log_deviation = _QUICKLY * self.deviation[: len(squares)]
-        return (squares * (-2 * log_deviation).exp() / 2 + log_deviation).mean() + math.log(2 * math.pi) / 2
+    squares = torch.stack(
+        [(one.float() - other.float()).square().flatten(1).mean(1) for one, other in zip(made, wanted, strict=True)]
+    )
+    return (squares + _FLOOR).log().mean() / 2 + math.log(2 * math.pi * math.e) / 2
 
 
 def drawn(mean: Tensor, log_variance: Tensor) -> Tensor:

@@ -3,7 +3,8 @@
 An encoder says of a picture which latent vectors may have made it, a normal distribution for each picture, and the
 decoder makes the picture of one of them. Both minimise the negative evidence lower bound (equation 7): how unlikely the
 picture is of what was made, and how far the encoder's distribution is from the one that samples are drawn from. The
-decoder's deviation is learned, one for all pixels, so that no weight stands between the two (Rybkin et al. 2021).
+decoder's deviation is the most likely one of each picture, so that no weight stands between the two (Rybkin et al.
+2021).
 
 It is no GAN: nobody judges. Its samples are blurred, its training is quiet, and it knows the latent vector of a picture
 at once, so `ganvas edit --invert` begins there. `vaegan` is the same with a judge.
@@ -21,7 +22,7 @@ from ganvas import arguments as arg
 from ganvas import optimizers
 from ganvas.data.batches import Images
 from ganvas.inputs import Input, Normal
-from ganvas.networks.autoencoder import Encoder, Likelihood, divergence, drawn
+from ganvas.networks.autoencoder import Encoder, divergence, drawn, unlikeliness
 from ganvas.networks.plain import PlainGenerator
 from ganvas.recipe import Batches, Losses, Optimizers, Progress, Recipe, Turn, Turns
 
@@ -46,14 +47,12 @@ class VAE(Recipe):
         self.numbers = images.channels * math.prod(images.size)
         self.encoder = Encoder(latent=latent, width=width, **images.facts)
         self.generator = PlainGenerator(latent=latent, width=width, **images.facts)
-        self.likelihood = Likelihood(1)
 
     def inputs(self) -> dict[str, Input]:
         return {"latent": Normal((self.latent,))}
 
     def optimizers(self) -> Optimizers:
-        networks = [self.encoder, self.generator, self.likelihood]
-        return optimizers.players(lr=self.lr, beta1=0.9, autoencoder=networks)
+        return optimizers.players(lr=self.lr, beta1=0.9, autoencoder=[self.encoder, self.generator])
 
     def rates(self, progress: Progress) -> dict[str, float]:
         """The learning rate falls linearly to zero in the second half."""
@@ -68,7 +67,7 @@ class VAE(Recipe):
         made = self.generator(drawn(mean, log_variance))
         return Losses(
             {
-                "reconstruction": self.likelihood([made], [real.image]),
+                "reconstruction": unlikeliness([made], [real.image]),
                 "divergence": divergence(mean, log_variance).sum(1).mean() / self.numbers,
             }
         )

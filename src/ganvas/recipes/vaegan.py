@@ -7,7 +7,7 @@ samples; the discriminator tells both from pictures. Nobody but the discriminato
 
 What is not the paper's: for a first share of the training (`--warmup`) it is a plain variational autoencoder, because
 features of a discriminator that has learned nothing teach nothing. Errors are counted in all maps of the discriminator
-and in pixels, each with a deviation that is learned, and the game is that of `r3gan`.
+and in pixels, each relative to how large they are, and the game is that of `r3gan`.
 
     ganvas train vaegan --data cifar10.zip
 """
@@ -25,7 +25,7 @@ from torch import Tensor
 from ganvas import arguments as arg
 from ganvas.data.batches import Images
 from ganvas.inputs import Input, Normal
-from ganvas.networks.autoencoder import Encoder, Likelihood, divergence, drawn
+from ganvas.networks.autoencoder import Encoder, divergence, drawn, unlikeliness
 from ganvas.networks.plain import PlainDiscriminator, PlainGenerator
 from ganvas.options import Range
 from ganvas.penalties import lazily, zero_centred
@@ -60,15 +60,12 @@ class VAEGAN(Recipe):
         self.encoder = Encoder(latent=latent, width=width, **images.facts)
         self.generator = PlainGenerator(latent=latent, width=width, **images.facts)
         self.discriminator = PlainDiscriminator(width=width, **images.facts)
-        self.likelihood = Likelihood(1 + self.discriminator.maps)
 
     def inputs(self) -> dict[str, Input]:
         return {"latent": Normal((self.latent,))}
 
     def optimizers(self) -> Optimizers:
-        return self.contest.optimizers(
-            discriminator=self.discriminator, generator=[self.generator, self.likelihood], encoder=self.encoder
-        )
+        return self.contest.optimizers(discriminator=self.discriminator, generator=self.generator, encoder=self.encoder)
 
     def rates(self, progress: Progress) -> dict[str, float]:
         """All learning rates fall linearly to zero in the second half."""
@@ -86,18 +83,17 @@ class VAEGAN(Recipe):
         yield Turn("encoder", partial(self.bound, see=self.seen), batch)
 
     def d_losses(self, real: Images, *, strength: float) -> Losses:
-        fake = self.made(real.image)
-        real_logits, fake_logits = self.discriminator(real.image), self.discriminator(fake)
-        losses = self.contest.losses.d_losses_of(torch.cat([real_logits, real_logits]), fake_logits)
-        some = fake[::2]  # as many as there are pictures, of both kinds
-        return losses | zero_centred(self.discriminator, real.image, some, r1=strength * self.r1, r2=strength * self.r2)
+        half = (len(real) + 1) // 2
+        fake = self.made(real.image[:half], samples=len(real) - half)
+        losses = self.contest.d_losses(self.discriminator, real.image, fake)
+        return losses | zero_centred(self.discriminator, real.image, fake, r1=strength * self.r1, r2=strength * self.r2)
 
     def g_losses(self, real: Images) -> Losses:
-        made, seen = self.made(real.image), self.discriminator.features(real.image)
+        made, seen = self.made(real.image, samples=len(real)), self.discriminator.features(real.image)
         maps, logits = self.discriminator.features(made), self.discriminator.judge(seen[-1])
         terms = self.contest.losses.generator(self.discriminator.judge(maps[-1]), torch.cat([logits, logits]))
         rebuilt = [each[: len(real)] for each in (made, *maps)]
-        return Losses({"reconstruction": self.gamma * self.likelihood(rebuilt, [real.image, *seen]), **terms})
+        return Losses({"reconstruction": self.gamma * unlikeliness(rebuilt, [real.image, *seen]), **terms})
 
     def bound(self, real: Images, *, see: Callable[[Tensor], list[Tensor]]) -> Losses:
         """The negative evidence lower bound where errors are in what is seen of images, in nats for each number."""
@@ -105,7 +101,7 @@ class VAEGAN(Recipe):
         made = self.generator(drawn(mean, log_variance))
         return Losses(
             {
-                "reconstruction": self.likelihood(see(made), see(real.image)),
+                "reconstruction": unlikeliness(see(made), see(real.image)),
                 "divergence": divergence(mean, log_variance).sum(1).mean() / self.numbers,
             }
         )
@@ -114,10 +110,11 @@ class VAEGAN(Recipe):
         """Images (B, C, H, W) and the discriminator's maps of them."""
         return [images, *self.discriminator.features(images)]
 
-    def made(self, images: Tensor) -> Tensor:
-        """Reconstructions of images (B, C, H, W), and behind them as many samples."""
+    def made(self, images: Tensor, *, samples: int) -> Tensor:
+        """Reconstructions of images (B, C, H, W), and behind them so many samples."""
         latent = drawn(*self.encoder(images))
-        return self.generator(torch.cat([latent, torch.randn_like(latent)]))  # type: ignore[no-any-return]
+        noise = torch.randn(samples, self.latent, device=latent.device)
+        return self.generator(torch.cat([latent, noise]))  # type: ignore[no-any-return]
 
     def generate(self, *, latent: Tensor) -> Tensor:
         return self.generator(latent).clamp(-1, 1)  # type: ignore[no-any-return]
