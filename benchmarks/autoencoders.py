@@ -46,29 +46,30 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=40.0, help="of each training")
     parser.add_argument("--out", type=Path, default=Path("runs/autoencoders"))
     parser.add_argument("--runs", type=Path, nargs=2, metavar=("VAE", "VAEGAN"), help="finished runs to judge instead")
-    parser.add_argument("--count", type=int, default=2000, help="samples, and test pictures, that are judged")
+    parser.add_argument("--count", type=int, default=2000, help="samples, and test pictures beside them")
+    parser.add_argument("--rebuilt", type=int, default=500, help="test pictures that are rebuilt")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--width", type=int, default=32, help="of all networks of both")
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    runs = asked.runs or [
-        trained(asked.out / name, name, asked.data, {"minutes": asked.minutes, "seed": asked.seed}) for name in RECIPES
-    ]
+    options = {"minutes": asked.minutes, "seed": asked.seed, "width": asked.width}
+    runs = asked.runs or [trained(asked.out / name, name, asked.data, options) for name in RECIPES]
     models = dict(zip(RECIPES, map(load, runs), strict=True))
     data = reopen(read_config(runs[0])["data"], accepts=models["vae"].recipe.accepts, progress=False)
-    told = judged(models, data, asked.count)
+    told = judged(models, data, asked.count, asked.rebuilt)
     if asked.pictures is not None:
         asked.pictures.mkdir(parents=True, exist_ok=True)
         draw(models, data, asked.pictures)
     print(json.dumps(told, indent=2) if asked.json else in_words(told))
 
 
-def judged(models: Mapping[str, Model], data: Data, count: int) -> dict[str, dict[str, Any]]:
+def judged(models: Mapping[str, Model], data: Data, count: int, rebuilt: int) -> dict[str, dict[str, Any]]:
     """Scores by name, of the models and of what is real."""
     lite0, lite2 = extractor("lite0", space=data.space), Lite("lite2")
-    held_out, other = items(data, "test", count), items(data, "train", count)
-    seen = lite0(data.space.encode(held_out)).features
-    size = min(1000, len(held_out))
+    real, other, held_out = items(data, "test", count), items(data, "train", count), items(data, "test", rebuilt)
+    seen = lite0(data.space.encode(real)).features
+    size = min(1000, len(real))
     found: dict[str, dict[str, Any]] = {
         "real": {
             "kid": kid(seen, lite0(data.space.encode(other)).features, size),

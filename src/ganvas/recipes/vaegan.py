@@ -37,7 +37,7 @@ class VAEGAN(Recipe):
 
     accepts = (Images,)
     averaged = ("generator", "encoder")
-    training_defaults = {"epochs": 50}
+    training_defaults = {"epochs": 50, "batch_size": 32}
     penalties = ("r1", "r2")
 
     def __init__(
