@@ -9,10 +9,10 @@ What is not the paper's: the generator begins as the identity. Patches are drawn
 blank patch cannot be told from another. `--warp` lets all pictures be enlarged and moved first, by as much as the
 discriminator asks for: designs differ in the size of their objects, which convolutions change badly. And `--sees lite2`
 has the discriminator look through a pretrained network as well (`networks/projected.py`), for short trainings. Where
-the data knows of some pictures what should come out (`--pairs`), these are compared with that in place of the contrast.
+the data knows of some pictures what should come out (`--partners`), these are compared with that, and not by patches.
 
     ganvas train cut --data emoji/ --size 64 --warp
-    ganvas train cut --data emoji/ --size 64 --pairs lite2 --content lite2 --sees lite2
+    ganvas train cut --data emoji/ --size 64 --partners lite2 --content lite2 --sees lite2
 """
 
 from __future__ import annotations
