@@ -110,7 +110,6 @@ class CUT(Recipe):
         shown = torch.cat([source, real.image]) if self.identity else source
         maps = self.generator.encoded(shown)
         made = self.generator.decoded(shown, maps)
-        contrast = self.contrast(shown, maps, self.generator.encoded(made))
         fake = made[:count]
         losses = self.contest.g_losses(self.judge, fake, real.image)
         if self.features is not None:
@@ -118,8 +117,10 @@ class CUT(Recipe):
         known = real.pairs
         if len(known):
             losses |= self.answers.missed(self.content, fake[known], real.image[known])
-            contrast[known] = 0
-        losses |= {"contrast": self.nce * contrast[:count].mean()}
+        if self.nce or self.identity:
+            contrast = self.contrast(shown, maps, self.generator.encoded(made))
+            contrast[known] = 0  # what is known says more than its source
+            losses |= {"contrast": self.nce * contrast[:count].mean()}
         if self.identity:
             losses |= {"identity": self.identity * contrast[count:].mean()}
         return losses.keeping(fake=fake)
