@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime clean
+.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime clean
 
 setup: .venv/ready
 
@@ -82,6 +82,9 @@ bench-export: setup
 
 bench-inversion: demo
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.inversion runs/demo
+
+bench-autoencoders: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.autoencoders --pictures runs/autoencoders/pictures
 
 bench-page: demo
 	$(BIN)/python -m benchmarks.page runs/demo

@@ -97,17 +97,26 @@ def ctrl_c(training: Training) -> None:
     training._asked_to_stop = True
 
 
-def training(run: Path, *more: Watcher, every: int | None = None, steps: int = STEPS, classes: int = 0) -> Training:
+def training(
+    run: Path,
+    *more: Watcher,
+    every: int | None = None,
+    steps: int = STEPS,
+    classes: int = 0,
+    recipe: type[Recipe] = Tiny,
+    points: bool = False,
+) -> Training:
     torch.manual_seed(1)
     pictures = np.random.default_rng(0).integers(0, 255, (80, 4, 4, 1), dtype=np.uint8)
     watchers = [Recorder(run, every), *more]
     saves = Checkpoints(run / "checkpoints", every=20, keep=9, about={"recipe": "tiny"})
     settings = Settings(steps=steps, batch_size=8, precision="float32")
-    return Training(Tiny(classes), open_data(pictures, size=(4, 4)), settings, [*watchers, saves])
+    data = open_data(pictures.reshape(80, 16)[:, :2].astype(np.float32)) if points else open_data(pictures, size=(4, 4))
+    return Training(recipe(classes), data, settings, [*watchers, saves])
 
 
-def resumed(run: Path, **options: Any) -> Training:
-    again = training(run, **options)
+def resumed(run: Path, *more: Watcher, **options: Any) -> Training:
+    again = training(run, *more, **options)
     state = checkpoint.newest(run / "checkpoints")[0]
     assert state is not None
     again.load_state(state)
@@ -275,6 +284,90 @@ def test_labels_are_the_columns(tmp_path: Path) -> None:
     pixels = np.asarray(Image.open(timeline.picture_path(tmp_path, 1)))
     assert pixels.shape == (8 * 5 - 1, 3 * 5 - 1)
     assert pixels[::5, ::5].tolist() == [[0, 1, 2]] * 8
+
+
+class Mirror(Tiny):
+    """What comes back is the item, darker by what a weight says, with -1 in its first pixel."""
+
+    def inputs(self) -> dict[str, Input]:
+        return {"latent": Normal((16,))}
+
+    def generate(self, *, latent: Tensor) -> Tensor:
+        image = latent.flip(1).unflatten(1, (1, 4, 4)) - self.generator.bias[0].sigmoid()
+        image[:, 0, 0, 0] = -1
+        return image
+
+    def encode(self, values: Tensor) -> dict[str, Tensor]:
+        assert not self.training
+        return {"latent": values.flatten(1).flip(1)}
+
+
+def came_back(run: Path) -> list[np.ndarray]:
+    """The rows of the picture in turn, (8, 4, 4) each."""
+    levels = np.asarray(Image.open(run / "samples" / timeline.RECONSTRUCTIONS))[np.ix_(*[_inner()] * 2)]
+    return list(levels.reshape(8, 4, 8, 4).transpose(0, 2, 1, 3))
+
+
+def expected(job: Training) -> list[np.ndarray]:
+    items = job.data.for_show(32)
+    with job.averaged_weights():
+        made = job.recipe.reconstructed(items)
+    pairs = (job.data.space.encode(each).numpy().reshape(4, 8, 4, 4) for each in (items.value, made))
+    return [row for pair in zip(*pairs, strict=True) for row in pair]
+
+
+def test_items_stand_above_what_is_made_of_their_encodings(tmp_path: Path) -> None:
+    job = training(tmp_path, recipe=Mirror)
+    job.run()
+    rows = came_back(tmp_path)
+    validation = job.data.split("validation").gather(np.array([0])).value
+    assert np.array_equal(rows[0][0], job.data.space.encode(validation)[0, 0].numpy())
+    dark = 127.5 * float(job.averaged["generator"].bias[0].detach().sigmoid())
+    for item, made in zip(rows[::2], rows[1::2], strict=True):
+        assert np.abs(np.clip(item - dark, 0, 255) - made)[:, 1:].max() <= 1 and not made[:, 0, 0].any()
+
+
+def test_nothing_comes_back_where_nothing_is_encoded_or_all_share_a_plot(whole: Path, tmp_path: Path) -> None:
+    assert not (whole / "samples" / timeline.RECONSTRUCTIONS).exists()
+
+    class Plotted(Mirror):
+        def generate(self, *, latent: Tensor) -> Tensor:
+            return latent[:, :2]
+
+        def turns(self, progress: Any, batches: Any) -> Any:
+            next(batches)
+            yield from ()
+
+    training(tmp_path, recipe=Plotted, points=True, steps=2).run()
+    assert timeline.pictures(tmp_path) and not (tmp_path / "samples" / timeline.RECONSTRUCTIONS).exists()
+
+
+def test_what_came_back_is_of_the_weights_that_there_are(tmp_path: Path) -> None:
+    """After a roll-back, and where training goes on from an earlier checkpoint."""
+
+    class Spy(Watcher):
+        phase = "save"
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen: list[int] = []
+
+        def look(self, training: Training) -> None:
+            self.seen.append(training.steps_done)
+            np.testing.assert_array_equal(came_back(tmp_path), expected(training))
+
+        def started(self, training: Training) -> None:
+            self.look(training)
+
+        def measured(self, training: Training, row: Mapping[str, Any]) -> None:
+            if "event" in row:
+                self.look(training)
+
+    spy, later = Spy(), Spy()
+    with pytest.raises(KeyboardInterrupt):
+        training(tmp_path, At(70, lambda _: Verdict.ROLL_BACK), At(95, crash), spy, recipe=Mirror, every=1).run()
+    resumed(tmp_path, later, recipe=Mirror, every=1).run()
+    assert spy.seen == [0, 50] and later.seen == [80]
 
 
 def test_layouts() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import math
 import re
@@ -155,6 +156,21 @@ def test_a_run_is_told_on_one_page(tmp_path: Path) -> None:
     assert alts[0] == "Generated samples at step 100" and all(alts)
     (frames,) = [json.loads(content) for kind, content in page.scripts if '"alt"' in content]
     assert [frame["step"] for frame in frames] == [0, 50, 100]
+
+
+def test_what_comes_back_is_shown_where_there_is_a_picture_of_it(tmp_path: Path) -> None:
+    run = run_folder(tmp_path, [*GAME, END])
+    assert "What comes back" not in Page(write_report(run)).words
+    path = run / "samples" / timeline.RECONSTRUCTIONS
+    Image.new("L", (39, 39), 77).save(path)
+    page = Page(write_report(run))
+    assert_stands_alone(page)
+    (source,) = [at["src"] for tag, at in page.tags if tag == "img" and "reconstructions" in at["alt"]]
+    picture = Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2])))
+    assert picture.size == (39, 39) and picture.getpixel((3, 3)) == 77
+    assert "What comes back" in page.words and "Images of the data" in page.words
+    path.write_bytes(b"no picture")
+    assert "What comes back" not in Page(write_report(run)).words
 
 
 def test_labels_head_the_columns_only_where_columns_are_labels(tmp_path: Path) -> None:

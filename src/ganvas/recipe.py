@@ -219,7 +219,7 @@ class Recipe(nn.Module):
 
     encode: Callable[[Tensor], dict[str, Tensor]] | None = None
     """Optional: of samples (B, *shape), values by name of some or all of the inputs that would make them. Inversion
-    begins there too."""
+    begins there, and a run shows held-out items beside what is made of them (`reconstructed`)."""
 
     @final
     def given(self) -> dict[str, Given]:
@@ -256,8 +256,7 @@ class Recipe(nn.Module):
     @final
     def draw_for(self, batch: Batch) -> dict[str, Tensor]:
         """The inputs of `generate` for samples that go with this batch: what it gives of them, and the rest drawn."""
-        declared = self.inputs()
-        return self.draw(len(batch), {name: each for name, each in batch.given().items() if name in declared})
+        return self.draw(len(batch), self._given_by(batch))
 
     @final
     def conditions(self, data: Data, n: int) -> dict[str, Tensor]:
@@ -269,6 +268,17 @@ class Recipe(nn.Module):
     def fake(self, batch: Batch) -> Tensor:
         """Samples that go with this batch: of its labels, of its pictures to translate."""
         return self.generate(**self.draw_for(batch))
+
+    @final
+    def reconstructed(self, batch: Batch) -> Tensor:
+        """What is made of the inputs that `encode` finds for the items of this batch; what it does not find, the batch
+        gives, or it is drawn. For recipes that have an `encode`."""
+        assert self.encode is not None
+        return self.generate(**self.draw(len(batch), self._given_by(batch) | self.encode(batch.value)))
+
+    def _given_by(self, batch: Batch) -> dict[str, Tensor]:
+        declared = self.inputs()
+        return {name: each for name, each in batch.given().items() if name in declared}
 
 
 def _check_names(recipe: type[Recipe]) -> None:

@@ -71,8 +71,12 @@ class Data:
     def given(self, n: int, device: torch.device | str = "cpu") -> dict[str, torch.Tensor]:
         """What `n` samples for show are conditioned on, as `Recipe.draw` takes it: that of items of the validation
         split, where it holds any, spread over all of it. Nothing where samples need nothing but noise and a label."""
+        return self.for_show(n, device).given()
+
+    def for_show(self, n: int, device: torch.device | str = "cpu") -> Batch:
+        """`n` items of the validation split, where it holds any, spread over it, some again if it has fewer."""
         split = next(split for name in ("validation", "train") if len(split := self.split(name)))
-        return split.gather(np.linspace(0, len(split) - 1, n).astype(np.int64), device).given()
+        return split.gather(np.linspace(0, len(split) - 1, n).astype(np.int64), device)
 
     def facts(self) -> dict[str, Any]:
         """What recipes may ask of the data by name."""

@@ -56,17 +56,14 @@ class PlainGenerator(nn.Module):
         return torch.tanh(image) + LEAK * image
 
 
-class PlainDiscriminator(nn.Module):
-    """Images to logits: one stride-2 convolution for each halving, a 3x3 convolution at the base, a linear head.
+class Trunk(nn.Module):
+    """Images to feature maps of ever smaller sides: one stride-2 convolution for each halving and a 3x3 convolution at
+    the base, LeakyReLU 0.2 behind each. With `deviation`, the last one also sees the minibatch's deviation.
 
-    With `classes`, the inner product of the label's embedding and a linear map of the features is added to the logit
-    (the projection condition of Miyato and Koyama 2018, eq. 3, on features that keep their place in the image). With
-    `deviation`, the convolution at the base also sees the minibatch's deviation.
+    maps: how many there are. outputs: how many numbers the last one has.
     """
 
-    def __init__(
-        self, *, channels: int, size: tuple[int, int], width: int, classes: int = 0, deviation: bool = False
-    ) -> None:
+    def __init__(self, *, channels: int, size: tuple[int, int], width: int, deviation: bool = False) -> None:
         super().__init__()
         shape = pyramid(size)
         self.padding = (0, shape.made[1] - size[1], 0, shape.made[0] - size[0])
@@ -80,16 +77,43 @@ class PlainDiscriminator(nn.Module):
             layers.append(MinibatchDeviation())
             before += 1
         self.layers = nn.Sequential(*layers, nn.Conv2d(before, widths[-1], 3, padding=1), nn.LeakyReLU(0.2))
-        features = widths[-1] * math.prod(shape.base)
-        self.head = nn.Linear(features, 1)
-        self.embedding = nn.Embedding(classes, widths[-1]) if classes else None
-        self.reading = nn.Linear(features, widths[-1]) if classes else None
+        self.maps, self.widest = len(widths), widths[-1]
+        self.outputs = widths[-1] * math.prod(shape.base)
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """(B, C, H, W) in [-1, 1] to what each LeakyReLU gives, the finest first."""
+        if any(self.padding):
+            images = nn.functional.pad(images, self.padding, mode="replicate")
+        maps = []
+        for layer in self.layers:
+            images = layer(images)
+            if isinstance(layer, nn.LeakyReLU):
+                maps.append(images)
+        return maps
+
+
+class PlainDiscriminator(Trunk):
+    """Images to logits: a trunk and a linear head.
+
+    With `classes`, the inner product of the label's embedding and a linear map of the features is added to the logit
+    (the projection condition of Miyato and Koyama 2018, eq. 3, on features that keep their place in the image).
+    """
+
+    def __init__(
+        self, *, channels: int, size: tuple[int, int], width: int, classes: int = 0, deviation: bool = False
+    ) -> None:
+        super().__init__(channels=channels, size=size, width=width, deviation=deviation)
+        self.head = nn.Linear(self.outputs, 1)
+        self.embedding = nn.Embedding(classes, self.widest) if classes else None
+        self.reading = nn.Linear(self.outputs, self.widest) if classes else None
 
     def forward(self, images: Tensor, label: Tensor | None = None) -> Tensor:
         """images: (B, C, H, W) in [-1, 1], label: (B,) int64 where conditional. Returns logits (B,)."""
-        if any(self.padding):
-            images = nn.functional.pad(images, self.padding, mode="replicate")
-        features = self.layers(images).flatten(1)
+        return self.judge(self.features(images)[-1], label)
+
+    def judge(self, features: Tensor, label: Tensor | None = None) -> Tensor:
+        """The last of the features to logits (B,)."""
+        features = features.flatten(1)
         logits: Tensor = self.head(features).squeeze(1)
         if self.embedding is not None and self.reading is not None:
             wanted = self.embedding(label)

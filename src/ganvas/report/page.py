@@ -14,7 +14,7 @@ from ganvas.errors import RunError
 from ganvas.files import read_json, write_atomically
 from ganvas.html import render
 from ganvas.report.charts import figure
-from ganvas.report.pictures import film, learned_from, time_strip
+from ganvas.report.pictures import film, learned_from, reconstructions, time_strip
 from ganvas.report.view import run_view
 from ganvas.run import is_over, mapping, read_rows
 
@@ -31,6 +31,7 @@ def write_report(run: Path) -> Path:
         view=view,
         film=film(run, config),
         strip=time_strip(run, config),
+        rebuilt=reconstructions(run, config),
         learned=learned_from(run, config),
         charts=[figure(chart, view.marks) for charts in view.charts.values() for chart in charts],
     )

@@ -79,6 +79,15 @@ class Learned:
     labels: list[str]
 
 
+@dataclass(frozen=True)
+class Reconstructions:
+    """Held-out items, with what is made of the encoding of each below it. noun: what they are called."""
+
+    source: str
+    crisp: bool
+    noun: str
+
+
 def learned_from(run: Path, config: Mapping[str, Any]) -> Learned | None:
     """None where there is no picture of it."""
     picture = timeline.read(run / timeline.DATA)
@@ -90,6 +99,14 @@ def learned_from(run: Path, config: Mapping[str, Any]) -> Learned | None:
         for key in ("rows", "columns")
     )
     return Learned(_encoded([picture], _LAST_PICTURE)[0], _crisp(picture, config), rows, labels)
+
+
+def reconstructions(run: Path, config: Mapping[str, Any]) -> Reconstructions | None:
+    """None where there is no picture of them."""
+    picture = timeline.read(run / timeline.FOLDER / timeline.RECONSTRUCTIONS)
+    if picture is None:
+        return None
+    return Reconstructions(_encoded([picture], _LAST_PICTURE)[0], _crisp(picture, config), noun_of(config))
 
 
 def film(run: Path, config: Mapping[str, Any]) -> Film | None:

@@ -193,6 +193,7 @@ class Recorder(Watcher):
         for number, file in enumerate(space.played(samples), 1):
             write_atomically(timeline.played_path(self.run, step, number, space.suffix), file)
         self._draw_strip(training)
+        self._draw_reconstructions(training)
         if self._events is not None:
             with _disk(self.run / "tensorboard"):
                 pixels = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8)
@@ -210,6 +211,21 @@ class Recorder(Watcher):
         if strip is not None:
             save_picture(strip, self.run / timeline.FOLDER / timeline.STRIP)
 
+    def _draw_reconstructions(self, training: Game) -> None:
+        """Held-out items in rows, below each row what is made of it; nothing where samples share one plot, in which no
+        two could be compared."""
+        recipe, space = training.recipe, training.data.space
+        if recipe.encode is None or space.tile is None:
+            return
+        rows, columns = space.layout(0)
+        items = training.data.for_show(max(1, rows // 2) * columns, recipe.device)
+        with training.averaged_weights():
+            seed_from(training.settings.seed, _LATENTS)
+            made = recipe.reconstructed(items)
+        both = [each.unflatten(0, (-1, columns)) for each in (items.value, made)]
+        picture = space.show(torch.stack(both, dim=1).flatten(0, 2), columns=columns)
+        save_picture(picture, self.run / timeline.FOLDER / timeline.RECONSTRUCTIONS)
+
     def _forget_pictures(self, training: Game, last: int) -> None:
         every = [*timeline.pictures(self.run), *timeline.played(self.run)]
         later = [path for step, path in every if step > last]
@@ -218,6 +234,7 @@ class Recorder(Watcher):
         if later:
             (self.run / timeline.FOLDER / timeline.STRIP).unlink(missing_ok=True)
             self._draw_strip(training)
+            self._draw_reconstructions(training)
 
 
 def _ends_without_a_word(path: Path) -> bool:

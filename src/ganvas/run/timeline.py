@@ -3,6 +3,7 @@
     samples/step-00001234.png    all of them at that step, in a grid (or one plot, for points)
     samples/step-00001234-1.wav  the first ones to be played, where samples of their kind are
     samples/strip.png            the first few of them, one column for each moment, time going right
+    samples/reconstructions.png  held-out items above what is made of their encodings, of recipes that can encode
     data.png                     what it learns from, as the data was before the first step
 
 Whoever draws the pictures and whoever shows them later agree here on names and layout.
@@ -23,6 +24,7 @@ from ganvas.spaces import GAP, Space
 
 FOLDER = "samples"
 STRIP = "strip.png"
+RECONSTRUCTIONS = "reconstructions.png"
 DATA = "data.png"
 MOMENTS = 24
 """Pictures that a run of any length is told by."""
