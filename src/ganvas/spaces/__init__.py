@@ -5,6 +5,7 @@ image       pictures
 mask        where a picture is to be made anew
 point       points in the plane, and vectors of any length
 wave        sounds
+sound_files sounds in files
 attributes  named properties of samples, one number each
 pictures    sheets of pixels, and files of them
 
@@ -22,21 +23,28 @@ from ganvas.spaces.label_maps import by_majority
 from ganvas.spaces.mask import MaskSpace, widened
 from ganvas.spaces.pictures import encoded, save_picture
 from ganvas.spaces.point import PointSpace
+from ganvas.spaces.sound_files import ENDINGS as SOUNDS
+from ganvas.spaces.sound_files import SoundFile, beginning, opened, pieces
 from ganvas.spaces.wave import WaveSpace
 
 __all__ = [
     "FREE",
     "GAP",
     "MOST_PLAYED",
+    "SOUNDS",
     "AttributeSpace",
     "ImageSpace",
     "MaskSpace",
     "PointSpace",
+    "SoundFile",
     "Space",
     "WaveSpace",
+    "beginning",
     "by_majority",
     "encoded",
     "kinds",
+    "opened",
+    "pieces",
     "save_picture",
     "space_from_config",
     "space_to_config",
