@@ -45,6 +45,7 @@ ARGUMENTS = {
     "wgan": {"lr": 1e-3, "clip": 0.1},
     "wgan-gp": {"lr": 1e-3},
     "wavegan": {"width": 8, "lr": 1e-3, "latent": 16},
+    "text2image": {"width": 8, "d_width": 8},
 }
 
 

@@ -6,6 +6,7 @@ mask        where a picture is to be made anew
 point       points in the plane, and vectors of any length
 wave        sounds
 attributes  named properties of samples, one number each
+caption     texts that say what is to be seen, encoded
 pictures    sheets of pixels, and files of them
 
 A space is described by a handful of numbers, travels in `config.json`, and knows nothing of training. A new kind of
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from ganvas.spaces.attributes import AttributeSpace
 from ganvas.spaces.base import FREE, GAP, MOST_PLAYED, Space, kinds, space_from_config, space_to_config, stronger
+from ganvas.spaces.caption import CaptionSpace
 from ganvas.spaces.image import ImageSpace
 from ganvas.spaces.label_maps import by_majority
 from ganvas.spaces.mask import MaskSpace, widened
@@ -29,6 +31,7 @@ __all__ = [
     "GAP",
     "MOST_PLAYED",
     "AttributeSpace",
+    "CaptionSpace",
     "ImageSpace",
     "MaskSpace",
     "PointSpace",
