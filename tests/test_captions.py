@@ -10,11 +10,17 @@ import pytest
 import torch
 from PIL import Image
 
+import ganvas
+from ganvas import recipes
 from ganvas.captions import LONGEST, MOST_WORDS, Words, encoder_for, encoder_from_json, minilm, words_of
+from ganvas.cli import main
 from ganvas.data.batches import Captioned
 from ganvas.data.opening import open_data
 from ganvas.errors import DataError, UsageError
 from ganvas.inputs import Caption, inputs_from_json, inputs_to_json
+from ganvas.model import Model, drawn, walk
+from ganvas.spaces import ImageSpace
+from translators import run_of
 
 KNOWN = Words.of(["a red hat", "a red beard", "3 cats"])
 INPUT = Caption(KNOWN, ("a red hat", "3 cats"))
@@ -256,3 +262,118 @@ def test_what_is_wrong_with_captions_is_one_line(tmp_path: Path, files: dict, to
 def test_a_file_of_captions_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"the captions .*none\.csv cannot be read: No such file"):
         read(pictures(tmp_path), captions=tmp_path / "none.csv")
+
+
+# -- a run ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    captions = {"encoder": KNOWN.to_json(), "examples": ["a red hat", "3 cats"]}
+    arguments = {"captions": captions, "channels": 3, "size": (12, 20), "width": 4, "d_width": 4}
+    torch.manual_seed(0)
+    recipe = recipes.find("text2image")(**arguments).eval().requires_grad_(False)
+    model = Model(recipe, ImageSpace(3, 12, 20), recipe.inputs(), step=3)
+    return run_of(model, tmp_path_factory.mktemp("run") / "hats", "text2image", arguments)
+
+
+def test_a_caption_decides_and_noise_varies(run: Path) -> None:
+    model = ganvas.load(run)
+    hats = model.sample(4, seed=1, caption="a red hat")
+    assert hats.shape == (4, 3, 12, 20)
+    assert torch.equal(hats[2:], model.sample(4, seed=1, caption=["cats", "3", "a red hat", "a red hat"])[2:])
+    assert not torch.allclose(hats[0], hats[1], atol=0.01)
+    assert not torch.allclose(hats, model.sample(4, seed=1, caption="3 cats"), atol=0.01)
+    in_turn = model.sample(4, seed=1)
+    assert torch.equal(in_turn[::2], hats[::2])
+    with pytest.raises(UsageError, match="caption: no word of 'dog' is known"):
+        model.sample(1, caption="dog")
+
+
+def test_a_walk_leads_from_one_caption_to_another(run: Path) -> None:
+    model = ganvas.load(run)
+    ends = [drawn(model, seed=1, caption=text) for text in ("a red hat", "3 cats")]
+    film = walk(model, *ends, torch.tensor([0.0, 0.5, 1.0]))
+    for place, text in ((0, "a red hat"), (2, "3 cats")):
+        assert torch.allclose(film[place], model.sample(1, seed=1, caption=text)[0], atol=1e-5)
+    half = (KNOWN.encode(["a red hat"]) + KNOWN.encode(["3 cats"])) / 2
+    assert torch.allclose(film[1], model.sample(1, seed=1, caption=half)[0], atol=1e-5)
+
+
+def ganvas_exits(*words: object) -> int:
+    with pytest.raises(SystemExit) as left:
+        main(list(map(str, words)))
+    return int(left.value.code or 0)
+
+
+def grid(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB")).astype(int)
+
+
+def test_captions_on_the_command_line(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["sample", run, "--seed", 1, "-n", 3]
+    assert ganvas_exits(*words, "--caption", "a green hat", "--out", tmp_path / "one.png") == 0
+    told = capsys.readouterr()
+    assert told.err == "note: caption: it knows no 'green', which count for nothing\n"
+    assert told.out.startswith("3 samples in ")
+    (tmp_path / "texts.txt").write_text("a red hat\n\n  3 cats \n")
+    assert ganvas_exits(*words, "--captions", tmp_path / "texts.txt", "--out", tmp_path / "rows.png") == 0
+    assert capsys.readouterr().out.startswith("6 samples in ")
+    picture = grid(tmp_path / "rows.png")
+    assert picture.shape == (2 * 12 + 1, 3 * 20 + 2, 3)  # a row for each caption
+    wanted = ganvas.load(run).sample(6, seed=1, caption=["a red hat"] * 3 + ["3 cats"] * 3)
+    second = ((wanted[3].permute(1, 2, 0) + 1) * 127.5).round().numpy()
+    assert np.abs(picture[13:, :20] - second).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--caption", "dog"], "caption: no word of 'dog' is known"),
+        (["--captions", "{empty}"], "empty.txt is empty: write one in each line"),
+        (["--captions", "{bad}"], "bad.txt is no text in UTF-8"),
+        (["--captions", "{none}"], "none.txt cannot be read"),
+        (["--captions", "{bad}", "--caption", "hat"], "give one of them"),
+    ],
+)
+def test_what_is_wrong_with_captions_given_is_one_line(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    (tmp_path / "empty.txt").write_text("\n \n")
+    (tmp_path / "bad.txt").write_bytes(b"\xff\xfe")
+    places = {name: str(tmp_path / f"{name}.txt") for name in ("empty", "bad", "none")}
+    out = tmp_path / "out.png"
+    assert ganvas_exits("sample", run, *(word.format(**places) for word in words), "--out", out) == 2
+    error = capsys.readouterr().err
+    assert told in error and error.count("\n") == 1 and not out.exists()
+
+
+def test_the_server_takes_captions(run: Path) -> None:
+    pytest.importorskip("fastapi")
+    from test_serve_given import client_of
+
+    with client_of(ganvas.load(run)) as client:
+        asked = {"n": 2, "seed": 1, "caption": ["a red hat", "3 cats"], "format": "json"}
+        answer = client.post("/v1/samples", json=asked)
+        assert answer.status_code == 200, answer.text
+        one = client.post("/v1/samples", json={"n": 1, "seed": 1, "caption": "a red hat", "format": "json"}).json()
+        assert answer.json()["samples"][0] == one["samples"][0]
+        refused = client.post("/v1/samples", json={"n": 1, "caption": "a berd"[2:]})
+        assert refused.status_code == 422 and "did you mean 'beard'" in refused.json()["error"]
+        document = client.get("/openapi.json").json()["components"]["schemas"]["Wanted"]["properties"]["caption"]
+        assert document["examples"] == ["a red hat", "3 cats"]
+
+
+def test_the_studio_suggests_captions_and_takes_others() -> None:
+    pytest.importorskip("gradio")
+    from ganvas.web.studio.widgets import ANY, chosen
+
+    assert INPUT.suggestions == ("a red hat", "3 cats") and INPUT.choices == ()
+    assert chosen({"caption": INPUT}, "3 red hats") == {"caption": "3 red hats"}
+    assert chosen({"caption": INPUT}, ANY) == {}
+
+
+def test_too_many_different_captions_at_once_are_refused() -> None:
+    with pytest.raises(UsageError, match="at most 1,000 different captions at once, not 1,001"):
+        INPUT.parse([f"hat {number}" for number in range(1001)])
+    assert INPUT.parse(["hat"] * 5000).shape == (5000, KNOWN.size)

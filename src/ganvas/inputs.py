@@ -48,6 +48,9 @@ MOST_CLASSES = 10_000_000
 MOST_EXAMPLES = 1000
 """Of captions, in such a file."""
 
+MOST_CAPTIONS = 1000
+"""Different ones that are given at once, since some encoders take their time."""
+
 
 class Input(ABC):
     """One input of `generate`. Its tensors are (n, *shape), the values of one sample below the first dimension.
@@ -71,6 +74,11 @@ class Input(ABC):
     def choices(self) -> tuple[str, ...]:
         """What there is to choose from, in words; () where there is no list of it."""
         return ()
+
+    @property
+    def suggestions(self) -> tuple[str, ...]:
+        """Values that a form can suggest, in words: the choices, where there are any."""
+        return self.choices
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -426,6 +434,10 @@ class Caption(Input):
         return (self.encoder.size,)
 
     @property
+    def suggestions(self) -> tuple[str, ...]:
+        return self.examples
+
+    @property
     def unless_given(self) -> str:
         return "captions of the training in turn"
 
@@ -443,7 +455,11 @@ class Caption(Input):
         texts = value if isinstance(value, (list, tuple)) and value else [value]
         if not all(isinstance(text, str) for text in texts):
             raise UsageError(f"must be {self.admits()}, not {_told(value)}")
-        return self.encoder.encode(texts)
+        different = list(dict.fromkeys(texts))
+        if len(different) > MOST_CAPTIONS:
+            raise UsageError(f"at most {MOST_CAPTIONS:,} different captions at once, not {len(different):,}")
+        place_of = {text: place for place, text in enumerate(different)}
+        return self.encoder.encode(different)[[place_of[text] for text in texts]]
 
     def remark(self, value: Any) -> str:
         texts = value if isinstance(value, (list, tuple)) else [value]

@@ -93,7 +93,7 @@ class Encoder(ABC):
     def remark(self, text: str) -> str:
         """What somebody should know who has given this text: which of its words count for nothing. "" for none."""
         words = self.unknown(text)
-        if not words:
+        if not words or not self.knows(text):
             return ""
         told = listed((quoted(word) for word in words), 5)
         return f"it knows no {told}, which count for nothing" + self._nearest(text)

@@ -61,6 +61,13 @@ class CaptionedGenerator(nn.Module):
             for side, (before, after) in zip(sides, pairwise(widths), strict=True)
         )
         self.output = nn.Conv2d(widths[-1], channels * self.fold**2, 3, padding=1)
+        self._begin_without_checkerboards(channels)
+
+    def _begin_without_checkerboards(self, channels: int) -> None:
+        """The pixels of one place begin equal (Aitken et al. 2017)."""
+        for values in (self.output.weight, self.output.bias):
+            assert values is not None
+            values.data = values.data[:channels].repeat_interleave(self.fold**2, 0)
 
     def notes(self) -> list[str]:
         """What a plan should say of the size of its images."""
