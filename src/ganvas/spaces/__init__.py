@@ -7,6 +7,7 @@ point       points in the plane, and vectors of any length
 wave        sounds
 sound_files sounds in files
 attributes  named properties of samples, one number each
+caption     texts that say what is to be seen, encoded
 pictures    sheets of pixels, and files of them
 
 A space is described by a handful of numbers, travels in `config.json`, and knows nothing of training. A new kind of
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 from ganvas.spaces.attributes import AttributeSpace
 from ganvas.spaces.base import FREE, GAP, MOST_PLAYED, Space, kinds, space_from_config, space_to_config, stronger
+from ganvas.spaces.caption import CaptionSpace
 from ganvas.spaces.image import ImageSpace
 from ganvas.spaces.label_maps import by_majority
 from ganvas.spaces.mask import MaskSpace, widened
@@ -33,6 +35,7 @@ __all__ = [
     "MOST_PLAYED",
     "SOUNDS",
     "AttributeSpace",
+    "CaptionSpace",
     "ImageSpace",
     "MaskSpace",
     "PointSpace",
