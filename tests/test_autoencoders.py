@@ -16,7 +16,7 @@ from ganvas.cli import main
 from ganvas.data.batches import Images
 from ganvas.data.opening import open_data
 from ganvas.features.likeness import Likeness
-from ganvas.networks.autoencoder import Encoder, divergence, drawn, unlikeliness
+from ganvas.networks.autoencoder import SLACK, Encoder, divergence, drawn, unlikeliness
 from ganvas.networks.plain import PlainDiscriminator
 from ganvas.recipe import Progress, Recipe
 from ganvas.recipes.vae import VAE
@@ -80,8 +80,15 @@ def test_what_is_unlikely_is_told_by_the_most_likely_deviation_of_each_map_of_ea
         for mean, values in zip(one, other, strict=True):
             deviations = (values - mean).square().mean().sqrt() * torch.linspace(0.5, 2, 301)
             nats.append(min(number(-Normal(mean, deviation).log_prob(values).mean()) for deviation in deviations))
-    assert number(unlikeliness(made, wanted)) == pytest.approx(sum(nats) / 4, abs=1e-4)
-    assert number(unlikeliness([made[0]], [made[0]])) < -5  # and finite
+    assert number(unlikeliness(made, wanted)) == pytest.approx(sum(nats) / 4, abs=2e-3)
+
+
+def test_errors_far_below_what_there_is_count_no_more() -> None:
+    wanted = torch.full((1, 4), 2.0)
+    exact, near = (unlikeliness([wanted + error], [wanted]) for error in (0.0, 1e-4))
+    assert math.isfinite(number(exact)) and number(near) == pytest.approx(number(exact), abs=1e-4)
+    assert number(exact) == pytest.approx(math.log(4 * SLACK) / 2 + math.log(2 * math.pi * math.e) / 2)
+    assert math.isfinite(number(unlikeliness([torch.zeros(1, 4)], [torch.zeros(1, 4)])))
 
 
 def test_a_map_of_another_scale_moves_the_decoder_as_much() -> None:
@@ -105,7 +112,7 @@ def test_the_loss_is_the_negative_bound() -> None:
         deviation = (back - real.image).square().mean((1, 2, 3), keepdim=True).sqrt()
         likely = Normal(back, deviation).log_prob(real.image).sum((1, 2, 3))
         apart = kl_divergence(Normal(mean, (log_variance / 2).exp()), Normal(0.0, 1.0)).sum(1)
-    assert number(terms["reconstruction"]) == pytest.approx(-number(likely.mean()) / 64, rel=1e-5)
+    assert number(terms["reconstruction"]) == pytest.approx(-number(likely.mean()) / 64, rel=2e-3)
     assert number(terms["divergence"]) == pytest.approx(number(apart.mean()) / 64, rel=1e-5)
 
 

@@ -44,7 +44,7 @@ ARGUMENTS = {
     "vanilla": {"objective": "relativistic", "r1": 3.0, "r2": 3.0, "dropout": 0.0, "beta1": 0.0, "beta2": 0.99},
     "wgan": {"lr": 1e-3, "clip": 0.1},
     "wgan-gp": {"lr": 1e-3},
-    "vae": {"width": 8, "latent": 8},
+    "vae": {"width": 8, "latent": 2},
     "vaegan": {"width": 8, "latent": 8, "warmup": 0.0},
     "wavegan": {"width": 8, "lr": 1e-3, "latent": 16},
     "text2image": {"width": 8, "d_width": 8},

@@ -10,8 +10,10 @@ from torch import Tensor, nn
 
 from ganvas.networks.plain import Trunk
 
-_FLOOR = 1e-6
-"""Added to mean squares, whose logarithm has no end where nothing is wrong. A level of 256 is 0.008 in [-1, 1]."""
+SLACK = 1e-3
+"""The mean square of errors that count no more, as a share of the mean square of what should be there: in pictures
+about three levels of 256. Without it the logarithm has no end, and good reconstructions cost the divergence everything.
+"""
 
 
 class Encoder(Trunk):
@@ -35,10 +37,11 @@ def unlikeliness(made: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
     (the optimal one of Rybkin et al. 2021, section 3.2), so no weight between errors and divergence is to be chosen,
     and none between maps of different scales.
     """
-    squares = torch.stack(
-        [(one.float() - other.float()).square().flatten(1).mean(1) for one, other in zip(made, wanted, strict=True)]
-    )
-    return (squares + _FLOOR).log().mean() / 2 + math.log(2 * math.pi * math.e) / 2
+    nats = []
+    for one, other in zip(made, wanted, strict=True):
+        errors = (one.float() - other.float()).square().flatten(1).mean(1)
+        nats.append((errors + SLACK * other.float().square().flatten(1).mean(1) + 1e-12).log() / 2)
+    return torch.stack(nats).mean() + math.log(2 * math.pi * math.e) / 2
 
 
 def drawn(mean: Tensor, log_variance: Tensor) -> Tensor:
