@@ -142,18 +142,20 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 class Reader(nn.Module):
-    """Pictures (B, 3, 64, 64) in [-1, 1] to logits of the switches, of the colours of hair and of skin."""
+    """Pictures (B, 3, H, W) in [-1, 1], which it sees at 64 x 64, to logits of the switches, of hair and of skin."""
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (3, 32, 64, 96, 128)
         layers: list[nn.Module] = []
-        for before, after in pairwise(widths):
-            layers += [nn.Conv2d(before, after, 3, 2, 1), nn.BatchNorm2d(after), nn.ReLU()]
+        for before, after in pairwise((3, 24, 48, 96, 128)):
+            side = 5 if before == 3 else 3
+            layers += [nn.Conv2d(before, after, side, 2, side // 2), nn.BatchNorm2d(after), nn.ReLU()]
         self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.3))
         self.heads = nn.Linear(128 * 16, len(SWITCHES) + len(COLOURS) + SKINS)
 
     def forward(self, images: Tensor) -> list[Tensor]:
+        if images.shape[2:] != (64, 64):
+            images = functional.interpolate(images, (64, 64), mode="bilinear", align_corners=False)
         said: Tensor = self.heads(self.layers(images))
         return list(said.split((len(SWITCHES), len(COLOURS), SKINS), dim=1))
 
@@ -192,7 +194,7 @@ class Real:
         return self.images[chosen].float() / 127.5 - 1
 
 
-def judge_of(real: Real, epochs: int = 6) -> Reader:
+def judge_of(real: Real, epochs: int = 3) -> Reader:
     """Trained once on nine tenths of the real pictures, and kept beside them."""
     path, reader = real.folder / "judge.safetensors", Reader()
     if path.exists():

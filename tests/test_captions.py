@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +17,13 @@ from ganvas import recipes
 from ganvas.captions import LONGEST, MOST_WORDS, Words, encoder_for, encoder_from_json, minilm, words_of
 from ganvas.cli import main
 from ganvas.data.batches import Captioned
+from ganvas.data.captioned import CaptionedReader
 from ganvas.data.opening import open_data
 from ganvas.errors import DataError, UsageError
 from ganvas.inputs import Caption, inputs_from_json, inputs_to_json
 from ganvas.model import Model, drawn, walk
 from ganvas.spaces import ImageSpace
+from ganvas.testing import Subject
 from translators import run_of
 
 KNOWN = Words.of(["a red hat", "a red beard", "3 cats"])
@@ -377,3 +381,86 @@ def test_too_many_different_captions_at_once_are_refused() -> None:
     with pytest.raises(UsageError, match="at most 1,000 different captions at once, not 1,001"):
         INPUT.parse([f"hat {number}" for number in range(1001)])
     assert INPUT.parse(["hat"] * 5000).shape == (5000, KNOWN.size)
+
+
+# -- the recipe -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def lights():
+    """8 x 8 pictures that are light above or on the left, as their captions say."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, options = CaptionedReader.example(Path(folder))
+        return open_data(source, Captioned, progress=False, **options)
+
+
+def made(data, **arguments: object):
+    facts = {name: data.facts()[name] for name in ("captions", "channels", "size")}
+    torch.manual_seed(0)
+    return recipes.find("text2image")(**facts, width=4, d_width=4, **arguments)
+
+
+def test_a_right_caption_is_to_be_told_from_a_wrong_one(lights) -> None:
+    recipe = made(lights, mismatch=2.0)
+    real = lights.split("train").gather(np.arange(8))
+    right, wrong = (recipe.discriminator(real.image, each) for each in (real.caption, real.wrong))
+    terms = recipe.d_losses(real, strength=0).terms
+    expected = 2 * torch.nn.functional.softplus(wrong - right).mean()
+    assert float(terms["pair_mismatched"].detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
+    assert set(terms) == {"pair", "pair_mismatched"}
+    assert set(made(lights, mismatch=0.0).d_losses(real, strength=0).terms) == {"pair"}
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_the_generator_plays_with_captions_between_two(lights, share: float) -> None:
+    recipe = made(lights, interpolated=share)
+    real = lights.split("train").gather(np.arange(16))
+    seen = []
+    recipe.generator.register_forward_hook(
+        lambda module, given, said, output: seen.append(said.get("caption", *given[1:])), with_kwargs=True
+    )
+    recipe.g_losses(real)
+    (wanted,) = seen
+    apart = (real.wrong - real.caption).square().sum(1).sqrt()
+    way = (wanted - real.caption).square().sum(1).sqrt() / apart
+    rest = (real.wrong - wanted).square().sum(1).sqrt() / apart
+    assert torch.allclose(way + rest, torch.ones(16), atol=1e-4)  # on the line between the two
+    assert bool((way == 0).all()) if share == 0 else 0.2 < float(way.mean()) < 0.8
+
+
+def test_it_learns_what_captions_say(lights) -> None:
+    subject = Subject(recipes.find("text2image"), lights, {"width": 8, "d_width": 8}, 1, ema=200.0)
+    training = subject.training(steps=150)
+    for _ in range(150):
+        training.step()
+    with training.averaged_weights(), torch.no_grad():
+        encoder = lights.columns["caption"].encoder
+        for text, above in (("light above", True), ("light on the left", False)):
+            made = training.recipe.generate(**training.recipe.draw(16, {"caption": encoder.encode([text] * 16)}))
+            rows, columns = made[:, :, :4].mean((1, 2, 3)), made[:, :, :, :4].mean((1, 2, 3))
+            assert bool(((rows > columns + 0.3) == above).all())
+
+
+# -- captions made from attributes ------------------------------------------------------------------------------------
+
+
+def test_phrasings_say_what_is_there_and_nothing_else() -> None:
+    from benchmarks.captions import COLOURS, SWITCHES, caption, held_out
+
+    texts = set()
+    for number in range(2**5 * 6 * 4):
+        spec = {name: str(number >> place & 1) for place, name in enumerate(SWITCHES)}
+        spec["hair_colour"] = COLOURS[number % 6]
+        text = caption(spec, random.Random(number))
+        words = set(words_of(text))
+        texts.add(text)
+        on = {name: spec[name] == "1" for name in SWITCHES}
+        assert on["glasses"] == bool(words & {"glasses", "spectacles"}), text
+        assert on["hat"] == ("hat" in words), text
+        assert on["beard"] == bool(words & {"beard", "bearded"}), text
+        assert on["smile"] == bool(words & {"smile", "smiles", "smiling", "happy", "cheerful"}), text
+        assert ("long" in words) == (on["long_hair"] and not on["hat"]), text
+        assert words & set(COLOURS) == ({spec["hair_colour"]} if not on["hat"] or on["beard"] else set()), text
+    assert len(texts) > 500
+    red = {**dict.fromkeys(SWITCHES, "0"), "glasses": "1", "hair_colour": "red"}
+    assert held_out(red | {"beard": "1"}) and not held_out(red)
