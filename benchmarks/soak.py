@@ -171,7 +171,7 @@ async def _asking(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: Seen, until: float, request: bytes, piece: int
 ) -> None:
     """One request after the other. piece: bytes that are taken ten times a second, or 0."""
-    answered = time.monotonic()
+    answered, took = time.monotonic(), 0.0
     while time.monotonic() < until and not reader.at_eof():  # who takes long has its connection closed behind an answer
         began = time.monotonic()
         try:
@@ -181,10 +181,12 @@ async def _asking(
         except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
             told = f"{type(error).__name__} with {len(getattr(error, 'partial', b''))} bytes"
             waited, idle = time.monotonic() - began, began - answered
-            seen.ends[f"lost: {told}, {waited:.0f} s after it, {idle:.0f} s after the answer before it"] += 1
+            before = f"{idle:.0f} s after the answer before it, which took {took:.0f} s"
+            seen.ends[f"lost: {told}, {waited:.0f} s after it, {before}"] += 1
             seen.lost += 1
             return
         answered = time.monotonic()
+        took = answered - began
         seen.statuses[str(status)] += 1
         if not piece:
             seen.latencies.append(time.monotonic() - began)

@@ -1,8 +1,10 @@
 """Packs trained runs into the zoo: weights in half precision, hashes, and the scores that the card tells.
 
     python -m benchmarks.zoo photo-x4 --faithful runs/faithful --perceptual runs/perceptual --scored-on Set5 BSD100
+    python -m benchmarks.zoo avatars --run runs/avatars --scored-on avatars.zip
 
-The runs are those of docs/zoo.md. Without --perceptual the entry has one style.
+The runs are those of docs/zoo.md. A run of `srgan` or `esrgan` is `--faithful`, with or without a `--perceptual` one;
+any other is `--run`. What a card says in words is in `about.json` beside it.
 """
 
 from __future__ import annotations
@@ -10,70 +12,97 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save
+from torch import Tensor
 
+import ganvas
 from ganvas.files import write_atomically, write_json
 from ganvas.metrics.super_resolution import evaluate_enlarging
-from ganvas.model import load, zoo
+from ganvas.model import Model, load, zoo
 from ganvas.run import read_config
 from ganvas.upscaling import Upscaler
 
-MOST_BYTES = 4_000_000
+MOST_BYTES = 5_000_000
 METRICS = ("psnr", "ssim", "perceptual")
 ZOO = Path(zoo.__file__).parents[1] / "zoo"
+ONLY = "only"
+"""The style of an entry that has one."""
+
+UNUSED = {"content": "none", "sees": "pixels"}
+"""Arguments of networks that training alone needs."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name")
-    parser.add_argument("--faithful", type=Path, required=True)
+    parser.add_argument("--run", type=Path)
+    parser.add_argument("--faithful", type=Path)
     parser.add_argument("--perceptual", type=Path)
     parser.add_argument("--scored-on", type=Path, nargs="*", default=[])
+    parser.add_argument("--split", help="of the data to score on, for --run")
     parsed = parser.parse_args()
+    if (parsed.run is None) == (parsed.faithful is None):
+        parser.error("give --run, or --faithful")
     folder = ZOO / parsed.name
     folder.mkdir(exist_ok=True)
-    told = json.loads((folder / "about.json").read_text())
-    config = read_config(parsed.faithful)
+    run = parsed.run or parsed.faithful
+    config = read_config(run)
     card: dict[str, Any] = {
         "format": zoo.FORMAT,
-        **told,
+        **json.loads((folder / "about.json").read_text()),
         "recipe": config["recipe"],
-        "arguments": config["arguments"] | {"warmup": 1.0},
+        "arguments": config["arguments"] | _unused(config["arguments"], enlarging=parsed.run is None),
         "data": {"space": config["data"]["space"]},
         "styles": {},
     }
-    for style in ("faithful", "perceptual"):
-        run = getattr(parsed, style)
-        if run is not None:
-            card["styles"][style] = _packed(folder, run, style)
+    if parsed.run is not None:
+        model = load(run)
+        card["networks"] = list(model.recipe.averaged)
+        whole = {f"{name}.{key}": each for name in card["networks"] for key, each in _weights(model, name).items()}
+        card["styles"][ONLY] = _packed(folder, whole, ONLY, model.step)
+    else:
+        for style in ("faithful", "perceptual"):
+            if (of_style := getattr(parsed, style)) is not None:
+                model = load(of_style)
+                card["styles"][style] = _packed(folder, _weights(model, "generator"), style, model.step)
     write_json(folder / "card.json", card)
     for style, about in card["styles"].items():
-        about["scores"] = {data.name: _scored(parsed.name, style, data) for data in parsed.scored_on}
+        about["scores"] = {data.name: _scored(parsed.name, style, data, parsed.split) for data in parsed.scored_on}
     write_json(folder / "card.json", card)
     print(json.dumps(card["styles"], indent=2))
 
 
-def _packed(folder: Path, run: Path, style: str) -> dict[str, Any]:
-    model = load(run)
-    halves = {
-        name: tensor.half().contiguous() if tensor.is_floating_point() else tensor
-        for name, tensor in model.recipe.get_submodule("generator").state_dict().items()
-    }
-    content = save(halves)
+def _unused(arguments: Mapping[str, Any], enlarging: bool) -> dict[str, Any]:
+    """What an entry has in place of arguments of the training."""
+    if enlarging:
+        return {"warmup": 1.0}
+    return {name: value for name, value in UNUSED.items() if name in arguments}
+
+
+def _weights(model: Model, network: str) -> dict[str, Tensor]:
+    return dict(model.recipe.get_submodule(network).state_dict())
+
+
+def _packed(folder: Path, weights: Mapping[str, Tensor], style: str, step: int) -> dict[str, Any]:
+    content = save({k: v.half().contiguous() if v.is_floating_point() else v for k, v in weights.items()})
     assert len(content) <= MOST_BYTES, f"{len(content):,} bytes are more than {MOST_BYTES:,}"
     path = folder / f"{style}.safetensors"
     write_atomically(path, content)
-    return {"file": path.name, "sha256": hashlib.sha256(content).hexdigest(), "step": model.step}
+    return {"file": path.name, "sha256": hashlib.sha256(content).hexdigest(), "step": step}
 
 
-def _scored(name: str, style: str, data: Path) -> dict[str, float]:
-    upscaler = Upscaler(load(f"{zoo.PREFIX}{name}"), style=style)
-    report = evaluate_enlarging(upscaler, data, metrics=METRICS, progress=False)
-    return {key: round(score.value, 4) for key, score in report.scores.items()}
+def _scored(name: str, style: str, data: Path, split: str | None) -> dict[str, float]:
+    run = f"{zoo.PREFIX}{name}"
+    if style == ONLY:
+        scores = ganvas.evaluate(run, data, split=split, progress=False).scores
+    else:
+        scores = evaluate_enlarging(Upscaler(load(run), style=style), data, metrics=METRICS, progress=False).scores
+    return {key: round(score.value, 4) for key, score in scores.items()}
 
 
 if __name__ == "__main__":

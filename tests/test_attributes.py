@@ -388,11 +388,11 @@ def test_ages_are_told_where_a_model_changes_them_and_the_judges_are_there(
     assert not changes_age(painter) and changes_age(ager)
     monkeypatch.setattr("ganvas.metrics.faces.installed", lambda package: package != "dlib")
     assert lacking(painter) == "the model changes no attribute `age` in years"
-    assert lacking(ager) == "it needs dlib-bin: pip install dlib-bin"
-    with pytest.raises(UsageError, match=r"ages cannot be told: it needs dlib-bin: pip install dlib-bin$"):
+    assert lacking(ager) == 'it needs dlib-bin: pip install "ganvas[faces]"'
+    with pytest.raises(UsageError, match=r"ages cannot be told: it needs dlib-bin: pip install \"ganvas\[faces\]\"$"):
         evaluate(ager, data, metrics=["ages"], progress=False)
     told = evaluate(ager, data, metrics=None, n=20, progress=False).passport["notes"]
-    assert "no ages: it needs dlib-bin: pip install dlib-bin" in told
+    assert 'no ages: it needs dlib-bin: pip install "ganvas[faces]"' in told
     monkeypatch.setattr("ganvas.metrics.faces.installed", lambda package: True)
     monkeypatch.setattr("ganvas.metrics.faces.Judges", BrightnessJudges)
     scores = evaluate(ager, data, metrics=["ages"], progress=False).scores

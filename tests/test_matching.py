@@ -45,8 +45,8 @@ def folders(folder: Path, count: int = 40, tested: int = 8) -> Path:
     return folder
 
 
-def opened(folder: Path, pairs: str) -> Data:
-    return open_data(folder, Unpaired, pairs=pairs, progress=False)
+def opened(folder: Path, partners: str) -> Data:
+    return open_data(folder, Unpaired, partners=partners, progress=False)
 
 
 def drawn(data: Data, split: str = "train", rounds: int = 10) -> Unpaired:
@@ -76,9 +76,9 @@ def test_what_shows_the_same_is_found_in_another_design() -> None:
     assert looking.partners(range(70), []) == {}
 
 
-@pytest.mark.parametrize("pairs", ["names", "lite0"])
-def test_three_of_four_with_a_partner_come_with_it(tmp_path: Path, pairs: str) -> None:
-    data = opened(folders(tmp_path / "set"), pairs)
+@pytest.mark.parametrize("known_by", ["names", "lite0"])
+def test_three_of_four_with_a_partner_come_with_it(tmp_path: Path, known_by: str) -> None:
+    data = opened(folders(tmp_path / "set"), known_by)
     batch = drawn(data)
     assert batch.paired is not None
     together = [number_of(batch.image[place], True) == number_of(batch.other[place], False) for place in batch.pairs]
@@ -87,23 +87,23 @@ def test_three_of_four_with_a_partner_come_with_it(tmp_path: Path, pairs: str) -
     partners = data.split("train").items.partners  # type: ignore[attr-defined]
     share = float((partners >= 0).mean())
     assert float(batch.paired.float().mean()) == pytest.approx(0.75 * share, abs=0.12)
-    if pairs == "names":
+    if known_by == "names":
         assert all(together) and share > 0.8
     else:
         assert np.mean(together) > 0.8 and share > 0.4
     counted = int((partners >= 0).sum())
-    how = "by their names" if pairs == "names" else "as lite0 sees them"
+    how = "by their names" if known_by == "names" else "as lite0 sees them"
     told = f"{counted} of {len(partners)} pictures to be made have a partner among the given, {how}"
     assert told in data.notes
     # Test pictures have partners by name alone: a network looks at what is learned from.
-    assert ((data.split("test").items.partners >= 0).sum() > 0) == (pairs == "names")  # type: ignore[attr-defined]
+    assert ((data.split("test").items.partners >= 0).sum() > 0) == (known_by == "names")  # type: ignore[attr-defined]
 
 
 def test_nobody_has_a_partner_unless_that_is_asked_for(tmp_path: Path) -> None:
     data = opened(folders(tmp_path / "set"), "none")
     assert not drawn(data).paired.any() and not any("partner" in note for note in data.notes)  # type: ignore[union-attr]
     assert data.fingerprint == opened(tmp_path / "set", "names").fingerprint
-    with pytest.raises(UsageError, match="--pairs cannot be 'vgg'; known: lite0, lite2, names, none"):
+    with pytest.raises(UsageError, match="--partners cannot be 'vgg'; known: lite0, lite2, names, none"):
         opened(tmp_path / "set", "vgg")
 
 

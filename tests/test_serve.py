@@ -506,6 +506,23 @@ def test_a_head_has_a_deadline_however_it_drips():
             assert "0.4 seconds" in json.loads(body)["error"]
 
 
+def test_a_connection_may_rest_longer_than_a_head_may_take():
+    def answered(connection: socket.socket) -> None:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = b""
+        while not answer.endswith(b"\0\0"):
+            answer += connection.recv(10_000)
+
+    with listening_to(Toy(), head=0.2, idle=30) as port, sending(port) as connection:
+        answered(connection)
+        time.sleep(0.6)
+        answered(connection)
+    with listening_to(Toy(), head=30, idle=0.2) as port:
+        connection = sending(port)
+        answered(connection)
+        assert rest_of(connection) == b""
+
+
 def test_a_request_that_takes_longer_than_a_head_may_is_answered():
     toy = Toy()
     with listening_to(toy, head=0.2, taking=0.2) as port:

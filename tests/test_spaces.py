@@ -47,7 +47,7 @@ from ganvas.spaces import (
     space_from_config,
     space_to_config,
 )
-from ganvas.spaces.wave import resampled
+from ganvas.spaces.sound_files import resampled
 from ganvas.training import hardware
 from ganvas.web.http.encoding import FORMATS
 

@@ -47,6 +47,7 @@ ARGUMENTS = {
     "vae": {"width": 8, "latent": 2},
     "vaegan": {"width": 8, "latent": 8, "warmup": 0.0},
     "wavegan": {"width": 8, "lr": 1e-3, "latent": 16},
+    "text2image": {"width": 8, "d_width": 8},
 }
 
 

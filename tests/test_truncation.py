@@ -9,7 +9,7 @@ from ganvas import recipes
 from ganvas.data.batches import Images
 from ganvas.data.opening import open_data
 from ganvas.errors import UsageError
-from ganvas.inputs import Category, Normal
+from ganvas.inputs import Caption, Category, Normal
 from ganvas.testing import Subject, tiny, tiny_images
 
 COUNT = 16
@@ -31,9 +31,10 @@ def trained(name, source="images"):
 
 @torch.no_grad()
 def samples(recipe, truncation):
-    """(COUNT, D) from one seed and, where there are classes, of one class."""
+    """(COUNT, D) from one seed and, where there are classes or captions, of one of them."""
     torch.manual_seed(5)
-    one = {n: torch.zeros(COUNT, dtype=torch.long) for n, each in recipe.inputs().items() if isinstance(each, Category)}
+    asked = {n: each for n, each in recipe.inputs().items() if isinstance(each, Category | Caption)}
+    one = {n: each.draw(1, torch.device("cpu")).expand(COUNT, *each.shape) for n, each in asked.items()}
     return recipe.generate(**recipe.draw(COUNT, one, truncation)).flatten(1)
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from ganvas.data.batches import Unpaired
 from ganvas.networks.restyling import restyled, statistics_apart
 from ganvas.networks.translation import Translator
 from ganvas.networks.warp import Warp
@@ -104,3 +105,18 @@ def test_a_pool_that_is_half_full_goes_on_as_it_was() -> None:
     assert int(second.recipe.pool_a_seen) == 28  # filled and begun anew
     for name, tensor in whole.recipe.state_dict().items():
         assert torch.equal(tensor, second.recipe.state_dict()[name]), name
+
+
+def test_a_discriminator_that_sees_through_a_network_teaches_its_own_heads_alone() -> None:
+    torch.manual_seed(0)
+    recipe = CUT(channels=3, size=(32, 32), width=8, d_width=4, sees="lite0")
+    assert recipe.frozen == ("features",) and len(recipe.judges) == 3
+    batch = Unpaired(image=torch.rand(2, 3, 32, 32) * 2 - 1, other=torch.rand(2, 3, 32, 32) * 2 - 1)
+    judged = recipe.discriminator_losses(batch)
+    assert "seen" in judged.terms and "seen" not in CUT(channels=3, size=(32, 32)).discriminator_losses(batch).terms
+    judged.terms["seen"].backward()
+    trained = {name.split(".")[0] for name, each in recipe.named_parameters() if each.grad is not None}
+    assert trained == {"judges"}
+    assert recipe.features is not None and not any(each.requires_grad for each in recipe.features.parameters())
+    recipe.generator_losses(batch).terms["seen"].backward()
+    assert recipe.generator.tail.bias.grad is not None and recipe.generator.tail.bias.grad.abs().sum() > 0

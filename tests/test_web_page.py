@@ -18,6 +18,7 @@ from PIL import Image
 import ganvas
 from chromium import browser_page
 from ganvas import recipes
+from ganvas.captions import Sentences, Words
 from ganvas.exporting.graph import onnx_bytes
 from ganvas.exporting.web import KINDS, kind_of, page
 from ganvas.inputs import Uniform
@@ -399,3 +400,46 @@ def test_a_mask_that_is_painted_fades_around_as_one_of_a_file_does(tmp_path):
 def test_a_page_is_exported_from_the_zoo(tmp_path):
     assert ganvas.export("zoo:photo-x4", "web", tmp_path / "page.html").difference <= 1e-4
     assert "<title>photo-x4</title>" in (tmp_path / "page.html").read_text()
+
+
+def test_the_page_takes_captions_as_python_does(tmp_path):
+    words = ("red", "hat", "schöne", "3", "a")
+    captions = {"encoder": Words(words).to_json(), "examples": ["a red hat", "3"]}
+    torch.manual_seed(0)
+    recipe = recipes.find("text2image")(captions=captions, channels=3, size=(12, 12), width=4, d_width=4)
+    model = Model(recipe.eval().requires_grad_(False), ImageSpace(3, 12, 12), recipe.inputs(), step=7)
+    path = written(tmp_path, model, "text2image")
+    with browser_page() as seen:
+        opened(seen, path.as_uri())
+        examples = seen.page.evaluate("ganvas.draw(1, 3).map((each) => Array.from(each.caption))")
+        wanted = model.parsed("caption", ["a red hat", "3", "a red hat"])
+        assert np.allclose(examples, wanted.numpy())
+        at_first = picture(seen)
+        seen.page.fill("#caption-caption", "SCHO\u0308NE, red-3 fish")
+        moved(seen, lambda: seen.page.press("#caption-caption", "Enter"), "samples")
+        drawn = seen.page.evaluate("ganvas.draw(1, 1).map((each) => Array.from(each.caption))")
+        assert np.allclose(drawn, model.parsed("caption", "schöne red 3").numpy())
+        assert seen.page.text_content("#caption-caption-told") == "It knows no fish."
+        here = picture(seen)
+        assert here != at_first
+        # On the way to another caption, with the same noise where the start is also the end.
+        seen.page.fill("#caption-caption-to", "hat")
+        moved(seen, lambda: seen.page.press("#caption-caption-to", "Enter"))
+        assert picture(seen) == here
+        assert moved(seen, lambda: seen.page.fill("#between", "1")) != here
+        assert not [line for line in seen.console if line.startswith("error")]
+
+
+def test_a_page_that_can_encode_no_caption_offers_those_of_the_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(Sentences, "knows", lambda self, text: True)
+    monkeypatch.setattr(Sentences, "rows", lambda self, texts: np.stack([np.full(384, len(t) / 10) for t in texts]))
+    captions = {"encoder": Sentences("0" * 64).to_json(), "examples": ["a red hat", "none"]}
+    torch.manual_seed(0)
+    recipe = recipes.find("text2image")(captions=captions, channels=3, size=(12, 12), width=4, d_width=4)
+    model = Model(recipe.eval().requires_grad_(False), ImageSpace(3, 12, 12), recipe.inputs(), step=7)
+    with browser_page() as seen:
+        opened(seen, written(tmp_path, model, "text2image").as_uri())
+        first = seen.page.evaluate("ganvas.draw(1, 2).map((each) => each.caption[383])")
+        assert first == pytest.approx([0.9, 0.4])
+        moved(seen, lambda: seen.page.select_option("#caption-caption", "none"), "samples")
+        assert seen.page.evaluate("ganvas.draw(1, 2).map((each) => each.caption[0])") == pytest.approx([0.4, 0.4])

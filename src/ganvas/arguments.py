@@ -23,6 +23,7 @@ Classes = Annotated[int, FromData(), Range(0, MOST_CLASSES)]
 Scale = Annotated[int, FromData(), Range(1, 64)]
 Samples = Annotated[int, FromData(), Range(1, 2**28)]
 Attributes = Annotated[tuple[dict[str, Any], ...], FromData()]
+Captions = Annotated[dict[str, Any], FromData()]
 
 Latent = Annotated[int, Range(1, 65536), "numbers in a latent vector"]
 Width = Annotated[int, Range(1, 4096), "feature maps of the widest-resolution layer; more is slower and better"]

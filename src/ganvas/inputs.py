@@ -4,6 +4,7 @@
     {"source": Given(ImageSpace(3, 64, 64))}                      image translation
     {"latent": Normal((62,)), "category": Category(10), "codes": Uniform((2,))}
     {"source": Given(...), "change": Attributes((Attribute("smile"),)), "strength": Number(0, 2, default=1)}
+    {"latent": Normal((64,)), "caption": Caption(Words(...), examples)}              text to image
 
 Drawing, truncation, flags of the command line, the server's schema, the studio's fields and the inputs of exported
 files follow from the declaration. Nothing looks at argument names or at what was drawn. Importing this needs no torch,
@@ -12,6 +13,7 @@ so that the flags of a run can be told from its `config.json`.
 
 from __future__ import annotations
 
+import functools
 import keyword
 import math
 from abc import ABC, abstractmethod
@@ -21,6 +23,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ganvas.attributes import STAYS, Attribute, attributes_from_json, attributes_to_json, numbers_of
+from ganvas.captions import Encoder, encoder_from_json
 from ganvas.errors import DataError, RunError, UsageError, near_miss
 from ganvas.text import counted, listed, shown
 
@@ -42,16 +45,24 @@ DRAWN = "drawn"
 MOST_CLASSES = 10_000_000
 """In a file that says what its inputs are; more are taken for damage."""
 
+MOST_EXAMPLES = 1000
+"""Of captions, in such a file."""
+
+MOST_CAPTIONS = 1000
+"""Different ones that are given at once, since some encoders take their time."""
+
 
 class Input(ABC):
     """One input of `generate`. Its tensors are (n, *shape), the values of one sample below the first dimension.
 
-    kind: its name in JSON. file: whether people give it as a file, and not as text. smooth: whether values that are
-    near to one another give samples that are, so that a search can go downhill.
+    kind: its name in JSON. file: whether people give it as a file, and not as text. lines: whether several are given
+    as the lines of a file. smooth: whether values that are near to one another give samples that are, so that a search
+    can go downhill.
     """
 
     kind: ClassVar[str]
     file: ClassVar[bool] = False
+    lines: ClassVar[bool] = False
     smooth: ClassVar[bool] = False
 
     @property
@@ -63,6 +74,11 @@ class Input(ABC):
     def choices(self) -> tuple[str, ...]:
         """What there is to choose from, in words; () where there is no list of it."""
         return ()
+
+    @property
+    def suggestions(self) -> tuple[str, ...]:
+        """Values that a form can suggest, in words: the choices, where there are any."""
+        return self.choices
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -93,6 +109,15 @@ class Input(ABC):
 
         Raises UsageError that says what is admitted.
         """
+
+    def remark(self, value: Any) -> str:
+        """What somebody should know who has given this value, which `parse` takes; "" where there is nothing."""
+        return ""
+
+    def offered(self) -> dict[str, list[float]]:
+        """By its title, numbers of values that can be chosen where `parse` is not at hand; {} where the declaration
+        tells enough to make any."""
+        return {}
 
     def admits(self) -> str:
         """What people can give, in words for a help text; "" where it is only ever drawn."""
@@ -393,6 +418,78 @@ class Category(Input):
 
 
 @dataclass(frozen=True)
+class Caption(Input):
+    """What a text says, as the numbers that its encoder makes of it; when drawn, each of the examples in turn.
+
+    examples: captions of the training, at least one.
+    """
+
+    kind: ClassVar[str] = "caption"
+    lines: ClassVar[bool] = True
+    encoder: Encoder
+    examples: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.encoder.size,)
+
+    @property
+    def suggestions(self) -> tuple[str, ...]:
+        return self.examples
+
+    @property
+    def unless_given(self) -> str:
+        return "captions of the training in turn"
+
+    def draw(self, n: int, device: torch.device, first: int = 0) -> Tensor:
+        import torch
+
+        places = torch.arange(first, first + n) % len(self.examples)
+        return _encoded(self.encoder, self.examples)[places].to(device)
+
+    def parse(self, value: Any) -> Tensor:
+        """A text, or k of them in a list; numbers that an encoder has made, as a tensor."""
+        numbers = _tensor(value)
+        if numbers is not None:
+            return _checked(numbers.float(), self)
+        texts = value if isinstance(value, (list, tuple)) and value else [value]
+        if not all(isinstance(text, str) for text in texts):
+            raise UsageError(f"must be {self.admits()}, not {_told(value)}")
+        different = list(dict.fromkeys(texts))
+        if len(different) > MOST_CAPTIONS:
+            raise UsageError(f"at most {MOST_CAPTIONS:,} different captions at once, not {len(different):,}")
+        place_of = {text: place for place, text in enumerate(different)}
+        return self.encoder.encode(different)[[place_of[text] for text in texts]]
+
+    def remark(self, value: Any) -> str:
+        texts = value if isinstance(value, (list, tuple)) else [value]
+        return next(filter(None, (self.encoder.remark(text) for text in texts if isinstance(text, str))), "")
+
+    def offered(self) -> dict[str, list[float]]:
+        if self.encoder.bag:
+            return {}
+        values = _encoded(self.encoder, self.examples).double().mul(1e4).round().div(1e4).tolist()
+        return dict(zip(self.examples, values, strict=True))
+
+    def admits(self) -> str:
+        return f"a text such as {_told(self.examples[0])}"
+
+    def schema(self) -> dict[str, Any]:
+        told = {"type": ["string", "array"], "items": {"type": "string"}, "examples": list(self.examples[:3])}
+        return told | {"description": f"{self.admits()}; by default {self.unless_given}"}
+
+    def to_json(self) -> dict[str, Any]:
+        told = {"kind": self.kind, "shape": list(self.shape)}
+        return told | {"encoder": self.encoder.to_json(), "examples": list(self.examples)}
+
+
+@functools.lru_cache(maxsize=8)
+def _encoded(encoder: Encoder, examples: tuple[str, ...]) -> Tensor:
+    """(n, size) of captions that are asked for again and again."""
+    return encoder.encode(examples)
+
+
+@dataclass(frozen=True)
 class Given(Input):
     """Something of a space, which must be given: a picture to change, a caption.
 
@@ -524,11 +621,19 @@ def _number(told: Mapping[str, Any]) -> Number:
     return Number(low, high, default)
 
 
+def _caption(told: Mapping[str, Any]) -> Caption:
+    examples = told["examples"]
+    if not all(isinstance(text, str) for text in examples) or not 1 <= len(examples) <= MOST_EXAMPLES:
+        raise ValueError(f"{len(examples)} captions")
+    return Caption(encoder_from_json(told["encoder"]), tuple(examples))
+
+
 _FROM_JSON = {
     "normal": lambda told: Normal(tuple(map(int, told["shape"])), bool(told.get("sphere", False))),
     "uniform": lambda told: Uniform(tuple(map(int, told["shape"])), float(told["low"]), float(told["high"])),
     "number": _number,
     "attributes": lambda told: Attributes(attributes_from_json(told["attributes"])),
+    "caption": _caption,
     "class": _category,
     "given": _given,
 }

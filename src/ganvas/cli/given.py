@@ -13,8 +13,9 @@ from ganvas.errors import GanvasError, UsageError
 from ganvas.files import read_regular
 from ganvas.inputs import Input, inputs_from_json
 from ganvas.options import flag_of
+from ganvas.text import listed
 
-_GIVEN = "given "
+_GIVEN, _LINES = "given ", "lines "
 """Before the names of inputs, so that none of them is taken for another value of the command."""
 
 
@@ -57,6 +58,45 @@ def add_given(parser: Parser, inputs: Mapping[str, Input]) -> None:
         metavar = "FILE" if each.file else name.upper()
         help = (each.admits() + drawn).replace("%", "%%")
         group.add_argument(flag_of(name), metavar=metavar, help=help, dest=_GIVEN + name)
+
+
+def add_lines(parser: Parser, inputs: Mapping[str, Input]) -> None:
+    """A flag for each input of which several can be given as the lines of a file, such as `--captions`."""
+    for name in _of_lines(inputs):
+        help = f"several values of {flag_of(name)}: a text file with one in each line; -n is then of each (default: 8)"
+        parser.add_argument(f"{flag_of(name)}s", metavar="FILE", help=help, dest=_LINES + name)
+
+
+def lines_of_words(parsed: argparse.Namespace, inputs: Mapping[str, Input]) -> dict[str, list[str]]:
+    """What such flags give, as many lines of each. Raises UsageError."""
+    found: dict[str, list[str]] = {}
+    for name in _of_lines(inputs):
+        path = getattr(parsed, _LINES + name, None)
+        if path is None:
+            continue
+        flag = f"{flag_of(name)}s {path}"
+        if getattr(parsed, _GIVEN + name, None) is not None:
+            raise UsageError(f"{flag_of(name)} and {flag}: give one of them")
+        try:
+            text = _content(f"{name}s", path).decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise UsageError(f"{flag} is no text in UTF-8") from None
+        found[name] = [line.strip() for line in text.splitlines() if line.strip()]
+        if not found[name]:
+            raise UsageError(f"{flag} is empty: write one in each line")
+    if len({len(lines) for lines in found.values()}) > 1:
+        raise UsageError(f"{listed(f'{flag_of(name)}s' for name in found)} must have as many lines")
+    return found
+
+
+def remarks(given: Mapping[str, Any], inputs: Mapping[str, Input]) -> list[str]:
+    """What is to be known of what is given, with the name of the input."""
+    told = {name: inputs[name].remark(value) for name, value in given.items()}
+    return [f"{name}: {remark}" for name, remark in told.items() if remark]
+
+
+def _of_lines(inputs: Mapping[str, Input]) -> list[str]:
+    return [name for name, each in inputs.items() if each.lines and f"{name}s" not in inputs]
 
 
 def joined(words: Sequence[str], inputs: Mapping[str, Input]) -> list[str]:

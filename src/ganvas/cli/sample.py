@@ -1,6 +1,7 @@
 """`ganvas sample`: samples from a trained run.
 
-What can be given is told by the inputs that the run declares: `--label 7`, `--codes 0.5,-1`, `--source photo.png`.
+What can be given is told by the inputs that the run declares: `--label 7`, `--codes 0.5,-1`, `--source photo.png`,
+`--caption "a red hat"` or `--captions FILE`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ganvas.cli.given import add_given, given_of_words, inputs_of, joined
+from ganvas.cli.given import add_given, add_lines, given_of_words, inputs_of, joined, lines_of_words, remarks
 from ganvas.cli.hints import how_to_use
 from ganvas.cli.parsing import Parser, number_of
 from ganvas.errors import UsageError
@@ -21,8 +22,12 @@ from ganvas.text import listed
 EXAMPLES = """examples:
   ganvas sample runs/demo -n 64 --out grid.png
   ganvas sample runs/demo -n 100 --label 7 --seed 1 --out sevens/
+  ganvas sample runs/faces --caption "a man with a red beard" -n 8 --out men.png
   ganvas sample runs/demo --balanced 500 --out synthetic
   ganvas sample runs/demo --help                                 tells what else can be given to this run"""
+
+OF_EACH_LINE = 8
+"""Samples of each line of a file, where -n does not say."""
 
 _ALONE = ("--overwrite",)
 
@@ -35,21 +40,29 @@ def run(words: list[str]) -> int:
     seed = None if parsed.seed is None else number_of("--seed", parsed.seed, int)
     truncation = None if parsed.truncation is None else number_of("--truncation", parsed.truncation, float)
     given = given_of_words(parsed, inputs)
+    lines = lines_of_words(parsed, inputs)
     _check_given(parsed.run, inputs, given, parsed.recipe)
-    more: dict[str, Any] = {"seed": seed, "truncation": truncation, "recipe": parsed.recipe, "given": given}
+    more: dict[str, Any] = {"seed": seed, "truncation": truncation, "recipe": parsed.recipe}
     more["tell"] = lambda note: print(f"note: {note}", file=sys.stderr)
+    for note in remarks({**given, **lines}, inputs):
+        more["tell"](note)
     from ganvas.model import files
 
     if parsed.balanced is not None:
         if parsed.out is None:
             raise UsageError("--balanced takes the folder to write, as in: --balanced 500 --out synthetic")
-        if parsed.n is not None or "label" in given or parsed.overwrite:
+        if parsed.n is not None or lines or "label" in given or parsed.overwrite:
             raise UsageError("--balanced makes as many of every label in a new folder: no -n, --label or --overwrite")
         each = number_of("--balanced", parsed.balanced, int)
-        print(files.balanced_to(parsed.run, Path(parsed.out), each=each, **more))
+        print(files.balanced_to(parsed.run, Path(parsed.out), each=each, given=given, **more))
         return 0
     n = None if parsed.n is None else number_of("-n", parsed.n, int)
-    print(files.sample_to(parsed.run, Path(parsed.out or "grid.png"), n=n, overwrite=parsed.overwrite, **more))
+    if lines:  # a row of the grid for each line
+        more["columns"] = each = OF_EACH_LINE if n is None else max(1, n)
+        n = each * len(next(iter(lines.values())))
+        given |= {name: [line for line in found for _ in range(each)] for name, found in lines.items()}
+    more |= {"n": n, "given": given, "overwrite": parsed.overwrite}
+    print(files.sample_to(parsed.run, Path(parsed.out or "grid.png"), **more))
     return 0
 
 
@@ -76,6 +89,7 @@ def _parser(inputs: Mapping[str, Input]) -> Parser:
     parser.add_argument("--recipe", metavar="FILE:CLASS", help="the file of a recipe of your own, which will be run")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     add_given(parser, inputs)
+    add_lines(parser, inputs)
     return parser
 
 

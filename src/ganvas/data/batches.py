@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from ganvas.data.attributes import Attributed
 from ganvas.data.batch import Batch
+from ganvas.data.captioned import Captioned
 from ganvas.data.images import Images
 from ganvas.data.masked import Masked
 from ganvas.data.pairs import Pairs
@@ -18,13 +19,14 @@ from ganvas.data.unpaired import Unpaired
 from ganvas.data.waves import Waves
 from ganvas.options import Option
 
-BUILT_IN: tuple[type[Batch], ...] = (Waves, Images, Points, Photos, Pairs, Unpaired, Masked, Attributed)
+BUILT_IN: tuple[type[Batch], ...] = (Waves, Images, Points, Photos, Pairs, Unpaired, Masked, Attributed, Captioned)
 """All kinds, in the order in which they are tried on a source that nobody says the kind of."""
 
 __all__ = [
     "BUILT_IN",
     "Attributed",
     "Batch",
+    "Captioned",
     "Images",
     "Masked",
     "Pairs",

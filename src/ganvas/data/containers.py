@@ -44,10 +44,11 @@ Opener = Callable[[], IO[bytes]]
 class Container:
     """Base of the three: what to pass over, and how to say so."""
 
-    def __init__(self, path: Path, inside: str = "", endings: frozenset[str] = IMAGES) -> None:
+    def __init__(self, path: Path, inside: str = "", endings: frozenset[str] = IMAGES, most: int = MAX_BYTES) -> None:
         self.path = path
         self.inside = inside  # only what lies in this folder of an archive
         self.endings = endings  # of the names of the files that are meant
+        self.most = most  # bytes of a file outside archives
         self._other: Counter[str] = Counter()
         self.others: list[str] = []  # names of the files that were counted so
         self._links = 0
@@ -84,10 +85,11 @@ class Container:
         """Each wanted file with what opens it; to be opened before the next is asked for."""
         raise NotImplementedError
 
-    def reading(self, endings: frozenset[str]) -> Self:
-        """The same container, of files with these endings; it is closed with this one."""
+    def reading(self, endings: frozenset[str], most: int = MAX_BYTES) -> Self:
+        """The same container, of files with these endings; it is closed with this one. most: bytes of a file that is
+        no member of an archive, for readers that never hold a whole one."""
         if endings not in self._siblings:
-            self._siblings[endings] = type(self)(self.path, self.inside, endings)
+            self._siblings[endings] = type(self)(self.path, self.inside, endings, most)
         return self._siblings[endings]
 
     def close(self) -> None:
@@ -139,8 +141,8 @@ class Container:
 class Folder(Container):
     """A folder and everything below it; links to folders are followed, each folder being visited once."""
 
-    def __init__(self, path: Path, inside: str = "", endings: frozenset[str] = IMAGES) -> None:
-        super().__init__(path, inside, endings)
+    def __init__(self, path: Path, inside: str = "", endings: frozenset[str] = IMAGES, most: int = MAX_BYTES) -> None:
+        super().__init__(path, inside, endings, most)
         self._found: dict[str, tuple[int, ...]] | None = None
 
     def identity(self) -> object:
@@ -152,7 +154,7 @@ class Folder(Container):
     def files(self, wanted: set[str]) -> Iterator[tuple[str, Opener]]:
         for name in self._scan():
             if name in wanted:
-                yield name, lambda file=self.path / name: _small_enough(file)  # type: ignore[misc]
+                yield name, lambda file=self.path / name: _small_enough(file, self.most)  # type: ignore[misc]
 
     def _scan(self) -> dict[str, tuple[int, ...]]:
         if self._found is None:
@@ -326,11 +328,11 @@ def _refuse_escape(path: Path, name: str) -> None:
         raise DataError(f"{shown(str(path))} is refused: its member {quoted(name)} points outside the archive")
 
 
-def _small_enough(path: Path) -> IO[bytes]:
+def _small_enough(path: Path, most: int) -> IO[bytes]:
     file = open_regular(path)
-    if os.fstat(file.fileno()).st_size > MAX_BYTES:
+    if os.fstat(file.fileno()).st_size > most:
         file.close()
-        raise Damaged(f"larger than {MAX_BYTES >> 20} MB")
+        raise Damaged(f"larger than {most >> 20} MB")
     return file
 
 

@@ -37,7 +37,8 @@ _LOOKS = ("lite0", "lite2")
 @dataclass(frozen=True, kw_only=True)
 class UnpairedReader(Reader):
     """Pictures of two domains, all brought to one size. Its items are those of the domain that is to be made; each
-    comes with one of the other domain, which is drawn by its seed, or which belongs to it where some do (`pairs`)."""
+    comes with one of the other domain, which is drawn by its seed, or which belongs to it where some do (`partners`).
+    """
 
     wants = "a folder or an archive with a folder for each of two domains, or two of them (--other)"
 
@@ -45,7 +46,7 @@ class UnpairedReader(Reader):
     given: Annotated[str | None, "the folder of the domain that is given (default: the first by name)"] = None
     size: Annotated[Size2D | None, Range(4, 4096), "of all pictures (default: the data decides)"] = None
     channels: Annotated[Literal[1, 3], "1 for gray, 3 for colour"] = 3
-    pairs: Annotated[
+    partners: Annotated[
         Literal["none", "names", "lite0", "lite2"],
         "what belongs together: equal names, or what a pretrained network finds alike",
     ] = "none"
@@ -70,8 +71,8 @@ class UnpairedReader(Reader):
         with ExitStack() as stack:
             others = [each.identity() for each in self._others(stack)]
         options = self.options()
-        if self.pairs not in _LOOKS:
-            del options["pairs"]  # what is prepared is the same
+        if self.partners not in _LOOKS:
+            del options["partners"]  # what is prepared is the same
         return [source.identity(), others, options]
 
     def read(self, source: Source) -> RowStream:
@@ -85,7 +86,7 @@ class UnpairedReader(Reader):
         first, second = domains
         splits = frozenset(split for names in found for _, _, split in names if split is not None)
         roles = {first: "given", second: "made"}
-        seen = _Seen(self.pairs) if self.pairs in _LOOKS else None
+        seen = _Seen(self.partners) if self.partners in _LOOKS else None
 
         def rows() -> Iterator[Row]:
             held: dict[str, set[bytes]] = {role: set() for role in roles.values()}
@@ -151,16 +152,16 @@ class UnpairedReader(Reader):
     def items(self, entry: Entry, places: np.ndarray) -> Items:
         labels = super().columns(entry)["domain"]
         assert isinstance(labels, Labels)
-        return TwoDomains(entry, places, ("image", "other", "paired"), labels.names.index("made"), self.pairs)
+        return TwoDomains(entry, places, ("image", "other", "paired"), labels.names.index("made"), self.partners)
 
     def notes(self, entry: Entry) -> list[str]:
         """How many pictures of the split to learn from have a partner, where partners are asked for."""
-        if self.pairs == "none":
+        if self.partners == "none":
             return []
         train = self.items(entry, np.flatnonzero(entry.index[:, 1] == SPLITS.index("train")))
         assert isinstance(train, TwoDomains)
         with_one = int((train.partners >= 0).sum())
-        how = "by their names" if self.pairs == "names" else f"as {self.pairs} sees them"
+        how = "by their names" if self.partners == "names" else f"as {self.partners} sees them"
         return [f"{with_one:,} of {counted(len(train), 'picture')} to be made have a partner among the given, {how}"]
 
     def _row(self, name: str, content: bytes | Damaged, role: str, split: str | None, size: tuple[int, int]) -> Row:
@@ -202,10 +203,11 @@ class Unpaired(Batch):
 
 @dataclass(frozen=True)
 class TwoDomains(Items):
-    """The pictures of one split. made: the number of the domain that is to be made. pairs: as the reader has it."""
+    """The pictures of one split. made: the number of the domain that is to be made. known_by: as `partners` of the
+    reader."""
 
     made: int
-    pairs: str
+    known_by: str
 
     def __len__(self) -> int:
         return len(self._of_made) if len(self._of_given) else 0  # of one domain alone nothing can be made
@@ -270,10 +272,10 @@ class TwoDomains(Items):
         to be made; -1 where none is known."""
         number_of = {int(row): number for number, row in enumerate(self.stored_at[self._of_given])}
         made = self.stored_at[self._of_made]
-        if self.pairs == "names":
+        if self.known_by == "names":
             of_made = {int(twin): number for number, twin in enumerate(self._twins) if twin >= 0}
             return np.array([of_made.get(int(row), -1) for row in made], dtype=np.int64)
-        if self.pairs in _LOOKS:
+        if self.known_by in _LOOKS:
             return np.array([number_of.get(int(row), -1) for row in self.entry.columns["partner"][made]], np.int64)
         return np.full(len(made), -1)
 

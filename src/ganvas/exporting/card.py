@@ -77,6 +77,7 @@ def _sampler(source: Exportable) -> Words:
         call = f"model.transform({given[0]}{others})  # {_shape(model, 'n')}"
         made = f"changes {given[1].space}" if model.any_size else f"makes {model.space} of {given[1].space}"
         commands = "`ganvas translate`, `ganvas serve` and `ganvas export` take"
+    entry = zoo.entry(source.run).card if zoo.is_zoo(source.run) else None
     more = f" It generates by label: {', '.join(map(_code, model.labels[:30]))}." if model.labels else ""
     if given is not None:
         asked = [f"{_code(name)} ({_text(each.admits())})" for name, each in model.inputs.items() if each.admits()]
@@ -92,10 +93,12 @@ model = ganvas.load("path/to/this/folder")
 
 {commands} the folder as they take a run. The weights
 are safetensors; nothing is executed by loading them.""",
-        limits=LIMITS,
+        limits=LIMITS if entry is None else entry["limits"],
         pipeline=pipeline,
-        tags=("gan", "generative-adversarial-network", "recipe", "data"),
+        tags=("gan", "generative-adversarial-network", "recipe", *(["data"] if entry is None else [])),
         more=more,
+        data="" if entry is None else f"{entry['trained_on']}.\n\n{entry['licence']}",
+        scores="" if entry is None else _zoo_scores(entry["styles"]),
     )
 
 

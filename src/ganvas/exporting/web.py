@@ -24,15 +24,21 @@ from ganvas.exporting.graph import largest_difference, onnx_bytes, output_of
 from ganvas.exporting.run import Exportable
 from ganvas.files import write_atomically
 from ganvas.html import render
-from ganvas.inputs import Normal, inputs_to_json
+from ganvas.inputs import Input, Normal, inputs_to_json
 from ganvas.model import BLOCK, ENLARGING, SAMPLING, TRANSFORMING, Model
 from ganvas.spaces import kinds, space_to_config
 from ganvas.version import __version__
 
-FIELDS = frozenset({"attributes", "class", "given", "normal", "number", "uniform"})
-"""Kinds of inputs that the scripts draw or ask for."""
+FIELDS = {
+    SAMPLING: frozenset({"attributes", "caption", "class", "normal", "number", "uniform"}),
+    ENLARGING: frozenset({"given"}),
+    TRANSFORMING: frozenset({"attributes", "class", "given", "normal", "number", "uniform"}),
+}
+"""Kinds of inputs that the script of each page draws or asks for."""
 
 DIRECTIONS = 6
+OFFERED = 64
+"""Values of one input, such as captions, that a page offers at most."""
 LARGEST_LATENT = 1024
 """Numbers of a latent vector beyond which no directions are computed: each costs a few samples."""
 
@@ -65,7 +71,7 @@ def kind_of(model: Model) -> str:
                 f"a page makes pictures of pictures, and this model {model.space.noun} of {name!r} ({given.space}): "
                 "take --format onnx or hub"
             )
-    if strange := sorted({each.kind for each in model.inputs.values()} - FIELDS):
+    if strange := sorted({each.kind for each in model.inputs.values()} - FIELDS[model.use]):
         raise UsageError(f"a page has no field for an input of kind {strange[0]}: take --format onnx or hub")
     return model.use
 
@@ -89,10 +95,16 @@ def about_sampling(model: Model) -> dict[str, Any]:
         "shape": list(model.space.shape),
         "canvas": model.space.canvas,
         "labels": list(model.labels),
-        "inputs": inputs_to_json(model.inputs),
+        "inputs": [told | _offered(model.inputs[told["name"]]) for told in inputs_to_json(model.inputs)],
         "output": output_of(model),
         "directions": directions(model),
     }
+
+
+def _offered(each: Input) -> dict[str, Any]:
+    """What a page can offer of an input whose values it cannot make itself."""
+    offered = [{"title": title, "values": values} for title, values in each.offered().items()]
+    return {"offered": offered[:OFFERED]} if offered else {}
 
 
 def about_transforming(model: Model) -> dict[str, Any]:

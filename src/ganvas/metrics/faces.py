@@ -66,7 +66,7 @@ def lacking(model: Model) -> str:
     if not changes_age(model):
         return "the model changes no attribute `age` in years"
     absent = [package for module, package in PACKAGES.items() if not installed(module)]
-    return f"it needs {', '.join(absent)}: pip install {' '.join(absent)}" if absent else ""
+    return f'it needs {", ".join(absent)}: pip install "ganvas[faces]"' if absent else ""
 
 
 @dataclass(frozen=True)

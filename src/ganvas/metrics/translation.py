@@ -429,14 +429,15 @@ def evaluate_translating(
         raise DataError(f"{shown(data.source)} has nothing in its split {split}: choose another --split")
     rest = [part for part in SPLITS if part not in split.split("+") and split != "all" and data.counts[part]]
     others = in_order("+".join(rest)) if rest else split
-    real = reference(data, others, None, seed, judge, progress=progress)
+    asked = [name for name in wanted if name in METRICS]
+    real = reference(data, others, None, seed, judge, progress=progress).features if asked else torch.zeros(0, 1)
     sides = {"model": Side(_answers(model, questions, first, name, seed, progress), data.space)}
     if questions.nothing is not None:
         sides[NOTHING] = questions.nothing
     sides[FLOOR] = questions.real
     if data.space.photos:
         sides[MEAN] = Side(mean_of(data, others).expand(len(questions), *data.space.shape), data.space, constant=True)
-    case = Case(questions, sides, real.features, bool(rest), judge, seed, progress, list(notes))
+    case = Case(questions, sides, real, bool(rest), judge, seed, progress, list(notes))
     if not rest:
         case.notes.append(f"no items but those of {split} to compare with, so KID's floor cannot be told")
     if not questions.answered and len(questions.known):
@@ -444,7 +445,7 @@ def evaluate_translating(
             f"{counted(len(questions.known), 'right answer')} known by names that are in both domains; where these are "
             "alike by chance, perceptual and R@k mean nothing"
         )
-    scores = scores_of(case, [name for name in wanted if name in METRICS], metrics is not None)
+    scores = scores_of(case, asked, metrics is not None)
     if TWINS in wanted:
         scores |= _of_twins(model, data, metrics is not None)
     if AGES in wanted:
@@ -463,7 +464,7 @@ def evaluate_translating(
         },
         data={
             "name": data.name, "source": data.source, "fingerprint": data.fingerprint, "split": split,
-            "references": len(real.features), "real": others, "resizing": str(data.space),
+            "references": len(real), "real": others, "resizing": str(data.space),
         },
         extractors=extractors,
         notes=case.notes,

@@ -42,6 +42,7 @@ def sample_to(
     recipe: str | None = None,
     overwrite: bool = False,
     given: Mapping[str, Any] | None = None,
+    columns: int | None = None,
     tell: Callable[[str], None] = lambda note: None,
 ) -> str:
     """Writes `n` samples of the run and returns a sentence that says where, and with which seed.
@@ -50,7 +51,7 @@ def sample_to(
     space has it), ..., with a sub-folder for each label where the model is conditional, which is how Ganvas and others
     read labelled data.
     n: by default 64, or 1 where nothing is drawn. given: values of inputs by name, as `Model.sample` takes them.
-    tell: is called with each note on how the run was loaded.
+    columns: of a grid; by default as `Model.columns` has it. tell: is called with each note on how the run was loaded.
     Raises UsageError for an output that exists, unless `overwrite`, and for a grid of more than 10,000.
     """
     model = load(run, recipe=recipe)
@@ -72,7 +73,7 @@ def sample_to(
     drawn = "" if model.given.keys() == model.inputs.keys() else f", seed {seed}"
     if grid:
         samples = model.sample(n, seed=seed, truncation=truncation, **values)
-        save_picture(model.space.show(samples, columns=model.columns(values)), out)
+        save_picture(model.space.show(samples, columns=columns or model.columns(values)), out)
         return f"{counted(n, 'sample')} in {out} (step {model.step:,}{drawn})"
     done, folders = 0, folders_of(model.labels)
     labels = model.classes(n, values).get("label")

@@ -411,7 +411,15 @@ def _of_zoo(name: str, device: str) -> Model:
     built = chosen(**checked(chosen, card["arguments"]))
     weights = {style: entry.weights(style) for style in entry.styles}
     first = entry.styles[0]
-    built.get_submodule(built.averaged[0]).load_state_dict(weights[first])
+    if entry.networks:
+        whole = weights.pop(first)
+        for network in entry.networks:
+            own = {
+                key.removeprefix(f"{network}."): each for key, each in whole.items() if key.startswith(f"{network}.")
+            }
+            built.get_submodule(network).load_state_dict(own)
+    else:
+        built.get_submodule(built.averaged[0]).load_state_dict(weights[first])
     return Model(
         recipe=built.to(device).eval().requires_grad_(False),
         space=space_from_config(card["data"]["space"]),
@@ -419,7 +427,7 @@ def _of_zoo(name: str, device: str) -> Model:
         step=int(card["styles"][first]["step"]),
         name=name,
         weights=weights,
-        style=first,
+        style=first if weights else None,
     )
 
 

@@ -3,6 +3,8 @@
     zoo/photo-x4/card.json                 what it is, what it was trained on, its scores and limits
     zoo/photo-x4/faithful.safetensors      weights in half precision, one file for each style
 
+Where a card names `networks`, there is one style, and its file holds the weights of all these; else the generator's.
+
 Nothing is downloaded. Every file is checked by the SHA-256 in the card before it is used.
 """
 
@@ -43,8 +45,13 @@ class Entry:
     def styles(self) -> list[str]:
         return list(self.card["styles"])
 
+    @property
+    def networks(self) -> list[str]:
+        """Those whose weights the only style's file holds under their names; [] where it is the generator alone."""
+        return list(self.card.get("networks", []))
+
     def weights(self, style: str) -> dict[str, Tensor]:
-        """The generator's weights, float32. Raises RunError where the file is not the card's."""
+        """The weights of a style, float32. Raises RunError where the file is not the card's."""
         from safetensors.torch import load
 
         about = self.card["styles"][style]

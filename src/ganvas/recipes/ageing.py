@@ -34,7 +34,7 @@ class Ageing(Changing):
         attributes: arg.Attributes,
         knots: Annotated[int, Range(2, 100), "ages between which all others lie"] = 8,
         game: Game = Game.open(changed=0.8),
-        contest: arg.Contest = arg.Contest(objective="non-saturating", lr=6e-4, beta1=0.5, beta2=0.99, d_steps=2),
+        contest: arg.Contest = arg.Contest(objective="non-saturating", lr=6e-4, beta1=0.5, beta2=0.99),
     ) -> None:
         numbers = attributes_from_json(attributes)
         others = [each.name for each in numbers if each.switch or each.choices]

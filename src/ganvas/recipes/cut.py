@@ -5,14 +5,15 @@ patch of it must be nearer to the patch at the same place of the source than to 
 in the features that the generator's own encoder has of both, behind a small head for each depth. The same is asked of
 pictures that are in the other domain already, which should stay as they are (eq. 5).
 
-What is not the paper's: the generator begins as the identity. Patches are drawn where the source has contrast, as one
-blank patch cannot be told from another. `--warp` lets all pictures be enlarged and moved first, by as much as the
-discriminator asks for: designs differ in the size of their objects, which convolutions change badly. And `--sees lite2`
-has the discriminator look through a pretrained network as well (`networks/projected.py`), for short trainings. Where
-the data knows of some pictures what should come out (`--pairs`), these are compared with that in place of the contrast.
+What is not the paper's: the generator begins as the identity (`--residual`); where most answers are known it learns
+them sooner without. Patches are drawn where the source has contrast, as one blank patch cannot be told from another.
+`--warp` lets all pictures be enlarged and moved first, by as much as the discriminator asks for: designs differ in the
+size of their objects, which convolutions change badly. And `--sees lite2` has the discriminator look through a
+pretrained network as well (`networks/projected.py`), for short trainings. Where the data knows of some pictures what
+should come out (`--partners`), these are compared with that, and not by patches.
 
     ganvas train cut --data emoji/ --size 64 --warp
-    ganvas train cut --data emoji/ --size 64 --pairs lite2 --content lite2 --sees lite2
+    ganvas train cut --data emoji/ --size 64 --partners lite2 --content lite2 --sees lite2
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ class CUT(Recipe):
         width: arg.Width = 24,
         d_width: arg.Width = 32,
         fold: arg.Fold = 2,
+        residual: Annotated[bool, "add what is made to the source, and begin with nothing to add"] = True,
         nce: arg.Weight = 0.5,
         identity: arg.Weight = 0.5,
         patches: Annotated[int, Range(2, 4096), "places of each map that are told from one another"] = 64,
@@ -70,7 +72,7 @@ class CUT(Recipe):
         self.channels, self.nce, self.identity, self.patches = channels, nce, identity, patches
         self.answers, self.contest = answers, contest
         network = {"source": channels, "channels": channels, "size": size, "width": width, "fold": fold}
-        self.generator = Translator(**network, residual=True)  # type: ignore[arg-type]
+        self.generator = Translator(**network, residual=residual)  # type: ignore[arg-type]
         self.warp = Warp() if warp else None
         self.averaged = ("generator", "warp") if warp else ("generator",)  # type: ignore[misc]
         self.discriminator = PatchDiscriminator(channels=channels, width=d_width, normalised=False)
@@ -110,7 +112,6 @@ class CUT(Recipe):
         shown = torch.cat([source, real.image]) if self.identity else source
         maps = self.generator.encoded(shown)
         made = self.generator.decoded(shown, maps)
-        contrast = self.contrast(shown, maps, self.generator.encoded(made))
         fake = made[:count]
         losses = self.contest.g_losses(self.judge, fake, real.image)
         if self.features is not None:
@@ -118,8 +119,10 @@ class CUT(Recipe):
         known = real.pairs
         if len(known):
             losses |= self.answers.missed(self.content, fake[known], real.image[known])
-            contrast[known] = 0
-        losses |= {"contrast": self.nce * contrast[:count].mean()}
+        if self.nce or self.identity:
+            contrast = self.contrast(shown, maps, self.generator.encoded(made))
+            contrast[known] = 0  # what is known says more than its source
+            losses |= {"contrast": self.nce * contrast[:count].mean()}
         if self.identity:
             losses |= {"identity": self.identity * contrast[count:].mean()}
         return losses.keeping(fake=fake)

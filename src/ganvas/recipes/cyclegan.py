@@ -5,7 +5,7 @@ for each domain judges. What goes there and back must be what it was (eq. 2), wh
 `--identity` asks besides that pictures of the right domain stay as they are (section 5.2). The discriminators see a
 pool of earlier pictures as well as new ones (section 4), so that the game does not run in circles. Both generators
 begin as the identity; the cycle's differences are smooth L1, which forgives what cannot be brought back to the last
-level. Where the data knows of some pictures what should come out (`--pairs`), these are compared with that, too.
+level. Where the data knows of some pictures what should come out (`--partners`), these are compared with that, too.
 
     ganvas train cyclegan --data emoji-pairs.zip --size 64
 """

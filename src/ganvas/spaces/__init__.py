@@ -5,7 +5,9 @@ image       pictures
 mask        where a picture is to be made anew
 point       points in the plane, and vectors of any length
 wave        sounds
+sound_files sounds in files
 attributes  named properties of samples, one number each
+caption     texts that say what is to be seen, encoded
 pictures    sheets of pixels, and files of them
 
 A space is described by a handful of numbers, travels in `config.json`, and knows nothing of training. A new kind of
@@ -17,26 +19,35 @@ from __future__ import annotations
 
 from ganvas.spaces.attributes import AttributeSpace
 from ganvas.spaces.base import FREE, GAP, MOST_PLAYED, Space, kinds, space_from_config, space_to_config, stronger
+from ganvas.spaces.caption import CaptionSpace
 from ganvas.spaces.image import ImageSpace
 from ganvas.spaces.label_maps import by_majority
 from ganvas.spaces.mask import MaskSpace, widened
 from ganvas.spaces.pictures import encoded, save_picture
 from ganvas.spaces.point import PointSpace
+from ganvas.spaces.sound_files import ENDINGS as SOUNDS
+from ganvas.spaces.sound_files import SoundFile, beginning, opened, pieces
 from ganvas.spaces.wave import WaveSpace
 
 __all__ = [
     "FREE",
     "GAP",
     "MOST_PLAYED",
+    "SOUNDS",
     "AttributeSpace",
+    "CaptionSpace",
     "ImageSpace",
     "MaskSpace",
     "PointSpace",
+    "SoundFile",
     "Space",
     "WaveSpace",
+    "beginning",
     "by_majority",
     "encoded",
     "kinds",
+    "opened",
+    "pieces",
     "save_picture",
     "space_from_config",
     "space_to_config",

@@ -9,8 +9,6 @@ from __future__ import annotations
 import io
 import math
 import wave
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -21,6 +19,7 @@ from PIL import Image
 from ganvas.errors import DataError, UsageError
 from ganvas.spaces.base import FREE, GAP, MOST_PLAYED, Space
 from ganvas.spaces.pictures import sheet
+from ganvas.spaces.sound_files import ENDINGS, RATES, read_sound, size_of
 
 if TYPE_CHECKING:
     import torch
@@ -35,13 +34,8 @@ QUIET = -80.0
 SHORTEST = 64
 """Samples to which a shorter sound is filled up with silence before it is looked at or shown."""
 
-RATES = (1_000, 384_000)
-MOST_FRAMES = 1 << 26
-"""Of a file that is read: 25 minutes at 44.1 kHz."""
-
 _FULL, _WINDOW, _BLOCK = 32768, 0.05, 1 << 18
 _PLAYED_BYTES = 1 << 20
-_CROSSINGS, _ROLLOFF, _BETA, _TABLE = 24, 0.945, 9.0, 1 << 24
 _COLOURS = ((8, 8, 24), (52, 22, 96), (128, 30, 118), (206, 60, 92), (246, 130, 62), (252, 208, 110), (255, 250, 220))
 """From quiet to loud; each is lighter than the one before."""
 
@@ -54,7 +48,7 @@ class WaveSpace(Space):
     noun = "sounds"
     bounds = (-1, 1)
     suffix = ".wav"
-    endings = (".wav", ".wave")
+    endings = ENDINGS
     media_type = "audio/wav"
     element = "audio"
     change = "audio-to-audio"
@@ -177,7 +171,7 @@ class WaveSpace(Space):
     def played_again(self, content: bytes) -> bytes:
         if len(content) > 2 * _PLAYED_BYTES + 2 * math.prod(map(abs, self.shape)):
             raise DataError(f"this sound has {len(content):,} bytes, more than any that is played")
-        sound = read_wave(content, self.rate, self.channels)
+        sound = read_sound(content, self.rate, self.channels)
         return self._file((sound * _FULL).round().clip(-_FULL, _FULL - 1))
 
     def _file(self, numbers: np.ndarray) -> bytes:
@@ -194,127 +188,22 @@ class WaveSpace(Space):
         """Amplitudes as they will be read, so that of a space with a length it is always that of one sample."""
         if self.samples != FREE:
             return self.channels * self.samples
-        with _opened(content, self.channels) as file:
-            size = self.channels * -(-file.getnframes() * self.rate // file.getframerate())
+        size = size_of(content, self.rate, self.channels)
         if size > most:
             raise DataError(f"{size:,} amplitudes at {self.rate:,} Hz, and at most {most:,} are taken here")
         return size
 
     def read(self, content: bytes) -> Tensor:
-        """A WAV file of 8, 16, 24 or 32 bits (PCM), brought to the space's rate and channels: several become one as
-        their mean, one becomes several as it is. Where the space has a length, what is longer is cut off and silence
-        follows what is shorter. Raises DataError for any other file, and for more than 67 million frames."""
+        """A sound file, brought to the space's rate and channels: several become one as their mean, one becomes several
+        as it is. Where the space has a length, what is longer is cut off and silence follows what is shorter. Raises
+        DataError for any other file, and for more than 67 million frames."""
         import torch
 
         length = None if self.samples == FREE else self.samples
-        sound = read_wave(content, self.rate, self.channels, length)
+        sound = read_sound(content, self.rate, self.channels, length)
         if length is not None:
             sound = np.pad(sound, ((0, 0), (0, length - sound.shape[1])))
         return torch.from_numpy(sound).unsqueeze(0)
-
-
-def read_wave(content: bytes, rate: int, channels: int = 1, most: int | None = None) -> np.ndarray:
-    """A WAV file of whole numbers (PCM, 8 to 32 bits) as (channels, samples) float32 in [-1, 1], at this rate.
-
-    most: samples that are wanted; what comes later is not looked at. Several channels become one as their mean, and one
-    becomes several as it is. Raises DataError, in one line, for any other file.
-    """
-    with _opened(content, channels) as file:
-        own, width, given, frames = file.getparams()[:4]
-        if most is not None:
-            frames = min(frames, -(-(most + 1) * given // rate) + _reach(given, rate))
-        if frames > MOST_FRAMES:
-            raise DataError(f"this sound has {frames:,} samples, and {MOST_FRAMES:,} are read at most")
-        read = file.readframes(frames)
-    numbers = _numbers(read, width).reshape(frames, own).T
-    if own > channels:
-        numbers = numbers.mean(0, keepdims=True)
-    brought = np.stack([resampled(each, given, rate)[:most] for each in numbers])
-    return np.repeat(brought, channels // len(brought), axis=0)
-
-
-@contextmanager
-def _opened(content: bytes, channels: int) -> Iterator[wave.Wave_read]:
-    """The file behind its header, which is as it must be for so many channels. Raises DataError, whatever the reader
-    makes of a hostile file."""
-    try:
-        buffer = io.BytesIO(_plain(content))
-        with wave.open(buffer, "rb") as file:
-            own, width, given, frames = file.getparams()[:4]
-            _check(own, width, given, channels)
-            # A header may say anything: memory goes by what is there.
-            if not 0 < frames * own * width <= len(content) - buffer.tell():
-                raise DataError(f"this WAV file is cut short: it says {frames:,} frames, and they are not there")
-            yield file
-    except DataError:
-        raise
-    except Exception as error:  # Python's reader fails in several ways on a hostile file
-        reason = " ".join(str(error).split())[:60] or "its parts do not fit together"
-        raise DataError(f"this is no WAV file of whole numbers (PCM) that can be read ({reason})") from None
-
-
-def _check(own: int, width: int, given: int, channels: int) -> None:
-    """Raises DataError for what a WAV file can hold and is not read."""
-    if not RATES[0] <= given <= RATES[1]:
-        raise DataError(f"this sound has a rate of {given:,} Hz: {RATES[0]:,} to {RATES[1]:,} can be read")
-    if not 1 <= width <= 4:
-        raise DataError(f"this sound has numbers of {8 * width} bits: 8, 16, 24 and 32 can be read")
-    if own != channels and 1 not in (own, channels):
-        raise DataError(f"this sound has {own} channels, and {channels} are needed")
-
-
-def _plain(content: bytes) -> bytes:
-    """The file with its newer header (WAVE_FORMAT_EXTENSIBLE), which many programs write for 24 bits, said to be of the
-    older kind, where it holds whole numbers: Python reads the newer one from 3.12 on."""
-    extensible, whole = content[20:22] == b"\xfe\xff", content[44:46] == b"\x01\x00"
-    if content[12:16] == b"fmt " and extensible and whole:
-        return content[:20] + b"\x01\x00" + content[22:]
-    return content
-
-
-def _numbers(content: bytes, width: int) -> np.ndarray:
-    """Whole numbers of so many bytes as float32 in [-1, 1)."""
-    raw = np.frombuffer(content, np.uint8)
-    if width == 1:  # which WAV files keep without a sign
-        return (raw.astype(np.float32) - 128) / 128
-    if width == 3:  # as the upper three of four bytes
-        wide = np.zeros((len(raw) // 3, 4), np.uint8)
-        wide[:, 1:] = raw.reshape(-1, 3)
-        return wide.reshape(-1).view("<i4").astype(np.float32) / 2**31
-    return raw.view(f"<i{width}").astype(np.float32) / float(1 << 8 * width - 1)
-
-
-def resampled(signal: np.ndarray, given: int, rate: int) -> np.ndarray:
-    """(N,) float32 at one rate to (ceil(N * rate / given),) at another: a sinc under a Kaiser window (Smith and Gossett
-    1984), which leaves what is below 0.9 of the lower rate's half, and takes what is above it away by 80 dB.
-
-    Raises DataError for two rates whose ratio has no small numbers.
-    """
-    if given == rate:
-        return signal
-    common = math.gcd(given, rate)
-    up, down = rate // common, given // common
-    reach = _reach(given, rate)
-    if up * 2 * reach > _TABLE:
-        raise DataError(f"{given:,} Hz cannot be brought to {rate:,} Hz: their ratio has no small numbers")
-    # Of each phase, that is place between two samples, the weights of the samples around it.
-    cut = _ROLLOFF * min(1.0, rate / given)
-    away = np.arange(1 - reach, reach + 1)[None] - np.arange(up)[:, None] / up
-    weights = cut * np.sinc(cut * away) * np.i0(_BETA * np.sqrt(np.clip(1 - (away / reach) ** 2, 0, 1))) / np.i0(_BETA)
-    weights = weights.astype(np.float32)
-    around = np.lib.stride_tricks.sliding_window_view(np.pad(signal, (reach - 1, reach)), 2 * reach)
-    places = np.arange(-(-len(signal) * up // down)) * down
-    made = np.empty(len(places), np.float32)
-    step = max(1, _BLOCK // (2 * reach))
-    for start in range(0, len(places), step):
-        whole, phase = np.divmod(places[start : start + step], up)
-        made[start : start + step] = np.einsum("nt,nt->n", around[whole], weights[phase])
-    return made
-
-
-def _reach(given: int, rate: int) -> int:
-    """Samples on each side of a place that say what is there."""
-    return math.ceil(_CROSSINGS * max(1.0, given / rate))
 
 
 def _hop(length: int) -> int:

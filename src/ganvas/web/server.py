@@ -54,11 +54,16 @@ class State:
 
 @dataclass(frozen=True)
 class Bounds:
-    """connections: at once. head: seconds for a request's head, from the connection's or the last answer's end. taking:
-    seconds to take what is left of an answer."""
+    """connections: at once. head: seconds for a request's head, from the connection's beginning or the head's first
+    byte. idle: seconds until that byte behind an answer. taking: seconds to take what is left of an answer.
+
+    A client that sends its next request just when its connection is closed loses it, so `idle` is longer than clients
+    take over an answer that has left this process but that they have not read yet.
+    """
 
     connections: int = CONNECTIONS
     head: float = 10.0
+    idle: float = 60.0
     taking: float = 30.0
 
 
@@ -108,6 +113,7 @@ class Protocol(H11Protocol):
     """The connections of one server that have it wait for their client, the longest first."""
 
     _since = 0.0
+    _idle = False
     _timer: asyncio.TimerHandle | None = None
 
     # What uvicorn calls
@@ -121,7 +127,7 @@ class Protocol(H11Protocol):
         super().data_received(data)
         if self._asked():
             self._stop_timer()
-        elif self._timer is None:
+        elif self._timer is None or self._idle:
             self._wait()
         self._note()
 
@@ -129,7 +135,7 @@ class Protocol(H11Protocol):
         self._stop_timer()
         super().on_response_complete()  # which may begin with the next request, where that is there already
         if not self._asked():
-            self._wait()
+            self._wait(idle=not self.conn.trailing_data[0])
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -164,11 +170,11 @@ class Protocol(H11Protocol):
         else:
             self.waited_for.setdefault(self)
 
-    def _wait(self) -> None:
-        """For a head, from now on."""
+    def _wait(self, idle: bool = False) -> None:
+        """For a head, from now on. idle: behind an answer, and before the head's first byte."""
         self._stop_timer()
-        self._since = self.loop.time()
-        self._timer = self.loop.call_later(self.bounds.head, self._late)
+        self._since, self._idle = self.loop.time(), idle
+        self._timer = self.loop.call_later(min(self.bounds.head, self.bounds.idle), self._late)
         self.waited_for.pop(self, None)
         self.waited_for[self] = None
 
@@ -178,8 +184,9 @@ class Protocol(H11Protocol):
             self._timer = None
 
     def _late(self) -> None:
-        left = self._since + self.bounds.taking - self.loop.time()
-        if self._taking() and left > 0:
+        limit = self.bounds.idle if self._idle else self.bounds.head
+        left = self._since + (self.bounds.taking if self._taking() else limit) - self.loop.time()
+        if left > 0:
             self._timer = self.loop.call_later(left, self._late)
         elif self._taking() or self.transport.is_closing() or not self.conn.trailing_data[0]:
             self._give_up()

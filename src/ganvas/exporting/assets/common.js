@@ -50,6 +50,20 @@ const page = (() => {
     return values.map((value) => value * factor);
   }
 
+  /** The words of a text, as `ganvas.captions.words_of` has them. */
+  function wordsOf(text) { return text.normalize("NFKC").toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []; }
+
+  /** A caption as the numbers of its encoder, and the words that count for nothing; values is null where all do. */
+  function captioned(input, text) {
+    const offered = input.offered?.find((each) => each.title === text);
+    if (input.offered) return { values: offered ? Float32Array.from(offered.values) : null, unknown: offered ? [] : [text] };
+    const places = new Map(input.encoder.vocabulary.map((word, place) => [word, place]));
+    const words = [...new Set(wordsOf(text))], values = new Float32Array(places.size);
+    const known = words.filter((word) => places.has(word)).map((word) => places.get(word)).sort((a, b) => a - b);
+    for (const place of known.slice(0, 64)) values[place] = Math.sqrt(places.size / 8);
+    return { values: known.length ? values : null, unknown: words.filter((word) => !places.has(word)) };
+  }
+
   /** Numbers in [0, 1) from a seed: an additive sequence through a mixing function of 32 bits (Weyl and MurmurHash3). */
   function randomFrom(seed) {
     let state = seed >>> 0;
@@ -124,7 +138,7 @@ const page = (() => {
   function titled(name) { return `${name[0].toUpperCase()}${name.slice(1).replaceAll("_", " ")}`; }
   function count(element) { element.dataset.painted = Number(element.dataset.painted ?? 0) + 1; }
   return {
-    about, started, run, tell, drawn, randomFrom, newSeed, sizeOf, paint, picked, compare, pixelsOf, white, sized, save,
-    byId, make, titled, count,
+    about, started, run, tell, drawn, captioned, randomFrom, newSeed, sizeOf, paint, picked, compare, pixelsOf, white,
+    sized, save, byId, make, titled, count,
   };
 })();

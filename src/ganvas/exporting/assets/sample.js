@@ -8,6 +8,7 @@
   const numbers = sizeOf(about);
   const shown = isPoints ? 1000 : Math.max(4, Math.min(36, Math.floor(400000 / (height * width))));
   const classInputs = inputs.filter((input) => input.kind === "class");
+  const captions = inputs.filter((input) => input.kind === "caption");
   const normals = inputs.filter((input) => input.kind === "normal");
   const codes = inputs.filter((input) => input.kind === "uniform" && sizeOf(input) <= 12);
   let session, samples = [], pixels = null, start = 0, end = 1, busy = Promise.resolve(), waiting = false;
@@ -50,10 +51,27 @@
         if (input.kind === "class") {
           const chosen = byId(`class-${input.name}`).value;
           one[input.name] = chosen === "all" ? index % input.classes : Number(chosen);
+        } else if (input.kind === "caption") {
+          one[input.name] = said(input, `caption-${input.name}`) ?? trained(input, index);
         } else one[input.name] = page.drawn(input, random, share);
       }
       return one;
     });
+  }
+
+  /** What a caption's field says, as numbers; null where it is empty. One without a known word is told, and left out. */
+  function said(input, id) {
+    const text = byId(id).value.trim();
+    if (!text) return null;
+    const { values, unknown } = page.captioned(input, text);
+    if (unknown.length) byId(`caption-${input.name}-told`).textContent = `${values ? "" : "No word is known. "}It knows no ${unknown.slice(0, 5).join(", ")}.`;
+    return values;
+  }
+
+  /** A caption of the training, each in turn. */
+  function trained(input, index) {
+    const titles = input.offered?.map((each) => each.title) ?? input.examples;
+    return page.captioned(input, titles[index % titles.length]).values;
   }
 
   /** What the sliders describe: the start, turned towards the end, plus the directions' steps. */
@@ -61,6 +79,10 @@
     const one = { ...samples[start] }, other = samples[end], part = slider("between");
     for (const input of inputs) {
       if (input.kind === "normal") one[input.name] = turned(one[input.name], other[input.name], part);
+      if (input.kind === "caption") {
+        const last = said(input, `caption-${input.name}-to`) ?? other[input.name];
+        one[input.name] = one[input.name].map((v, i) => v + part * (last[i] - v));
+      }
       if (input.kind === "uniform") one[input.name] = one[input.name].map((v, i) => v + part * (other[input.name][i] - v));
     }
     for (const [index, vector] of (about.directions?.vectors ?? []).entries()) {
@@ -137,6 +159,17 @@
       label.append(select);
       byId("classes").append(label);
     }
+    for (const input of captions) {
+      const told = make("span", { id: `caption-${input.name}-told`, className: "hint" });
+      told.setAttribute("role", "status");
+      for (const [id, title, act] of [["", page.titled(input.name), sample], ["-to", `Walk to ${input.name}`, walk]]) {
+        const field = captionField(input, `caption-${input.name}${id}`), label = make("label", { textContent: `${title} ` });
+        field.addEventListener("change", () => { told.textContent = ""; act(); });
+        label.append(field);
+        byId("classes").append(label);
+      }
+      byId("classes").append(told);
+    }
     byId("truncation-label").hidden = !normals.length;
     byId("truncation").addEventListener("input", () => {
       byId("truncation-value").textContent = byId("truncation").value;
@@ -172,6 +205,22 @@
       byId("samples").append(button);
     }
     mark();
+  }
+
+  /** A text, with captions of the training to choose from; a choice of these alone where the page can encode no other. */
+  function captionField(input, id) {
+    if (input.offered) {
+      const select = make("select", { id });
+      select.append(make("option", { value: "", textContent: "of the training, in turn" }));
+      for (const { title } of input.offered) select.append(make("option", { value: title, textContent: title }));
+      return select;
+    }
+    const field = make("input", { id, type: "text", size: 40, maxLength: 2000, placeholder: input.examples[0] });
+    field.setAttribute("list", `${id}-examples`);
+    const list = make("datalist", { id: `${id}-examples` });
+    for (const text of input.examples) list.append(make("option", { value: text }));
+    document.body.append(list);
+    return field;
   }
 
   function mark() {

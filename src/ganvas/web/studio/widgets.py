@@ -1,4 +1,4 @@
-"""What several tabs have in common: a choice of a class, renewed when another run is chosen."""
+"""What several tabs have in common: a choice of a class or a caption, renewed when another run is chosen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ANY = "all in turn"
 
 
 def class_choice(title: str) -> gr.Dropdown:
-    """Of the first input that has classes; hidden until a run with one is chosen."""
+    """Of the first input that has suggestions, such as classes; hidden until a run with one is chosen."""
     return names(title, choices=[ANY], value=ANY, visible=False, min_width=110)
 
 
@@ -45,24 +45,24 @@ def enlarged(picture: Image.Image, smallest: int) -> Image.Image:
 
 
 def class_of(inputs: Mapping[str, Input]) -> str | None:
-    """The first input that has classes to choose from."""
-    return next((name for name, each in inputs.items() if each.choices), None)
+    """The first input that has something to suggest."""
+    return next((name for name, each in inputs.items() if each.suggestions), None)
 
 
 def chosen(inputs: Mapping[str, Input], value: Any) -> dict[str, Any]:
-    """What was chosen of the first input that has classes, by its name; {} for none in particular."""
+    """What was chosen of the first input that has suggestions, by its name; {} for none in particular."""
     name = class_of(inputs)
     return {} if name is None or value in (ANY, "", None) else {name: str(value)}
 
 
 def renew(desk: Desk, choices: list[Any], emptied: list[Any], hidden: list[Any]) -> Any:
-    """When another run is chosen: its classes become the choices, a different one in each, and what was made of the
+    """When another run is chosen: its suggestions become the choices, a different one in each, and what was made of the
     other one goes away. Returns the event."""
 
     def begin(name: Any) -> Any:
         inputs = desk.models.inputs(name)
         first = class_of(inputs)
-        options = [ANY] if first is None else list(inputs[first].choices)
+        options = [ANY] if first is None else list(inputs[first].suggestions)
         made = [
             gr.Dropdown(choices=options, value=options[place % len(options)], visible=first is not None)
             for place in range(len(choices))
