@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from ganvas.cli import main
 from ganvas.data.batches import Captioned
 from ganvas.data.captioned import CaptionedReader
 from ganvas.data.opening import open_data
-from ganvas.errors import DataError, UsageError
+from ganvas.errors import DataError, RunError, UsageError
 from ganvas.inputs import Caption, inputs_from_json, inputs_to_json
 from ganvas.model import Model, drawn, walk
 from ganvas.spaces import ImageSpace
@@ -185,6 +186,7 @@ def test_a_picture_may_have_several_captions(tmp_path: Path) -> None:
     dogs, cats = ((batch.caption == each).all(1) for each in (dog, cat))
     assert bool((dogs | cats).all()) and 70 <= int(dogs.sum()) <= 130
     assert not bool((batch.caption == batch.wrong).all(1).any())
+    assert len(split.gather(first[:0])) == len(split.gather(first[:0], seeds=[])) == 0
     again = split.gather(first, seeds=[(1, n) for n in range(200)])
     assert torch.equal(again.caption, batch.caption) and torch.equal(again.wrong, batch.wrong)
 
@@ -464,3 +466,41 @@ def test_phrasings_say_what_is_there_and_nothing_else() -> None:
     assert len(texts) > 500
     red = {**dict.fromkeys(SWITCHES, "0"), "glasses": "1", "hair_colour": "red"}
     assert held_out(red | {"beard": "1"}) and not held_out(red)
+
+
+def test_from_captions_that_lie_elsewhere_to_a_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    pictures(Path("photos"))
+    Path("texts.csv").write_text("name,caption\n" + "\n".join(f"{n}.png,thing {n}" for n in range(6)))
+    words = ["--steps", 2, "--batch-size", 2, "--width", 4, "--d-width", 4, "--out", "run"]
+    assert ganvas_exits("train", "text2image", "--data", "photos", "--captions", "texts.csv", *words) == 0
+    assert "note: captions: 6 of 6 pictures, encoded by words (6)" in capsys.readouterr().out
+    told = json.loads(Path("run/config.json").read_text())
+    assert [each["kind"] for each in told["inputs"]] == ["normal", "caption"]
+    assert ganvas_exits("train", "--resume", "run", "--steps", 3) == 0
+    assert ganvas_exits("sample", "run", "--caption", "thing 3", "-n", 2, "--out", "two.png") == 0
+    assert grid(Path("two.png")).shape == (8, 17, 3)
+
+
+@pytest.mark.parametrize(
+    "captions",
+    [
+        {},
+        {"encoder": {"name": "words", "vocabulary": []}, "examples": ["a"]},
+        {"encoder": {"name": "words", "vocabulary": "a"}, "examples": ["a"]},
+        {"encoder": {"name": "minilm", "sha256": "../x"}, "examples": ["a"]},
+        {"encoder": {"name": "words", "vocabulary": ["a"]}, "examples": [["a"]]},
+        {"encoder": {"name": "words", "vocabulary": ["a"]}, "examples": []},
+    ],
+)
+def test_a_run_whose_captions_cannot_be_is_refused(run: Path, tmp_path: Path, captions: dict) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    config = json.loads((run / "config.json").read_text())
+    config["arguments"]["captions"] = captions
+    config["inputs"][1] |= captions
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(RunError):
+        ganvas.load(tmp_path / "run").sample(1)

@@ -216,12 +216,13 @@ class CaptionedItems(Items):
             bits = np.zeros((len(indices), 3), np.uint64)
             others = (indices + len(self) // 2) % len(self)
         else:
-            bits = np.array([np.random.SeedSequence(seed).generate_state(3, np.uint64) for seed in seeds])
+            states = [np.random.SeedSequence(seed).generate_state(3, np.uint64) for seed in seeds]
+            bits = np.array(states, np.uint64).reshape(-1, 3)
             others = (bits[:, 2] % np.uint64(len(self))).astype(np.int64)
         own = self._chosen(indices, bits[:, 0])
         wrong = self._chosen(others, bits[:, 1])
         for _ in range(_TRIES):
-            same = (self._captions[own] == self._captions[wrong]).reshape(len(own), -1).all(1)
+            same = (self._captions[own] == self._captions[wrong]).all(1)
             if not same.any():
                 break
             others = np.where(same, (others + 1) % len(self), others)
