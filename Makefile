@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime clean
+.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-sound bench-inversion bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime clean
 
 setup: .venv/ready
 
@@ -73,6 +73,11 @@ bench-inpaint: setup
 	$(BIN)/python -m pip install --quiet --no-deps opencv-python-headless
 	$(BIN)/ganvas train inpainting --data ../shared/data/super-resolution.zip/train --minutes 60 --out runs/inpainting
 	$(BIN)/python -m benchmarks.inpainting runs/inpainting
+
+bench-sound: setup
+	$(BIN)/ganvas train istftgan --data ../shared/data/spoken-digits.zip --label-pattern '{digit}_{speaker}_*' --loudness peak --minutes 30 --out runs/spoken-digits
+	$(BIN)/python -m benchmarks.sound runs/spoken-digits
+	$(BIN)/python -m benchmarks.sound --speed
 
 bench-translate: setup
 	$(BIN)/python -m benchmarks.translate
