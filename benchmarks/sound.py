@@ -21,6 +21,7 @@ import statistics
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,6 +50,8 @@ Fields = dict[str, Tensor]
 
 class Judge(nn.Module):
     """Sounds (B, channels, samples) to features (B, 128), and these to logits for each field."""
+
+    bands: Tensor
 
     def __init__(self, space: WaveSpace, classes: dict[str, int]) -> None:
         super().__init__()
@@ -82,7 +85,8 @@ class Judge(nn.Module):
 
 def fields_of(data: Data, *splits: str) -> tuple[Tensor, Fields]:
     """The sounds of these splits, and what their names say of them."""
-    waves, told = [], {}
+    waves: list[Tensor] = []
+    told: Fields = {}
     for split in (data.split(name) for name in splits if len(data.split(name))):
         waves.append(split.gather(np.arange(len(split))).value)
         for name in ("label", *data.sorts):
@@ -150,7 +154,7 @@ def row(judge: Judge, name: str, waves: Tensor, label: Tensor, held: Moments, so
     distance = frechet_distance(held, Moments.of(features))
     shares = []
     for sort in sorts:
-        read = judge.heads[sort](features).argmax(1).bincount(minlength=judge.heads[sort].out_features)  # type: ignore[arg-type]
+        read = judge.heads[sort](features).argmax(1).bincount(minlength=judge.heads[sort].out_features)
         shares.append(" ".join(f"{share:.2f}" for share in (read / len(features)).tolist()))
     return f"{name:14} {right:8.1%} {distance:9.2f} {spread(features, label):7.2f}   {'; '.join(shares)}"
 
@@ -185,8 +189,8 @@ def judged(run: str, source: str | None, n: int, seed: int, sheet: str | None) -
 
 @torch.no_grad()
 def speed(rounds: int = 7, count: int = 32) -> None:
-    facts = {"channels": 1, "samples": 8192, "classes": 10}
-    sides = {
+    facts: dict[str, Any] = {"channels": 1, "samples": 8192, "classes": 10}
+    sides: dict[str, ISTFTGAN | WaveGAN] = {
         "istftgan": ISTFTGAN(rate=8000, **facts),
         "wavegan": WaveGAN(**facts),
         "wavegan, paper": WaveGAN(**facts, width=WaveGAN.presets["paper"]["width"]),
