@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -95,6 +97,19 @@ def test_the_ladder_reaches_the_length(length: int, base: int, steps: int) -> No
     waves = WaveGenerator(latent=5, channels=2, length=length, width=1)(torch.randn(3, 5))
     assert waves.shape == (3, 2, length)
     assert WaveDiscriminator(channels=2, length=length, width=1)(waves).shape == (3,)
+
+
+def test_wavegan_has_the_layers_of_its_tables() -> None:
+    """Tables 3 and 4 of the paper for 16,384 samples and d = 2: 16 samples of 16 d maps, then 8 d, 4 d, 2 d, d, 1."""
+    generator = WaveGenerator(latent=100, channels=1, length=16384, width=2)
+    judge = WaveDiscriminator(channels=1, length=16384, width=2)
+    made = [tuple(each.weight.shape) for each in generator.layers if isinstance(each, torch.nn.ConvTranspose1d)]
+    assert generator.project.weight.shape == (16 * 32, 100)
+    assert made == [(32, 16, 25), (16, 8, 25), (8, 4, 25), (4, 2, 25), (2, 1, 25)]
+    assert [tuple(each.weight.shape) for each in judge.layers] == [
+        (n, m, 25) for m, n in pairwise((1, 2, 4, 8, 16, 32))
+    ]
+    assert judge.head.weight.shape == (1, 16 * 32)
 
 
 def test_labels_reach_both_networks() -> None:

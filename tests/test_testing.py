@@ -45,7 +45,7 @@ ARGUMENTS = {
     "vanilla": {"objective": "relativistic", "r1": 3.0, "r2": 3.0, "dropout": 0.0, "beta1": 0.0, "beta2": 0.99},
     "wgan": {"lr": 1e-3, "clip": 0.1},
     "wgan-gp": {"lr": 1e-3},
-    "wavegan": {"width": 8, "lr": 1e-3, "latent": 16},
+    "wavegan": {"width": 16, "lr": 1e-3, "latent": 16},
     "istftgan": {
         "width": 16,
         "d_width": 16,
