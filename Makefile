@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime bench-caption clean
+.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime bench-caption bench-sound clean
 
 setup: .venv/ready
 
@@ -78,6 +78,11 @@ bench-caption: setup
 	$(BIN)/python -m benchmarks.captions --prepare ../shared/data/avatars.zip runs/avatars-captioned
 	$(BIN)/ganvas train text2image --data runs/avatars-captioned --minutes 60 --out runs/avatars-by-caption
 	$(BIN)/python -m benchmarks.captions runs/avatars-by-caption --folder runs/avatars-captioned
+
+bench-sound: setup
+	$(BIN)/ganvas train istftgan --data ../shared/data/spoken-digits.zip --label-pattern '{digit}_{speaker}_*' --loudness peak --minutes 30 --out runs/spoken-digits
+	$(BIN)/python -m benchmarks.sound runs/spoken-digits
+	$(BIN)/python -m benchmarks.sound --speed
 
 bench-translate: setup
 	$(BIN)/python -m benchmarks.translate

@@ -60,7 +60,10 @@ def model_of(name: str, space: ImageSpace | PointSpace, conditional: bool = True
 
 SAMPLING = [name for name in recipes.names() if Images in recipes.find(name).accepts]
 ENLARGING = [name for name in recipes.names() if Photos in recipes.find(name).accepts]
-OTHERS = ["adain", "ageing", "cut", "cyclegan", "inpainting", "pix2pix", "stargan", "text2image", "wavegan"]
+OTHERS = [
+    *("adain", "ageing", "cut", "cyclegan", "inpainting", "istftgan"),
+    *("pix2pix", "stargan", "text2image", "wavegan"),
+]
 CASES = [
     *((name, "digits", True) for name in SAMPLING),
     *((name, "odd colours", False) for name in SAMPLING if name not in ("cgan", "acgan")),

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
 
 from ganvas.networks.held import held
+from ganvas.networks.spectra import (
+    Grid,
+    InverseTransform,
+    SpectralGenerator,
+    SpectrumDiscriminator,
+    grid,
+    log_spectra,
+    moved,
+    other,
+    partners,
+    windows,
+)
 from ganvas.networks.translation import Translator
 from ganvas.networks.waves import WaveDiscriminator, WaveGenerator, ladder, shuffled
 
@@ -85,6 +99,19 @@ def test_the_ladder_reaches_the_length(length: int, base: int, steps: int) -> No
     assert WaveDiscriminator(channels=2, length=length, width=1)(waves).shape == (3,)
 
 
+def test_wavegan_has_the_layers_of_its_tables() -> None:
+    """Tables 3 and 4 of the paper for 16,384 samples and d = 2: 16 samples of 16 d maps, then 8 d, 4 d, 2 d, d, 1."""
+    generator = WaveGenerator(latent=100, channels=1, length=16384, width=2)
+    judge = WaveDiscriminator(channels=1, length=16384, width=2)
+    made = [tuple(each.weight.shape) for each in generator.layers if isinstance(each, torch.nn.ConvTranspose1d)]
+    assert generator.project.weight.shape == (16 * 32, 100)
+    assert made == [(32, 16, 25), (16, 8, 25), (8, 4, 25), (4, 2, 25), (2, 1, 25)]
+    assert [tuple(each.weight.shape) for each in judge.layers] == [
+        (n, m, 25) for m, n in pairwise((1, 2, 4, 8, 16, 32))
+    ]
+    assert judge.head.weight.shape == (1, 16 * 32)
+
+
 def test_labels_reach_both_networks() -> None:
     generator = WaveGenerator(latent=4, channels=1, length=64, width=2, classes=3)
     discriminator = WaveDiscriminator(channels=1, length=64, width=2, classes=3).eval()
@@ -104,3 +131,65 @@ def test_phase_shuffle_moves_each_sound_and_reflects_at_its_ends() -> None:
     }  # fmt: skip
     seen = {tuple(int(v) for v in sound[0]) for sound in moved}
     assert seen == allowed and torch.equal(moved[:, 0], moved[:, 1])
+
+
+@pytest.mark.parametrize("size", [8, 32, 256])
+def test_the_inverse_transform_is_pytorchs(size: int) -> None:
+    torch.manual_seed(0)
+    real, imaginary = torch.randn(2, 3, 1, 9, size // 2 + 1)
+    made = InverseTransform(Grid(size, size // 2))(real, imaginary)
+    spectra = torch.complex(real, imaginary)[:, 0].transpose(1, 2)
+    wanted = torch.istft(spectra, size, size // 2, window=torch.hann_window(size))
+    assert made.shape == (3, 1, 8 * size // 2) and torch.allclose(made[:, 0], wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("rate", "samples", "channels"), [(8000, 8192, 1), (44100, 5000, 2), (16000, 64, 1), (8000, 16, 1), (1000, 1001, 1)]
+)
+def test_a_generator_of_spectra_makes_any_length(rate: int, samples: int, channels: int) -> None:
+    network = SpectralGenerator(latent=3, channels=channels, samples=samples, rate=rate, width=4, classes=2)
+    waves = network(torch.randn(2, 3), torch.tensor([0, 1]))
+    assert waves.shape == (2, channels, samples) and bool(waves.isfinite().all())
+    made = grid(rate, samples)
+    for seen in (made, other(made)):
+        spectra = log_spectra(waves, seen)
+        assert spectra.shape == (2, channels * seen.bins, 1 + samples // seen.hop)
+        judge = SpectrumDiscriminator(bins=spectra.shape[1], frames=spectra.shape[2], width=4, classes=2)
+        logits, read = judge.judged(spectra, torch.tensor([0, 1]), torch.tensor([1, 0]))
+        assert logits.shape == (2,) and read is not None and read.shape == (2, 2)
+    assert windows(waves, made).shape == (2, channels * made.size, 1 + samples // made.hop)
+
+
+def test_grids_follow_the_rate() -> None:
+    assert (grid(8000, 8192), other(grid(8000, 8192))) == (Grid(256, 128), Grid(64, 48))
+    assert grid(44100, 65536) == Grid(1024, 512) and grid(8000, 64) == Grid(32, 16)
+
+
+def test_log_spectra_of_a_tone_by_hand() -> None:
+    """A sine of amplitude 0.5 in the middle of a bin: a quarter of the window's sum, 128, is 32."""
+    tone = 0.5 * torch.sin(2 * torch.pi * 1000 * torch.arange(1024) / 8000)
+    spectra = log_spectra(tone.reshape(1, 1, -1), Grid(256, 128))[0, :, 4].exp()
+    assert spectra.argmax() == 32 and spectra[32] == pytest.approx(32.05, abs=0.01)
+    assert spectra[60:].max() == pytest.approx(0.05, abs=1e-3)
+
+
+def test_partners_are_the_next_of_the_label() -> None:
+    labels = torch.tensor([0, 1, 0, 2, 0, 1])
+    assert partners(6, labels, labels.device).tolist() == [2, 5, 4, 3, 0, 1]
+    assert partners(3, None, labels.device).tolist() == [1, 2, 0]
+
+
+def test_equal_sounds_of_a_label_are_told_by_their_distance() -> None:
+    judge = SpectrumDiscriminator(bins=3, frames=9, width=4)
+    spectra = torch.randn(1, 3, 9).expand(2, 3, 9)
+    alike = judge(spectra, None, torch.tensor([1, 0]))
+    apart = judge(torch.cat([spectra[:1], spectra[1:] + 1]), None, torch.tensor([1, 0]))
+    assert torch.equal(alike[0], alike[1]) and not torch.isclose(alike[0], apart[0])
+
+
+def test_sounds_are_moved_each_by_its_own_and_silence_comes_in() -> None:
+    torch.manual_seed(0)
+    sounds = torch.arange(1.0, 7).expand(60, 2, 6)
+    seen = {tuple(each[0].int().tolist()) for each in moved(sounds, 1)}
+    assert seen == {(0, 1, 2, 3, 4, 5), (1, 2, 3, 4, 5, 6), (2, 3, 4, 5, 6, 0)}
+    assert moved(sounds, 0) is sounds

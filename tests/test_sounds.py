@@ -17,7 +17,8 @@ import torch
 import ganvas
 from ganvas.cli import main
 from ganvas.data.waves import WaveReader
-from ganvas.errors import DataError
+from ganvas.errors import DataError, UsageError
+from ganvas.model.files import sample_to
 from ganvas.report import last_clips, write_report
 from ganvas.run import only_trainer, read_config, timeline
 from ganvas.spaces import ImageSpace, WaveSpace
@@ -134,3 +135,21 @@ def test_the_studio_plays_them(run: Path) -> None:
 
     page = panel(Shelf(run.parent).run("run"))
     assert page.count("<audio controls") == 8
+
+
+def test_samples_are_files_of_the_format_that_is_asked_for(run: Path, tmp_path: Path) -> None:
+    soundfile = pytest.importorskip("soundfile", reason="the sound extra is not installed")
+    for format, folder in ((None, "plain"), ("flac", "packed")):
+        sample_to(run, tmp_path / folder, n=2, seed=1, format=format)
+    (plain, *_), (packed, *_) = (sorted((tmp_path / folder).rglob("*.*")) for folder in ("plain", "packed"))
+    assert (plain.suffix, packed.suffix) == (".wav", ".flac")
+    numbers, rate = soundfile.read(packed, dtype="int16")
+    assert rate == 8000 and np.array_equal(numbers, heard(plain.read_bytes()))
+
+
+def test_a_format_that_there_is_not_is_one_line(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^--format mp3: sounds are written as wav, flac$"):
+        sample_to(run, tmp_path / "sounds", n=2, format="mp3")
+    with pytest.raises(UsageError, match="give a folder as --out"):
+        sample_to(run, tmp_path / "grid.png", n=2, format="flac")
+    assert not list(tmp_path.iterdir())

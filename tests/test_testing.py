@@ -17,9 +17,10 @@ from torch import nn
 
 from games import Linear, ring
 from ganvas import Losses, Turn, recipes
-from ganvas.data.batches import Unpaired
+from ganvas.data.batches import Unpaired, Waves
 from ganvas.data.opening import open_data
 from ganvas.errors import UsageError
+from ganvas.spaces import WaveSpace
 from ganvas.testing import CHECKS, check_recipe, energy_distance, recipe_checks, tiny, tiny_images, tiny_photos
 
 # The papers' learning rates are made for longer trainings than 600 steps. The original objective makes one of the two
@@ -46,8 +47,18 @@ ARGUMENTS = {
     "wgan-gp": {"lr": 1e-3},
     "vae": {"width": 8, "latent": 2},
     "vaegan": {"width": 8, "latent": 8, "warmup": 0.0},
-    "wavegan": {"width": 8, "lr": 1e-3, "latent": 16},
     "text2image": {"width": 8, "d_width": 8},
+    "wavegan": {"width": 16, "lr": 1e-3, "latent": 16},
+    "istftgan": {
+        "width": 16,
+        "d_width": 16,
+        "latent": 8,
+        "phases": True,
+        "shift": 0.0,
+        "lr": 4e-3,
+        "r1": 0.02,
+        "r2": 0.02,
+    },
 }
 
 
@@ -63,7 +74,19 @@ def brighter():
         return open_data(folder, Unpaired, progress=False)
 
 
-DATA = {"adain": brighter, "lapgan": partial(tiny_images, 16), "vanilla": tiny_images}
+def loudnesses():
+    """Tones that differ in how loud they are, and not in where they begin, which a GAN of spectra learns late."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, pitch in {"low": 500, "high": 2000}.items():
+            (Path(folder) / name).mkdir()
+            for number in range(20):
+                tone = (0.3 + number / 40) * torch.sin(2 * torch.pi * pitch * torch.arange(64) / 8000)
+                content = WaveSpace(8000, 64).file(tone.reshape(1, 1, 64))
+                (Path(folder) / name / f"{number}.wav").write_bytes(content)
+        return open_data(folder, Waves, progress=False, seconds=0.008)
+
+
+DATA = {"adain": brighter, "istftgan": loudnesses, "lapgan": partial(tiny_images, 16), "vanilla": tiny_images}
 
 
 def data_of(name):

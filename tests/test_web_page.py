@@ -23,7 +23,7 @@ from ganvas.exporting.graph import onnx_bytes
 from ganvas.exporting.web import KINDS, kind_of, page
 from ganvas.inputs import Uniform
 from ganvas.model import Model
-from ganvas.spaces import FREE, ImageSpace, widened
+from ganvas.spaces import FREE, ImageSpace, WaveSpace, widened
 from test_export import LABELS, SPACES, enlarger_of, model_of
 from translators import changer_model, filler_model, translator_model
 
@@ -128,6 +128,32 @@ def test_codes_and_points_have_sliders_and_pictures_too(tmp_path, name, space):
         if name == "vanilla":  # points that were drawn, and not an empty canvas
             ink = "canvas => canvas.getContext('2d').getImageData(0, 0, 512, 512).data.some(value => value > 0)"
             assert seen.page.eval_on_selector("#scatter", ink)
+        assert seen.console == [] and seen.requests == [path.as_uri()]
+
+
+def test_sounds_are_seen_and_what_is_heard_is_what_pytorch_makes(tmp_path):
+    model = model_of("istftgan", WaveSpace(8000, 2048))
+    path = written(tmp_path, model, "istftgan")
+    with browser_page() as seen:
+        opened(seen, path.as_uri())
+        tile = picture(seen, "#sample-0 canvas")
+        assert picture(seen, "#sample-1 canvas") != tile
+        first = seen.page.eval_on_selector(
+            "#sample-0 canvas", "c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)"
+        )
+        assert len({tuple(first[at : at + 3]) for at in range(0, len(first), 4)}) > 50  # colours, from quiet to loud
+        rate, heard, latent, label = seen.page.evaluate(
+            """async () => {
+              const drawn = ganvas.draw(3, 2), buffer = ganvas.heard(await ganvas.generate(drawn), 1);
+              const { latent, label } = drawn[1];
+              return [buffer.sampleRate, Array.from(buffer.getChannelData(0)), Array.from(latent), label];
+            }"""
+        )
+        with torch.no_grad():
+            wanted = model.recipe.generate(latent=torch.tensor([latent]), label=torch.tensor([label]))
+        assert rate == 8000 and np.abs(np.array(heard) - wanted[0, 0].numpy()).max() < 1e-4
+        seen.page.click("#sample-1")
+        seen.page.click("#walk")
         assert seen.console == [] and seen.requests == [path.as_uri()]
 
 

@@ -22,6 +22,7 @@ Shape = Annotated[tuple[int, ...], FromData(), Range(1, 2**28)]
 Classes = Annotated[int, FromData(), Range(0, MOST_CLASSES)]
 Scale = Annotated[int, FromData(), Range(1, 64)]
 Samples = Annotated[int, FromData(), Range(1, 2**28)]
+Rate = Annotated[int, FromData(), Range(1, 2**20)]
 Attributes = Annotated[tuple[dict[str, Any], ...], FromData()]
 Captions = Annotated[dict[str, Any], FromData()]
 

@@ -51,8 +51,10 @@ def run(words: list[str]) -> int:
     if parsed.balanced is not None:
         if parsed.out is None:
             raise UsageError("--balanced takes the folder to write, as in: --balanced 500 --out synthetic")
-        if parsed.n is not None or lines or "label" in given or parsed.overwrite:
-            raise UsageError("--balanced makes as many of every label in a new folder: no -n, --label or --overwrite")
+        if parsed.n is not None or lines or "label" in given or parsed.overwrite or parsed.format:
+            raise UsageError(
+                "--balanced makes as many of every label in a new folder: no -n, --label, --format or --overwrite"
+            )
         each = number_of("--balanced", parsed.balanced, int)
         print(files.balanced_to(parsed.run, Path(parsed.out), each=each, given=given, **more))
         return 0
@@ -61,7 +63,7 @@ def run(words: list[str]) -> int:
         more["columns"] = each = OF_EACH_LINE if n is None else max(1, n)
         n = each * len(next(iter(lines.values())))
         given |= {name: [line for line in found for _ in range(each)] for name, found in lines.items()}
-    more |= {"n": n, "given": given, "overwrite": parsed.overwrite}
+    more |= {"n": n, "given": given, "overwrite": parsed.overwrite, "format": parsed.format}
     print(files.sample_to(parsed.run, Path(parsed.out or "grid.png"), **more))
     return 0
 
@@ -86,6 +88,9 @@ def _parser(inputs: Mapping[str, Input]) -> Parser:
         help="0 to 1: nearer to the average sample, with less variety (default: 1, as drawn)",
     )
     parser.add_argument("--out", metavar="PATH", help="a .png, .jpg or .webp file, or a folder")
+    parser.add_argument(
+        "--format", metavar="F", help="of single samples, where there is a choice: wav or flac of sounds"
+    )
     parser.add_argument("--recipe", metavar="FILE:CLASS", help="the file of a recipe of your own, which will be run")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     add_given(parser, inputs)

@@ -43,6 +43,7 @@ def sample_to(
     overwrite: bool = False,
     given: Mapping[str, Any] | None = None,
     columns: int | None = None,
+    format: str | None = None,
     tell: Callable[[str], None] = lambda note: None,
 ) -> str:
     """Writes `n` samples of the run and returns a sentence that says where, and with which seed.
@@ -51,7 +52,8 @@ def sample_to(
     space has it), ..., with a sub-folder for each label where the model is conditional, which is how Ganvas and others
     read labelled data.
     n: by default 64, or 1 where nothing is drawn. given: values of inputs by name, as `Model.sample` takes them.
-    columns: of a grid; by default as `Model.columns` has it. tell: is called with each note on how the run was loaded.
+    columns: of a grid; by default as `Model.columns` has it. format: of single samples, one of their space's
+    `formats`. tell: is called with each note on how the run was loaded.
     Raises UsageError for an output that exists, unless `overwrite`, and for a grid of more than 10,000.
     """
     model = load(run, recipe=recipe)
@@ -67,6 +69,11 @@ def sample_to(
         raise UsageError(f"--out {out}: pictures are written as {', '.join(PICTURES)}, or into a folder")
     if grid and n > MOST_IN_A_GRID:
         raise UsageError(f"a grid holds at most {MOST_IN_A_GRID:,} samples, not {n:,}; give a folder as --out instead")
+    formats = model.space.formats
+    if format is not None and (grid or format not in formats):
+        one = "a grid is a picture, and --format is for single samples: give a folder as --out"
+        known = f"--format {shown(format)}: {model.space.noun} are written as {', '.join(formats)}"
+        raise UsageError(one if grid else known)
     exists = out.exists() if grid else out.is_file() or (out.is_dir() and any(out.iterdir()))
     if exists and not overwrite:
         raise UsageError(f"{out} exists; add --overwrite to replace it, or choose another --out")
@@ -80,7 +87,8 @@ def sample_to(
     for block in model.blocks(n, seed=seed, truncation=truncation, **values):
         for number, sample in enumerate(block.split(1), done):
             folder = out if labels is None else out / folders[int(labels[number])]
-            write_atomically(folder / f"{number:05d}{model.space.suffix}", model.space.file(sample))
+            kind = format or formats[0]
+            write_atomically(folder / f"{number:05d}.{kind}", model.space.file_as(sample, kind))
         done += len(block)
     called = [
         f"{shown(label)!r} in {folder}"

@@ -35,9 +35,10 @@ def ladder(length: int) -> Ladder:
     return Ladder(length, -(-length // STRIDE**steps), steps)
 
 
-def _widths(steps: int, width: int) -> list[int]:
-    """Feature maps from the finest level to the base, doubled at each step up to 16 times `width`."""
-    return [width * min(16, 2**step) for step in range(steps + 1)]
+def _maps(shape: Ladder, channels: int, width: int) -> list[int]:
+    """Channels of the sound, then feature maps from the finest level to the base, doubled at each step up to 16 times
+    `width` (tables 3 and 4)."""
+    return [channels, *(width * min(16, 2**step) for step in range(shape.steps))]
 
 
 class WaveGenerator(nn.Module):
@@ -46,15 +47,14 @@ class WaveGenerator(nn.Module):
     def __init__(self, *, latent: int, channels: int, length: int, width: int, classes: int = 0) -> None:
         super().__init__()
         self.ladder = ladder(length)
-        widths = _widths(self.ladder.steps, width)[::-1]
+        maps = _maps(self.ladder, channels, width)[::-1]
         self.embedding = nn.Embedding(classes, latent) if classes else None
-        self.project = nn.Linear(latent * (2 if classes else 1), widths[0] * self.ladder.base)
+        self.project = nn.Linear(latent * (2 if classes else 1), maps[0] * self.ladder.base)
         layers: list[nn.Module] = []
-        for before, after in pairwise(widths):
+        for before, after in pairwise(maps):
             padding = (KERNEL - STRIDE + 1) // 2
             layers += [nn.ReLU(), nn.ConvTranspose1d(before, after, KERNEL, STRIDE, padding, output_padding=1)]
-        # Smooths what the strides leave between samples, which listeners call pitch noise (section 2.2).
-        self.layers = nn.Sequential(*layers, nn.ReLU(), nn.Conv1d(widths[-1], channels, KERNEL, padding=KERNEL // 2))
+        self.layers = nn.Sequential(*layers)
 
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
         if self.embedding is not None:
@@ -79,14 +79,14 @@ class WaveDiscriminator(nn.Module):
         super().__init__()
         shape = ladder(length)
         self.padding, self.shuffle = shape.made - length, shuffle
-        widths = [channels, *_widths(shape.steps, width)[1:]]
+        maps = _maps(shape, channels, width)
         self.layers = nn.ModuleList(
-            nn.Conv1d(before, after, KERNEL, STRIDE, KERNEL // 2) for before, after in pairwise(widths)
+            nn.Conv1d(before, after, KERNEL, STRIDE, KERNEL // 2) for before, after in pairwise(maps)
         )
-        features = widths[-1] * shape.base
+        features = maps[-1] * shape.base
         self.head = nn.Linear(features, 1)
-        self.embedding = nn.Embedding(classes, widths[-1]) if classes else None
-        self.reading = nn.Linear(features, widths[-1]) if classes else None
+        self.embedding = nn.Embedding(classes, maps[-1]) if classes else None
+        self.reading = nn.Linear(features, maps[-1]) if classes else None
 
     def forward(self, waves: Tensor, label: Tensor | None = None) -> Tensor:
         hidden = functional.pad(waves, (self.padding // 2, self.padding - self.padding // 2))

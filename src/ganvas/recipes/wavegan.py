@@ -3,9 +3,9 @@
 DCGAN's idea on raw waves: transposed convolutions with long filters and steps of four (table 3), a critic whose feature
 maps are moved by a few samples at random (phase shuffle, section 3.3), and the Wasserstein loss with a gradient penalty
 (section 2.3), its critic moving more often than the generator. Labels, which the paper has none of, enter by embedding
-and projection where the data has them.
+and projection where the data has them; latents are normal, and not uniform as in the paper, as truncation needs.
 
-    ganvas train wavegan --data spoken-digits.zip --labels names
+    ganvas train wavegan --data spoken-digits.zip --label-pattern '{digit}_{speaker}_*'
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class Space(ABC):
     element: ClassVar[str] = "img"
     crisp: ClassVar[bool] = False
     rim: ClassVar[int] = 0
-    canvas: ClassVar[Literal["pixels", "scatter"] | None] = None
+    canvas: ClassVar[Literal["pixels", "scatter", "spectrogram"] | None] = None
     task: ClassVar[str | None] = None
     change: ClassVar[str | None] = None
     few: ClassVar[int] = 0
@@ -221,6 +221,15 @@ class Space(ABC):
     def file(self, sample: Tensor) -> bytes:
         """The file of one sample (1, *shape), such as `suffix` names. Here its picture."""
         return encoded(self.show(sample, columns=1))
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """What the file of one sample can be, by its ending without the dot; the first where nobody asks."""
+        return (self.suffix.removeprefix("."),)
+
+    def file_as(self, sample: Tensor, format: str) -> bytes:
+        """As `file`, in one of `formats`. Raises UsageError where that needs a package that is not there."""
+        return self.file(sample)
 
     def played(self, samples: Tensor) -> list[bytes]:
         """Files of the first few samples, which pages play below their picture: at most `MOST_PLAYED`, of 1 MB

@@ -16,7 +16,7 @@ from typing import IO, Any, Protocol
 
 import numpy as np
 
-from ganvas.errors import DataError
+from ganvas.errors import DataError, needed
 
 ENDINGS = (".wav", ".wave", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff")
 
@@ -153,8 +153,6 @@ def resampled(signal: np.ndarray, given: int, rate: int) -> np.ndarray:
 
 def as_flac(numbers: np.ndarray, rate: int) -> bytes:
     """(channels, samples) int16 as a FLAC file. Raises UsageError where the package soundfile is not there."""
-    from ganvas.errors import needed
-
     buffer = io.BytesIO()
     needed("soundfile", "sound").write(buffer, numbers.T, rate, format="FLAC", subtype="PCM_16")
     return buffer.getvalue()

@@ -19,7 +19,7 @@ from PIL import Image
 from ganvas.errors import DataError, UsageError
 from ganvas.spaces.base import FREE, GAP, MOST_PLAYED, Space
 from ganvas.spaces.pictures import sheet
-from ganvas.spaces.sound_files import ENDINGS, RATES, read_sound, size_of
+from ganvas.spaces.sound_files import ENDINGS, RATES, as_flac, read_sound, size_of
 
 if TYPE_CHECKING:
     import torch
@@ -51,6 +51,7 @@ class WaveSpace(Space):
     endings = ENDINGS
     media_type = "audio/wav"
     element = "audio"
+    canvas = "spectrogram"
     change = "audio-to-audio"
     few = 200
     rate: int
@@ -163,6 +164,14 @@ class WaveSpace(Space):
     def file(self, sample: Tensor) -> bytes:
         """A WAV file of 16 bits."""
         return self._file(self.encode(sample)[0].numpy())
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        return ("wav", "flac")
+
+    def file_as(self, sample: Tensor, format: str) -> bytes:
+        """A WAV or a FLAC file of the same 16 bits."""
+        return as_flac(self.encode(sample)[0].numpy(), self.rate) if format == "flac" else self.file(sample)
 
     def played(self, samples: Tensor) -> list[bytes]:
         size = max(1, 2 * math.prod(samples.shape[1:]))
