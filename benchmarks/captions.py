@@ -273,7 +273,7 @@ def judged(run: str, real: Real, judge: Reader, most: int, kid: bool) -> Iterato
         of_real = torch.bincount(wanted[:, 6], minlength=SKINS) / len(read)
         yield f"  most frequent skin {skins.max():.2f} (real {of_real.max():.2f}), least {skins.min():.2f}"
         if kid and title == "seen":
-            target = features_of(real.floats((~real.tested).nonzero().flatten()[:2000]))
+            target = features_of(real.floats((~real.tested).nonzero().flatten()[:1000]))
             distance, _ = kernel_distance(target, features_of(made), subset_size=min(500, len(made)))
             yield f"  KID[lite0] {distance:.4f}"
     within = []
