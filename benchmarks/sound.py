@@ -151,7 +151,7 @@ def spread(features: Tensor, labels: Tensor) -> float:
 def row(judge: Judge, name: str, waves: Tensor, label: Tensor, held: Moments, sorts: list[str]) -> str:
     features = heard(judge, waves)
     right = (judge.heads["label"](features).argmax(1) == label).double().mean()
-    distance = frechet_distance(held, Moments.of(features))
+    distance = max(0.0, frechet_distance(held, Moments.of(features)))
     shares = []
     for sort in sorts:
         read = judge.heads[sort](features).argmax(1).bincount(minlength=judge.heads[sort].out_features)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -20,7 +20,6 @@ from PIL import Image
 from torch import Tensor
 
 from ganvas.attributes import STAYS, Attribute
-from ganvas.data.batches import Attributed
 from ganvas.data.dataset import Data
 from ganvas.errors import installed
 from ganvas.metrics import bootstrap
@@ -29,7 +28,9 @@ from ganvas.metrics.passport import Score
 from ganvas.metrics.samples import split_of
 from ganvas.model import Model
 from ganvas.progress_bar import steps
-from ganvas.spaces import AttributeSpace
+
+if TYPE_CHECKING:
+    from ganvas.data.batches import Attributed
 
 AGE = "age"
 """The attribute that these judges know."""
@@ -108,8 +109,7 @@ def ageing_scores(
     targets = targets if len(targets) > 1 else [attribute.low, attribute.high]
     part = split_of(data, split)
     chosen = torch.tensor(spread(range(len(part)), most))
-    batch = part.gather(chosen.numpy())
-    assert isinstance(batch, Attributed)
+    batch = cast("Attributed", part.gather(chosen.numpy()))
     sources, true = batch.image, batch.attributes[:, _column(data, attribute.name)].numpy()
     pixels = _pixels(sources)
     looks, own = judges.years(pixels), judges.people(pixels)
@@ -149,9 +149,8 @@ def _age(model: Model) -> tuple[int, str, Attribute, int] | None:
 
 
 def _column(data: Data, name: str) -> int:
-    space = data.columns["attributes"]
-    assert isinstance(space, AttributeSpace)
-    return [each.name for each in space.attributes].index(name)
+    names: list[str] = [each["name"] for each in data.facts()["attributes"]]
+    return names.index(name)
 
 
 def _score(name: str, judge: str, values: NDArray[np.floating[Any]], better: Any, more: dict[str, Any]) -> Score:
