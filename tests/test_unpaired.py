@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
+from benchmarks import zoo as packing
 from torch.nn import functional
 
+import ganvas
 from ganvas.data.batches import Unpaired
+from ganvas.errors import RunError, UsageError
+from ganvas.model import zoo
 from ganvas.networks.restyling import restyled, statistics_apart
 from ganvas.networks.translation import Translator
 from ganvas.networks.warp import Warp
@@ -120,3 +126,32 @@ def test_a_discriminator_that_sees_through_a_network_teaches_its_own_heads_alone
     assert recipe.features is not None and not any(each.requires_grad for each in recipe.features.parameters())
     recipe.generator_losses(batch).terms["seen"].backward()
     assert recipe.generator.tail.bias.grad is not None and recipe.generator.tail.bias.grad.abs().sum() > 0
+
+
+def test_the_zoo_takes_a_model_with_all_that_it_averages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    source, _ = Unpaired.reader.example(tmp_path / "data")
+    run = ganvas.train("cut", data=source, out=tmp_path / "run", steps=2, batch_size=2, width=8, d_width=4, warp=True)
+    folder = tmp_path / "zoo"
+    (folder / "tiny").mkdir(parents=True)
+    about = {"title": "t", "trained_on": "squares", "licence": "l", "limits": "m"}
+    (folder / "tiny" / "about.json").write_text(json.dumps(about))
+    monkeypatch.setattr(zoo, "_folder", lambda: folder)
+    monkeypatch.setattr(packing, "ZOO", folder)
+    monkeypatch.setattr("sys.argv", ["zoo", "tiny", "--run", str(run)])
+    packing.main()
+    card = zoo.entry("zoo:tiny").card
+    assert card["networks"] == ["generator", "warp"]
+    packed, own = ganvas.load("zoo:tiny"), ganvas.load(run)
+    assert packed.step == 2 and packed.style is None and not packed.weights
+    picture = torch.rand(1, 3, 16, 16) * 2 - 1
+    torch.testing.assert_close(packed.transform(picture), own.transform(picture), atol=0.02, rtol=0)
+    (folder / "tiny" / "only.safetensors").write_bytes(b"\0" * 100)
+    with pytest.raises(RunError, match=r"only.safetensors was altered"):
+        ganvas.load("zoo:tiny")
+
+
+def test_pictures_too_small_for_a_pretrained_network_are_refused() -> None:
+    for flag, words in (("--sees", {"sees": "lite0"}), ("--content", {"content": "lite0"})):
+        with pytest.raises(UsageError, match=rf"{flag} lite0 looks at images of at least 32 pixels a side, not 31x40"):
+            CUT(channels=3, size=(31, 40), **words)

@@ -7,6 +7,7 @@ BatchNorm is folded into the convolutions.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,23 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ganvas.errors import installed, needed
+from ganvas.errors import UsageError, installed, needed
 from ganvas.features.base import ImageExtractor
 from ganvas.features.weights import read_weights, weights_hash
 
 SMALL, LARGE = 128, 224
 """Side of the network's input for images of at most 64 pixels, and for larger ones. 224 is what it was trained on; it
 takes five times as long, and tells CIFAR's classes apart hardly better (docs/benchmarks.md)."""
+
+LEAST = 32
+"""Pixels a side at least of images that are looked at at their own size."""
+
+
+def large_enough(flag: str, name: str, size: Sequence[int]) -> None:
+    """Raises UsageError where training is to look through this network at images that are too small, by this flag."""
+    if min(size) < LEAST:
+        told = f"{size[0]}x{size[1]} (height x width)"
+        raise UsageError(f"{flag} {name} looks at images of at least {LEAST} pixels a side, not {told}: leave it away")
 
 
 def at_hand(name: str) -> bool:
