@@ -349,3 +349,9 @@ def test_the_exported_graph_takes_picture_and_mask(model: Model) -> None:
     assert float((torch.from_numpy(made) - wanted).abs().max()) <= 1e-4
     outside = (mask < 0).expand_as(source)
     assert torch.equal(torch.from_numpy(made)[outside], source[outside])
+
+
+def test_a_mask_is_made_where_no_whole_number_of_pixels_has_the_wanted_share() -> None:
+    # Of 63 pixels 0.26 are 16.4: what is wanted between 16 and 16.4 cannot be met, and 16 must do.
+    covered = {int(random_mask((seed,), 7, 9, share=(0.24, 0.26)).sum()) for seed in range(40)}
+    assert covered == {16}

@@ -28,9 +28,9 @@ def random_mask(seed: Sequence[int], height: int, width: int, share: tuple[float
     that.
     """
     random = _Random(seed)
-    wanted, most = random.between(*share), share[1] * height * width
+    wanted, most = random.between(*share) * height * width, math.floor(share[1] * height * width)
     mask, size = np.zeros((height, width), bool), 1.0
-    while mask.sum() < wanted * height * width:
+    while mask.sum() < min(wanted, most):  # no whole number of pixels may lie between the two
         shape = _box if random.between(0, 1) < 0.5 else _stroke
         more = mask | shape(random, height, width, size)
         if more.sum() <= most:
