@@ -47,8 +47,10 @@ def test_every_recipe_is_here():
 def test_variety_falls_with_truncation(name, source):
     recipe = trained(name, source)
     wide, half, narrow = (torch.pdist(samples(recipe, share)).mean().item() for share in (1.0, 0.5, 0.05))
-    # Half the distance is what a linear generator gives, and a tenth of that; not all of infogan's variety is normal.
-    assert 0 < half < 0.75 * wide and narrow < 0.3 * half
+    # Half the distance is what a linear generator gives, and a tenth of that; not all of infogan's variety is normal,
+    # and waves whose phases differ are as far apart as can be, however much these differ.
+    most = 0.9 if name == "istftgan" else 0.75
+    assert 0 < half < most * wide and narrow < 0.3 * half
 
 
 @pytest.mark.parametrize("name", OTHERS)

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 import ganvas
 from ganvas.data.batches import Unpaired
-from ganvas.errors import RunError, UsageError
+from ganvas.errors import RunError
 from ganvas.model import zoo
 from ganvas.networks.restyling import restyled, statistics_apart
 from ganvas.networks.translation import Translator
@@ -141,7 +141,7 @@ def test_the_zoo_takes_a_model_with_all_that_it_averages(tmp_path: Path, monkeyp
     monkeypatch.setattr("sys.argv", ["zoo", "tiny", "--run", str(run)])
     packing.main()
     card = zoo.entry("zoo:tiny").card
-    assert card["networks"] == ["generator", "warp"]
+    assert card["networks"] == ["generator", "warp"] and card["arguments"]["sees"] == "pixels"
     packed, own = ganvas.load("zoo:tiny"), ganvas.load(run)
     assert packed.step == 2 and packed.style is None and not packed.weights
     picture = torch.rand(1, 3, 16, 16) * 2 - 1
@@ -151,7 +151,12 @@ def test_the_zoo_takes_a_model_with_all_that_it_averages(tmp_path: Path, monkeyp
         ganvas.load("zoo:tiny")
 
 
-def test_pictures_too_small_for_a_pretrained_network_are_refused() -> None:
-    for flag, words in (("--sees", {"sees": "lite0"}), ("--content", {"content": "lite0"})):
-        with pytest.raises(UsageError, match=rf"{flag} lite0 looks at images of at least 32 pixels a side, not 31x40"):
-            CUT(channels=3, size=(31, 40), **words)
+def test_a_pretrained_network_sees_pictures_that_are_smaller_than_it_halves() -> None:
+    torch.manual_seed(0)
+    recipe = CUT(channels=3, size=(9, 20), width=8, d_width=4, sees="lite0", content="lite0")
+    images = [torch.rand(2, 3, 9, 20) * 2 - 1 for _ in range(2)]
+    terms = recipe.generator_losses(Unpaired(*images, paired=torch.ones(2, dtype=torch.long))).terms
+    assert all(each.detach().isfinite() for each in terms.values()) and float(terms["content"].detach()) > 0
+    large = (torch.rand(1, 3, 32, 32) * 255).round()
+    seen = recipe.features.extractor.scaled(large)  # type: ignore[union-attr]
+    assert torch.equal(seen, (large - 127) / 128)

@@ -7,7 +7,6 @@ BatchNorm is folded into the convolutions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ganvas.errors import UsageError, installed, needed
+from ganvas.errors import installed, needed
 from ganvas.features.base import ImageExtractor
 from ganvas.features.weights import read_weights, weights_hash
 
@@ -25,14 +24,7 @@ SMALL, LARGE = 128, 224
 takes five times as long, and tells CIFAR's classes apart hardly better (docs/benchmarks.md)."""
 
 LEAST = 32
-"""Pixels a side at least of images that are looked at at their own size."""
-
-
-def large_enough(flag: str, name: str, size: Sequence[int]) -> None:
-    """Raises UsageError where training is to look through this network at images that are too small, by this flag."""
-    if min(size) < LEAST:
-        told = f"{size[0]}x{size[1]} (height x width)"
-        raise UsageError(f"{flag} {name} looks at images of at least {LEAST} pixels a side, not {told}: leave it away")
+"""Pixels a side at least that the network halves without an error."""
 
 
 def at_hand(name: str) -> bool:
@@ -71,7 +63,11 @@ class Lite(ImageExtractor):
         return self.scaled(levels)
 
     def scaled(self, levels: Tensor) -> Tensor:
-        """The network's input, from levels (B, 1 or 3, H, W) in [0, 255], at their own size."""
+        """The network's input, from levels (B, 1 or 3, H, W) in [0, 255], at their own size; what is smaller than
+        `LEAST` goes on as it ends."""
+        lacking = [max(0, LEAST - side) for side in levels.shape[2:]]
+        if any(lacking):
+            levels = functional.pad(levels, (0, lacking[1], 0, lacking[0]), mode="replicate")
         return ((levels - 127) / 128).expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
 
     def maps_of(self, prepared: Tensor) -> list[Tensor]:

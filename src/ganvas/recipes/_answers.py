@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -11,7 +10,6 @@ from torch.nn.functional import l1_loss
 
 from ganvas import arguments as arg
 from ganvas.features import content
-from ganvas.features.lite import large_enough
 from ganvas.options import Group
 
 Content = Annotated[content.Name, "a pretrained network in whose features pictures are compared, too"]
@@ -25,11 +23,8 @@ class Answers(Group):
     content: Content = "none"
     content_weight: arg.Weight = 1.0
 
-    def network(self, size: Sequence[int]) -> nn.Module | None:
-        """The pretrained network, for the recipe to hold as `content` and to name as frozen. Raises UsageError for
-        pictures of a (height, width) that is too small for it."""
-        if self.content in ("lite0", "lite2"):
-            large_enough("--content", self.content, size)
+    def network(self) -> nn.Module | None:
+        """The pretrained network, for the recipe to hold as `content` and to name as frozen."""
         return content.content(self.content)
 
     def missed(

@@ -28,7 +28,6 @@ from torch.nn import functional
 from ganvas import arguments as arg
 from ganvas import augment
 from ganvas.data.batches import Unpaired
-from ganvas.features.lite import large_enough
 from ganvas.inputs import Given, Input
 from ganvas.networks.patch import PatchDiscriminator
 from ganvas.networks.projected import Head, Seen
@@ -78,10 +77,9 @@ class CUT(Recipe):
         self.averaged = ("generator", "warp") if warp else ("generator",)  # type: ignore[misc]
         self.discriminator = PatchDiscriminator(channels=channels, width=d_width, normalised=False)
         self.features: Seen | None = None
-        self.content = answers.network(size)
+        self.content = answers.network()
         self.judges = nn.ModuleList()
         if sees != "pixels":
-            large_enough("--sees", sees, size)
             with torch.device("cpu"):  # where its weights are, also where the recipe is made without values
                 self.features = Seen(sees)
             self.judges.extend(Head(depth, d_width) for depth in self.features.channels)

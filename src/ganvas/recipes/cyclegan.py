@@ -53,7 +53,7 @@ class CycleGAN(Recipe):
     ) -> None:
         super().__init__()
         self.channels, self.cycle, self.identity, self.pool = channels, cycle, identity, pool
-        self.answers, self.contest, self.content = answers, contest, answers.network(size)
+        self.answers, self.contest, self.content = answers, contest, answers.network()
         self.frozen = () if self.content is None else ("content",)  # type: ignore[misc]
         network = {"source": channels, "channels": channels, "size": size, "width": width}
         self.to_b, self.to_a = (Translator(**network, residual=True) for _ in range(2))  # type: ignore[arg-type]

@@ -61,7 +61,7 @@ class Inpainting(Recipe):
         nn.init.zeros_(self.generator.tail.weight)
         nn.init.zeros_(self.generator.tail.bias)  # type: ignore[arg-type]
         self.discriminator = PatchDiscriminator(channels=channels + 1, width=d_width)
-        self.content = answers.network(size)
+        self.content = answers.network()
         self.frozen = () if self.content is None else ("content",)  # type: ignore[misc]
 
     def inputs(self) -> dict[str, Input]:

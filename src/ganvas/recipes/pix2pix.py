@@ -67,7 +67,7 @@ class Pix2Pix(Recipe):
         shape = {"source": source_channels, "channels": channels, "size": size, "width": width, "fold": fold}
         self.generator = Translator(**shape)  # type: ignore[arg-type]
         self.discriminator = PatchDiscriminator(channels=source_channels + channels, width=d_width, normalised=spectral)
-        self.content = answers.network(size)
+        self.content = answers.network()
         self.frozen = () if self.content is None else ("content",)  # type: ignore[misc]
 
     def inputs(self) -> dict[str, Input]:
