@@ -3,12 +3,14 @@
     python -m benchmarks.translate_unpaired --prepare FOLDER --data emoji-pairs.zip
     ganvas train cut --data FOLDER --size 64 --minutes 30 --out RUN
     python -m benchmarks.translate_unpaired RUN... --folder FOLDER [--picture GRID.png]
+    python -m benchmarks.translate_unpaired --folder FOLDER --partners lite2
 
---prepare writes the folders trainA, trainB, testA and testB. Google's pictures are given and Twitter's are to be made.
-Variants of skin tone share a design and a name but for their code points, and are left out. Two figures count together,
-as each alone is easily had. R@1: of the test pictures, how many are nearest to their own twin among the twins of all,
-by the features of Lite0, which no training here uses. KID: the distance to Twitter's training pictures in the same
-features, from subsets of 150. Beside every run stand doing nothing, a zoom to the size that the other design has,
+--partners says how many pictures find a partner, and how often it is their twin. --prepare writes the folders trainA,
+trainB, testA and testB. Google's pictures are given and Twitter's are to be made. Variants of skin tone share a design
+and a name but for their code points, and are left out. Two figures count together, as each alone is easily had. R@1: of
+the test pictures, how many are nearest to their own twin among the twins of all, by the features of Lite0, which no
+training here uses. KID: the distance to Twitter's training pictures in the same features, from subsets of 150. Beside
+every run stand doing nothing, a zoom to the size that the other design has,
 fitted to the training pictures' extent, and the twins themselves.
 """
 
@@ -28,6 +30,9 @@ from torch import Tensor
 from torch.nn import functional
 
 import ganvas
+from ganvas.data.batches import Unpaired
+from ganvas.data.opening import open_data
+from ganvas.data.unpaired import TwoDomains
 from ganvas.features import extractor
 from ganvas.metrics.distributions import kernel_distance
 from ganvas.spaces import ImageSpace, save_picture
@@ -136,6 +141,16 @@ def translated(run: str, given: Tensor) -> Tensor:
     return torch.cat([model.transform(each) for each in given.split(64)]).float().cpu().clamp(-1, 1)
 
 
+def partners(folder: Path, looks: str) -> str:
+    data = open_data(folder, Unpaired, size=(64, 64), partners=looks, progress=False)
+    items = data.split("train").items
+    assert isinstance(items, TwoDomains)
+    given = [Path(name).name for name in items.given_names]
+    made = [Path(name).name for name in items.names]
+    right = [given[one] == made[place] for place, one in enumerate(items.partners) if one >= 0]
+    return f"{len(right):,} of {len(made):,} pictures have a partner, {np.mean(right):.1%} of them their twin"
+
+
 def report(found: Mapping[str, dict[str, float]]) -> None:
     for name, scores in found.items():
         print(f"  {name:<40}" + "".join(f"{key:>10} {value:6.3f}" for key, value in scores.items()), flush=True)
@@ -152,10 +167,14 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="what --prepare wrote")
     parser.add_argument("--prepare", type=Path)
     parser.add_argument("--data", type=Path, help="emoji-pairs.zip")
+    parser.add_argument("--partners", choices=("lite0", "lite2"))
     parser.add_argument("--picture", type=Path, help="a grid: given, made by each run, twins")
     arguments = parser.parse_args()
     if arguments.prepare is not None:
         print(prepare(arguments.data, arguments.prepare))
+        return
+    if arguments.partners is not None:
+        print(partners(arguments.folder, arguments.partners))
         return
     rows = baselines(arguments.folder)
     judge = Judge(arguments.folder)

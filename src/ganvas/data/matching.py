@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from ganvas.data.rows import spread
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -50,7 +52,7 @@ class Looking:
         self._see()
         if not one or not other:
             return {}
-        sides = [np.asarray(_spread(numbers)) for numbers in (one, other)]
+        sides = [np.asarray(spread(numbers, MOST)) for numbers in (one, other)]
         likeness = torch.zeros(len(sides[0]), len(sides[1]))
         for maps in zip(*self._seen, strict=True):
             whole = torch.cat(maps).float()
@@ -71,12 +73,6 @@ class Looking:
         with torch.no_grad():
             maps = self._extractor.maps_of(self._extractor.prepare(levels))[_MAPS]
         self._seen.append([adaptive_avg_pool2d(each, _PLACES).flatten(1).half() for each in maps])
-
-
-def _spread(numbers: Sequence[int]) -> Sequence[int]:
-    if len(numbers) <= MOST:
-        return numbers
-    return [numbers[place] for place in np.linspace(0, len(numbers) - 1, MOST).astype(int)]
 
 
 def _unit(features: Tensor) -> Tensor:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from ganvas.data.columns import Column
 from ganvas.errors import DataError
 from ganvas.text import counted, shown
+
+T = TypeVar("T")
 
 SPLITS = ("train", "validation", "test")
 _SHARES = (0.90, 0.95, 1.0)  # cumulative
@@ -70,6 +72,13 @@ def split_of(name: str) -> str:
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
     place = int.from_bytes(digest[:8], "big") / 2**64
     return next(split for split, share in zip(SPLITS, _SHARES, strict=True) if place < share)
+
+
+def spread(things: Sequence[T], most: int | None) -> Sequence[T]:
+    """At most so many of them, spread evenly over all; None for all."""
+    if most is None or len(things) <= most:
+        return things
+    return [things[place] for place in np.linspace(0, len(things) - 1, most).astype(int)]
 
 
 def stem_of(name: str) -> str:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 import numpy as np
 from PIL import Image
@@ -19,7 +19,7 @@ from ganvas.data.columns import Column, Labels
 from ganvas.data.decode import Damaged, decode, fit
 from ganvas.data.image_files import Files
 from ganvas.data.layout import Layout, layout
-from ganvas.data.matching import Looking
+from ganvas.data.matching import Looking, Looks
 from ganvas.data.readers import Items, Reader, SourceName
 from ganvas.data.rows import SPLITS, Row, RowStream, Source, stem_of
 from ganvas.data.sources import find_files
@@ -31,7 +31,7 @@ from ganvas.text import counted, listed, natural, quoted, shown
 if TYPE_CHECKING:
     from torch import Tensor
 
-_LOOKS = ("lite0", "lite2")
+_LOOKS: tuple[Looks, ...] = get_args(Looks)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,12 +147,13 @@ class UnpairedReader(Reader):
 
     def columns(self, entry: Entry) -> dict[str, Column]:
         image = super().columns(entry)["image"]
-        return {"image": image, "other": image, "paired": Labels(("no", "yes"))}
+        known = {} if self.partners == "none" else {"paired": Labels(("no", "yes"))}
+        return {"image": image, "other": image, **known}
 
     def items(self, entry: Entry, places: np.ndarray) -> Items:
         labels = super().columns(entry)["domain"]
         assert isinstance(labels, Labels)
-        return TwoDomains(entry, places, ("image", "other", "paired"), labels.names.index("made"), self.partners)
+        return TwoDomains(entry, places, tuple(self.columns(entry)), labels.names.index("made"), self.partners)
 
     def notes(self, entry: Entry) -> list[str]:
         """How many pictures of the split to learn from have a partner, where partners are asked for."""
@@ -216,6 +217,11 @@ class TwoDomains(Items):
     def names(self) -> Sequence[str]:
         return [self.entry.names[self.places[place]] for place in self._of_made]
 
+    @property
+    def given_names(self) -> Sequence[str]:
+        """Those of the given pictures, in the order that `partners` counts them in."""
+        return [self.entry.names[self.places[place]] for place in self._of_given]
+
     def rows(self, indices: np.ndarray, seeds: Sequence[tuple[int, int]] | None) -> dict[str, np.ndarray]:
         """Each picture with one of the other domain, which its seed chooses; without seeds, that of its number. Three
         of four that have a partner come with it."""
@@ -229,11 +235,8 @@ class TwoDomains(Items):
         partners = self.partners[indices]
         paired = (partners >= 0) & ~alone
         pictures = self.entry.columns["image"]
-        return {
-            "image": pictures[self.stored_at[self._of_made[indices]]],
-            "other": pictures[self.stored_at[given[np.where(paired, partners, others)]]],
-            "paired": paired.astype(np.int64),
-        }
+        made = pictures[self.stored_at[self._of_made[indices]]]
+        return self._told(made, pictures[self.stored_at[given[np.where(paired, partners, others)]]], paired)
 
     @property
     def conditions(self) -> int:
@@ -243,11 +246,13 @@ class TwoDomains(Items):
         """Each picture of the given domain once, beside its twin in the other, or any where there is none."""
         any_made = self.stored_at[self._of_made[indices % len(self)]]
         pictures, twins = self.entry.columns["image"], self._twins[indices]
-        return {
-            "image": pictures[np.where(twins < 0, any_made, twins)],
-            "other": pictures[self.stored_at[self._of_given[indices]]],
-            "paired": (twins >= 0).astype(np.int64),
-        }
+        made = pictures[np.where(twins < 0, any_made, twins)]
+        return self._told(made, pictures[self.stored_at[self._of_given[indices]]], twins >= 0)
+
+    def _told(self, made: np.ndarray, other: np.ndarray, paired: np.ndarray) -> dict[str, np.ndarray]:
+        """Without `paired` where nobody asks for partners."""
+        rows = {"image": made, "other": other, "paired": paired.astype(np.int64)}
+        return {name: rows[name] for name in self.columns}
 
     def known(self, answers: bool) -> np.ndarray:
         return self._twins >= 0

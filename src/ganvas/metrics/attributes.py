@@ -19,6 +19,7 @@ from torch import Tensor
 from ganvas.attributes import STAYS
 from ganvas.data.dataset import Data
 from ganvas.data.readers import Twin
+from ganvas.data.rows import spread
 from ganvas.data.sources import find
 from ganvas.inputs import Attributes, Input
 from ganvas.metrics.passport import Score
@@ -80,13 +81,6 @@ def twin_errors(model: Model, data: Data, *, most: int | None = None) -> dict[st
 def changing(inputs: Mapping[str, Input]) -> tuple[str, Attributes] | None:
     """The input by which attributes are changed, with its name; None where there is none."""
     return next(((name, each) for name, each in inputs.items() if isinstance(each, Attributes)), None)
-
-
-def spread(twins: Sequence[Any], most: int | None) -> Sequence[Any]:
-    """At most so many of these or of other things, spread evenly."""
-    if most is None or len(twins) <= most:
-        return twins
-    return [twins[place] for place in np.linspace(0, len(twins) - 1, most).astype(int)]
 
 
 def _errors(model: Model, name: str, known: list[str], twins: Sequence[Twin], space: Space) -> TwinErrors:

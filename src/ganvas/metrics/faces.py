@@ -21,13 +21,15 @@ from torch import Tensor
 
 from ganvas.attributes import STAYS, Attribute
 from ganvas.data.dataset import Data
+from ganvas.data.rows import spread
 from ganvas.errors import installed
 from ganvas.metrics import bootstrap
-from ganvas.metrics.attributes import changing, spread
+from ganvas.metrics.attributes import changing
 from ganvas.metrics.passport import Score
 from ganvas.metrics.samples import split_of
 from ganvas.model import Model
 from ganvas.progress_bar import steps
+from ganvas.spaces import Space
 
 if TYPE_CHECKING:
     from ganvas.data.batches import Attributed
@@ -111,14 +113,14 @@ def ageing_scores(
     chosen = torch.tensor(spread(range(len(part)), most))
     batch = cast("Attributed", part.gather(chosen.numpy()))
     sources, true = batch.image, batch.attributes[:, _column(data, attribute.name)].numpy()
-    pixels = _pixels(sources)
+    pixels = _pixels(sources, data.space)
     looks, own = judges.years(pixels), judges.people(pixels)
     years, same = [], []
     for target in steps(targets, len(targets), "ages", progress):
         wanted = torch.full((len(sources), count), STAYS)
         wanted[:, place] = float(target)
         given: dict[str, Any] = {name: wanted}
-        made = _pixels(model.transform(sources, seed=0, **given))
+        made = _pixels(model.transform(sources, seed=0, **given), data.space)
         years.append(judges.years(made))
         same.append(_nearest(judges.people(made), own))
     looked, identity = np.stack(years), np.stack(same)
@@ -171,11 +173,9 @@ def _nearest(made: NDArray[np.float64], own: NDArray[np.float64]) -> NDArray[np.
     return same
 
 
-def _pixels(images: Tensor) -> NDArray[np.uint8]:
-    """(N, C, H, W) in [-1, 1] to (N, H, W, 3)."""
-    colour = images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
-    levels = ((colour.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-    return levels.permute(0, 2, 3, 1).contiguous().numpy()
+def _pixels(images: Tensor, space: Space) -> NDArray[np.uint8]:
+    """(N, C, H, W) of a space of photos to (N, H, W, 3)."""
+    return space.encode(images).expand(-1, 3, -1, -1).permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def _enlarged(face: NDArray[np.uint8]) -> NDArray[np.uint8]:
