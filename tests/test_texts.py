@@ -87,7 +87,7 @@ def test_the_space_lies_in_the_config_and_is_checked_there() -> None:
 def test_looks_are_near_where_texts_are_alike() -> None:
     rows = [LETTERS.row(text) for text in ("abab", "baba", "cccc", "ab")]
     looks = LETTERS.look(LETTERS.decode(np.stack([row for row in rows if row is not None])))
-    assert looks.shape == (4, 1024)
+    assert looks.shape == (4, 512)
     apart = torch.cdist(looks, looks)
     assert apart[0, 1] < apart[0, 2] and apart[0, 3] < apart[0, 2]
     assert looks[0].sum() == pytest.approx(8 * (4 + 3) / 4)

@@ -117,7 +117,7 @@ class TextGAN(Recipe):
             yield Turn("generator", self.gumbel_losses, real)
 
     def likelihood_losses(self, real: Texts) -> Losses:
-        return Losses({"likelihood": self.unlikeliness(real)})
+        return Losses({"likelihood": self.nats_a_token(real)})
 
     def d_losses(self, real: Texts) -> Losses:
         """The usual cross-entropy, after every token."""
@@ -156,12 +156,15 @@ class TextGAN(Recipe):
         self.baseline += FOLLOWING * (mean - self.baseline) * (within.sum(0) > 0)
 
     def kept_likelihood(self, real: Texts) -> dict[str, Tensor]:
-        return {"likelihood": self.likelihood * self.unlikeliness(real)} if self.likelihood else {}
+        return {"likelihood": self.likelihood * self.nats_a_token(real)} if self.likelihood else {}
+
+    def nats_a_token(self, real: Texts) -> Tensor:
+        return self.unlikeliness(real).sum() / up_to_end(real.text).sum()
 
     def unlikeliness(self, real: Texts) -> Tensor:
-        """Nats a token: how unlikely the texts are, with latent vectors that are drawn."""
+        """(B,) nats: how unlikely the texts are, with latent vectors that are drawn."""
         tokens = real.text.long()
-        return mean_within(self.surprises(tokens, real.label), up_to_end(tokens))
+        return (self.surprises(tokens, real.label) * up_to_end(tokens)).sum(1)
 
     def surprises(self, tokens: Tensor, label: Tensor | None) -> Tensor:
         """(B, L): how unlikely each token is after those before it, in nats."""

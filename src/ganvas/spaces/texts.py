@@ -40,7 +40,7 @@ _WORD = re.compile(r"\w+(?:['\u2019-]\w+)*|[^\w\s]")
 _NOTHING_BEFORE, _NOTHING_BEHIND = frozenset(".,;:!?)]}%…"), frozenset("([{#$")
 _HEIGHT, _SIZE, _LETTER, _WORDS, _WIDEST, _MARGIN = 17, 13, 7, 5, 620, 3
 _PLAYED, _PLAYED_BYTES = 32, 1 << 16
-_BUCKETS = 1024
+_BUCKETS = 512
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class TextSpace(Space):
 
     kind = "texts"
     noun = "texts"
+    extractors = ("look", "minilm")
     suffix = ".txt"
     endings = (".txt",)
     media_type = "text/plain; charset=utf-8"
@@ -135,7 +136,7 @@ class TextSpace(Space):
     # -- looking and showing --------------------------------------------------------------------------------------
 
     def look(self, samples: Tensor) -> Tensor:
-        """(B, length) to (B, 1024): how often each token and each pair of neighbours is there, in buckets, a quarter of
+        """(B, length) to (B, 512): how often each token and each pair of neighbours is there, in buckets, a quarter of
         them for tokens; as a share of the text's length, times 8."""
         import torch
 
