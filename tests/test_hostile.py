@@ -275,7 +275,7 @@ print(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
 def test_every_recipe_can_be_made_without_values(name: str, tmp_path: Path) -> None:
     recipe = recipes.find(name)
     facts = {"channels": 3, "size": (32, 32), "shape": (2,), "classes": 4, "scale": 2, "samples": 1024, "rate": 8000}
-    facts["source_channels"] = 3
+    facts |= {"source_channels": 3, "symbols": 9}
     facts["captions"] = {"encoder": {"name": "words", "vocabulary": ["red", "hat"]}, "examples": ["a red hat"]}
     facts["attributes"] = [{"name": "age", "low": 20, "high": 90}]
     wanted = {o.name: facts[o.name] for o in read_options(recipe) if o.default is REQUIRED or o.name == "classes"}

@@ -23,6 +23,7 @@ Classes = Annotated[int, FromData(), Range(0, MOST_CLASSES)]
 Scale = Annotated[int, FromData(), Range(1, 64)]
 Samples = Annotated[int, FromData(), Range(1, 2**28)]
 Rate = Annotated[int, FromData(), Range(1, 2**20)]
+Symbols = Annotated[int, FromData(), Range(3, 100_000)]
 Attributes = Annotated[tuple[dict[str, Any], ...], FromData()]
 Captions = Annotated[dict[str, Any], FromData()]
 

@@ -221,6 +221,9 @@ class Recipe(nn.Module):
     """Optional: of samples (B, *shape), values by name of some or all of the inputs that would make them. Inversion
     begins there, and a run shows held-out items beside what is made of them (`reconstructed`)."""
 
+    unlikeliness: Callable[[Any], Tensor] | None = None
+    """Optional: of a batch, how unlikely each of its items is, (B,) in nats, for recipes that have a likelihood."""
+
     @final
     def given(self) -> dict[str, Given]:
         """The inputs that must be given, by name: none where samples need nothing but noise and classes."""

@@ -23,6 +23,7 @@ EXAMPLES = """examples:
   ganvas sample runs/demo -n 64 --out grid.png
   ganvas sample runs/demo -n 100 --label 7 --seed 1 --out sevens/
   ganvas sample runs/faces --caption "a man with a red beard" -n 8 --out men.png
+  ganvas sample runs/names -n 20 --temperature 0.8               texts are printed
   ganvas sample runs/demo --balanced 500 --out synthetic
   ganvas sample runs/demo --help                                 tells what else can be given to this run"""
 
@@ -64,7 +65,7 @@ def run(words: list[str]) -> int:
         n = each * len(next(iter(lines.values())))
         given |= {name: [line for line in found for _ in range(each)] for name, found in lines.items()}
     more |= {"n": n, "given": given, "overwrite": parsed.overwrite, "format": parsed.format}
-    print(files.sample_to(parsed.run, Path(parsed.out or "grid.png"), **more))
+    print(files.sample_to(parsed.run, Path(parsed.out) if parsed.out else None, **more))
     return 0
 
 
@@ -87,7 +88,7 @@ def _parser(inputs: Mapping[str, Input]) -> Parser:
         metavar="T",
         help="0 to 1: nearer to the average sample, with less variety (default: 1, as drawn)",
     )
-    parser.add_argument("--out", metavar="PATH", help="a .png, .jpg or .webp file, or a folder")
+    parser.add_argument("--out", metavar="PATH", help="a .png, .jpg or .webp file, a .txt file of texts, or a folder")
     parser.add_argument(
         "--format", metavar="F", help="of single samples, where there is a choice: wav or flac of sounds"
     )

@@ -169,7 +169,8 @@ def _say_how_it_ended(run: Path, training: Training, left_alone: bool, named: st
         best = best_of(run)
         if best is not None:
             print(f"best: step {best.step:,}, with {best.key} {best.value:.4g}; its weights are those that are used")
-        print(f"use it with: {how_to_use(run, inputs, named)}")
+        written = training.data.space.written
+        print(f"use it with: {how_to_use(run, inputs, named, written=written)}")
 
 
 def _alone(flag: str, word: str) -> bool:

@@ -186,6 +186,17 @@ class Folder(Container):
                 self._links += 1  # a link in a circle, or one that vanished meanwhile
 
 
+class Single(Container):
+    """One file, as a folder that holds nothing else."""
+
+    def _list(self) -> list[str]:
+        return [self.path.name] if self._is_meant(self.path.name) else []
+
+    def files(self, wanted: set[str]) -> Iterator[tuple[str, Opener]]:
+        if self.path.name in wanted:
+            yield self.path.name, lambda: _small_enough(self.path, self.most)
+
+
 class Zip(Container):
     """A zip archive."""
 

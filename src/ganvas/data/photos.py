@@ -83,8 +83,8 @@ class PhotoReader(Reader):
             return [source.identity(), partners and partners.identity(), self.scale, self.channels]
 
     def has_form(self, source: Source) -> bool:
-        """Photos of any sizes have no other form than that they can be read at all."""
-        return True
+        """Photos of any sizes have no other form than that they are there."""
+        return isinstance(source, Files) and source.container.holds_any()
 
     def write(self, source: Source, progress: bool) -> Path:
         assert isinstance(source, Files)

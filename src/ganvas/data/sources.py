@@ -10,7 +10,7 @@ import numpy as np
 from ganvas.data.arrays import from_file, from_memory
 from ganvas.data.builtin import MADE, NAMES, known_as, open_builtin
 from ganvas.data.cache import cache_folder
-from ganvas.data.containers import Container, Folder, is_archive
+from ganvas.data.containers import Container, Folder, Single, is_archive
 from ganvas.data.decode import Damaged, header, quiet
 from ganvas.data.image_files import Files
 from ganvas.data.rows import Source
@@ -18,7 +18,7 @@ from ganvas.errors import DataError, UsageError, near_miss
 from ganvas.files import at_home
 from ganvas.text import cut, quoted, shown
 
-_KINDS = "a folder or a zip or tar archive of images, or a .npy or .npz file"
+_KINDS = "a folder or a zip or tar archive of images, a .npy or .npz file, or a .txt or .csv file"
 
 
 def find(source: str | Path | np.ndarray | None, data_root: str | Path | None = None) -> Source:
@@ -76,6 +76,8 @@ def _file(path: Path) -> Source:
     kind: type[Container] | None = is_archive(path)
     if kind is not None:
         return Files(kind(path), _stem(path))
+    if path.suffix.lower() in (".txt", ".csv", ".tsv"):
+        return Files(Single(path), path.stem)
     with quiet(), path.open("rb") as file:
         try:
             header(file)

@@ -90,8 +90,9 @@ class RealFeatures:
         if flat.shape[1] > COMPONENTS:
             mean = flat.mean(0)
             some = flat[:2048] - mean
-            values, vectors = torch.linalg.eigh(some.T @ some / len(some))
-            components = vectors[:, values.argsort(descending=True)[:COMPONENTS]]
+            # In float64, as in float32 it need not converge where many directions have no variance at all.
+            values, vectors = torch.linalg.eigh((some.T @ some / len(some)).double())
+            components = vectors[:, values.argsort(descending=True)[:COMPONENTS]].to(flat.dtype)
             flat, held = (flat - mean) @ components, (held - mean) @ components
         patterns = space.patterns(train.gather(chosen(len(train), LIVE)).value.float())
         return RealFeatures._made(space, flat, held, labels, mean, components, patterns, device, samples)

@@ -18,12 +18,13 @@ from ganvas.features.custom import Custom
 from ganvas.features.inception import cached_weights, inception
 from ganvas.features.lite import Lite
 from ganvas.features.look import Look
+from ganvas.features.sentences import SentenceFeatures
 from ganvas.spaces import Space
 from ganvas.text import quoted
 
 __all__ = ["Extractor", "Features", "ImageExtractor", "default_extractor", "extractor"]
 
-NAMES = ("inception", "lite0", "lite2", "coordinates", "look")
+NAMES = ("inception", "lite0", "lite2", "coordinates", "look", "minilm")
 
 
 def extractor(
@@ -32,8 +33,9 @@ def extractor(
     """The extractor of this name, ready to be called.
 
     name: `inception`, `lite0`, `lite2`, `coordinates` (points as they are), `look` (what the `space` of the samples
-    sees in them), or a user's own module as `path/to/file.py:Class`, which runs that file. weights: a file of
-    Inception's weights (.pth or .safetensors) to take instead of torch-fidelity's cache or its download.
+    sees in them), `minilm` (what texts mean), or a user's own module as `path/to/file.py:Class`, which runs that file.
+    weights: a file of Inception's weights (.pth or .safetensors) to take instead of torch-fidelity's cache or its
+    download.
 
     Raises UsageError for a name that is not known, or that needs an extra which is not installed; DataError for weights
     that cannot be used.
@@ -50,6 +52,10 @@ def extractor(
         if space is None:
             raise UsageError("the extractor look is that of a space of samples, and does not compare files")
         return Look(space)
+    if name == "minilm":
+        if space is None:
+            raise UsageError("the extractor minilm reads texts, and does not compare files")
+        return SentenceFeatures(space)
     if ".py:" in name:
         return Custom(name, device=device)
     if name.endswith(".py"):

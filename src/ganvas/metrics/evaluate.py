@@ -23,7 +23,10 @@ from ganvas.metrics.leakage import trained_on
 from ganvas.metrics.native import native
 from ganvas.metrics.passport import Score, about_extractor, passport
 from ganvas.metrics.samples import ALL, check_same_space, count_of, in_order, of_data, of_model, of_source
-from ganvas.metrics.scores import ALIASES, DIGIT_READER, METRICS, Case
+from ganvas.metrics.scores import ALIASES, DIGIT_READER, Case
+from ganvas.metrics.scores import METRICS as OF_ALL
+from ganvas.metrics.written import METRICS as OF_TEXTS
+from ganvas.metrics.written import TOKENS
 from ganvas.model import ENLARGING, TRANSFORMING, Model, load, zoo
 from ganvas.options import flag_of
 from ganvas.recipe import Recipe
@@ -32,6 +35,9 @@ from ganvas.text import cut, quoted, shown
 
 COUNT = 2_000
 """Samples that are judged unless `n` says otherwise, and items of the data that they are compared with at most."""
+
+METRICS = OF_ALL | OF_TEXTS
+"""The scores by name."""
 
 SHOWN = 10
 """Samples in the picture of nearest training items."""
@@ -122,6 +128,7 @@ def evaluate(
             )
         samples = of_source(judged, n or COUNT, labels=real.labels, seed=seed)
     case = Case(samples, real, split, n or COUNT, seed, judge, progress, notes)
+    case.unlikeliness = None if model is None else model.recipe.unlikeliness
     scores = _scores(case, wanted, named=metrics is not None)
     used = {judge.name: judge}
     if any(score.extractor == "native" for score in scores.values()):
@@ -129,12 +136,15 @@ def evaluate(
     if any(score.extractor == DIGIT_READER for score in scores.values()):
         assert case.single_digits is not None  # it told the score
         used[DIGIT_READER] = case.single_digits
+    extractors = {name: about_extractor(each) for name, each in used.items()}
+    if any(score.extractor == TOKENS for score in scores.values()):
+        extractors[TOKENS] = {"weights": "", "resizing": str(real.space), "precision": "float64"}
     warnings = [] if model is None else trained_on(model.recipe, used.values(), _arguments(run))
     made = passport(
         scores,
         judged={**samples.about, **({"run": run.resolve().name} if run else {})},
         data=_about(real, split, case, seed),
-        extractors={name: about_extractor(each) for name, each in used.items()},
+        extractors=extractors,
         notes=case.notes,
         warnings=warnings,
     )
@@ -344,8 +354,9 @@ def _scores(case: Case, wanted: list[str], named: bool) -> dict[str, Score]:
     if not scores:
         raise DataError(f"no score can be told of so little: {next(iter(left_out))}")
     for lacking, names in left_out.items():
-        if names != ["modes"]:  # which belong to two sets alone
-            case.notes.append(f"no {', '.join(names)}: {lacking}")
+        told = [name for name in names if not METRICS[name].own or case.data.space.written]
+        if told and told != ["modes"]:
+            case.notes.append(f"no {', '.join(told)}: {lacking}")
     return scores
 
 

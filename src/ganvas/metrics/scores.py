@@ -43,7 +43,8 @@ FEW_OF_A_LABEL, FEW_HELD_OUT, FEW_FOR_KID = 20, 20, 100
 @dataclass
 class Case:
     """One judging: the samples, the data, and what is computed of them at first use. count: items of the data that are
-    looked at, at most."""
+    looked at, at most. unlikeliness: the recipe's, where it has one. kept: what scores of one kind of data
+    compute together."""
 
     samples: Samples
     data: Data
@@ -54,6 +55,8 @@ class Case:
     progress: bool = False
     notes: list[str] = field(default_factory=list)
     memorised: Memorisation | None = None
+    unlikeliness: Callable[[Any], Tensor] | None = None
+    kept: dict[str, Any] = field(default_factory=dict)
 
     @property
     def references(self) -> int:
@@ -134,11 +137,13 @@ class Case:
 
 @dataclass(frozen=True)
 class Metric:
-    """compute: from a case to scores. needs: why it cannot be computed, "" where it can. about: for `--help`."""
+    """compute: from a case to scores. needs: why it cannot be computed, "" where it can. about: for `--help`. own:
+    whether it is of some kinds of data alone, and need not be spoken of elsewhere."""
 
     compute: Callable[[Case], Iterator[Score]]
     needs: Callable[[Case], str]
     about: str
+    own: bool = False
 
 
 def _score(case: Case, name: str, value: float, interval: Any, better: Any, **more: Any) -> Score:
@@ -364,6 +369,6 @@ METRICS: dict[str, Metric] = {
     "class-fid": Metric(_class_fid, _class_fid_needed, "Frechet distance of each label"),
     "tstr": Metric(_tstr, _tstr_needed, "train on synthetic, test on real"),
     "memorisation": Metric(_memorisation, _held_out_needed, "copies of the training set"),
-    "modes": Metric(_modes, _modes_needed, "modes found"),
+    "modes": Metric(_modes, _modes_needed, "modes found", own=True),
 }
 ALIASES = {"memorization": "memorisation"}

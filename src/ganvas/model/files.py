@@ -34,7 +34,7 @@ _DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{kind}{n}" for kind in ("c
 
 def sample_to(
     run: str | Path,
-    out: Path,
+    out: Path | None,
     *,
     n: int | None = None,
     seed: int | None = None,
@@ -50,7 +50,8 @@ def sample_to(
 
     A path that ends in .png, .jpg or .webp becomes one grid; any other a folder of `00000.png` (or .wav, as their
     space has it), ..., with a sub-folder for each label where the model is conditional, which is how Ganvas and others
-    read labelled data.
+    read labelled data. Texts can also be the lines of one .txt file. Without a path it is grid.png, and texts are
+    returned in the place of the sentence, a line each.
     n: by default 64, or 1 where nothing is drawn. given: values of inputs by name, as `Model.sample` takes them.
     columns: of a grid; by default as `Model.columns` has it. format: of single samples, one of their space's
     `formats`. tell: is called with each note on how the run was loaded.
@@ -64,9 +65,23 @@ def sample_to(
         n = 1 if model.given.keys() == model.inputs.keys() else 64
     seed = int.from_bytes(os.urandom(4), "little") if seed is None else seed
     values = model.checked(n, given, truncation)  # what is wrong is reported before anything is made
+    drawn = "" if model.given.keys() == model.inputs.keys() else f", seed {seed}"
+    space = model.space
+    if space.written and format is None and (out is None or out.suffix.lower() == space.suffix):
+        if out is not None and out.exists() and not overwrite:
+            raise UsageError(f"{out} exists; add --overwrite to replace it, or choose another --out")
+        blocks = model.blocks(n, seed=seed, truncation=truncation, **values)
+        lines = [line for block in blocks for line in space.lines(block)]
+        if out is None:
+            return "\n".join(lines)
+        write_atomically(out, "".join(f"{line}\n" for line in lines))
+        return f"{counted(n, 'sample')} in {out} (step {model.step:,}{drawn})"
+    out = Path("grid.png") if out is None else out
     grid = out.suffix.lower() in PICTURES
     if out.suffix and not grid:
-        raise UsageError(f"--out {out}: pictures are written as {', '.join(PICTURES)}, or into a folder")
+        kinds = ", ".join([*PICTURES, *([space.suffix] if space.written else [])])
+        what = space.noun if space.written else "pictures"
+        raise UsageError(f"--out {out}: {what} are written as {kinds}, or into a folder")
     if grid and n > MOST_IN_A_GRID:
         raise UsageError(f"a grid holds at most {MOST_IN_A_GRID:,} samples, not {n:,}; give a folder as --out instead")
     formats = model.space.formats
@@ -77,7 +92,6 @@ def sample_to(
     exists = out.exists() if grid else out.is_file() or (out.is_dir() and any(out.iterdir()))
     if exists and not overwrite:
         raise UsageError(f"{out} exists; add --overwrite to replace it, or choose another --out")
-    drawn = "" if model.given.keys() == model.inputs.keys() else f", seed {seed}"
     if grid:
         samples = model.sample(n, seed=seed, truncation=truncation, **values)
         save_picture(model.space.show(samples, columns=columns or model.columns(values)), out)

@@ -37,12 +37,13 @@ class Picture:
 
 @dataclass(frozen=True)
 class Clip:
-    """A sample that is played. source: its file as an address. element: the HTML element that plays it. about: what it
-    is."""
+    """A sample that is played, or samples that are read. source: the file as an address. element: the HTML element that
+    plays it. about: what it is. text: what is read, "" of what is played."""
 
     source: str
     element: str
     about: str
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -134,19 +135,30 @@ def last_picture(run: Path, config: Mapping[str, Any]) -> Picture | None:
 
 def last_clips(run: Path, config: Mapping[str, Any]) -> list[Clip]:
     """What of the last picture is played; [] of kinds that are only looked at."""
-    space, files = _space(config), timeline.played(run)
-    if space is None or not files:
-        return []
+    space = _space(config)
+    return [] if space is None else clips(space, last_played(run, space), _labels(config))
+
+
+def last_lines(run: Path, space: Space) -> list[str]:
+    """The lines of the last samples that are read."""
+    return [line for content in last_played(run, space) for line in content.decode().splitlines()]
+
+
+def last_played(run: Path, space: Space) -> list[bytes]:
+    """The files that are played of the last picture, each decoded and encoded anew."""
+    files = timeline.played(run)
     contents = []
     for path in [path for step, path in files if step == files[-1][0]][:MOST_PLAYED]:
         with suppress(OSError, DataError):
             contents.append(space.played_again(read_regular(path, inside=run)))
-    return clips(space, contents, _labels(config))
+    return contents
 
 
 def clips(space: Space, contents: Sequence[bytes], labels: Sequence[Any] = ()) -> list[Clip]:
     """Files of samples as a page plays them. labels: those of a picture's columns are told beside the samples of its
     first row."""
+    if space.written:
+        return [Clip("", space.element, f"{space.noun}, a line each", each.decode()) for each in contents]
     shown = timeline.labels_shown(len(labels), space.layout(len(labels))[1]) if labels else []
     told = [plain(labels[index]) for index in shown]
     return [

@@ -19,7 +19,8 @@ from rich.text import Text
 
 from ganvas.doctor import Finding, diagnose, in_words
 from ganvas.recipe import Results
-from ganvas.report.half_blocks import can_show, row_of
+from ganvas.report.half_blocks import LINES, can_show, row_of
+from ganvas.report.pictures import last_lines
 from ganvas.run import OUTCOMES, loss, measurements, number, players, shares, timeline
 from ganvas.training import Game, Verdict, Watcher, fraction_here
 
@@ -130,7 +131,12 @@ class Display(Watcher):
     def _look(self, training: Game) -> None:
         """Remembers the first samples of the last picture, where these can be shown."""
         space = training.data.space
-        if self.plain or self.run is None or space.tile is None or not can_show(self.console):
+        if self.plain or self.run is None:
+            return
+        if space.written:
+            self._samples = Text("\n".join(last_lines(self.run, space)[:LINES]))
+            return
+        if space.tile is None or not can_show(self.console):
             return
         _, path = next(reversed(timeline.pictures(self.run)), (0, None))
         picture = None if path is None else timeline.read(path)

@@ -27,12 +27,16 @@ from ganvas.spaces.pictures import encoded, save_picture
 from ganvas.spaces.point import PointSpace
 from ganvas.spaces.sound_files import ENDINGS as SOUNDS
 from ganvas.spaces.sound_files import SoundFile, beginning, opened, pieces
+from ganvas.spaces.texts import LONGEST as MOST_TOKENS
+from ganvas.spaces.texts import MOST_KNOWN, TextSpace, before_end, joined, split, vocabulary_of
 from ganvas.spaces.wave import WaveSpace
 
 __all__ = [
     "FREE",
     "GAP",
+    "MOST_KNOWN",
     "MOST_PLAYED",
+    "MOST_TOKENS",
     "SOUNDS",
     "AttributeSpace",
     "CaptionSpace",
@@ -41,16 +45,21 @@ __all__ = [
     "PointSpace",
     "SoundFile",
     "Space",
+    "TextSpace",
     "WaveSpace",
+    "before_end",
     "beginning",
     "by_majority",
     "encoded",
+    "joined",
     "kinds",
     "opened",
     "pieces",
     "save_picture",
     "space_from_config",
     "space_to_config",
+    "split",
     "stronger",
+    "vocabulary_of",
     "widened",
 ]

@@ -59,6 +59,8 @@ class Space(ABC):
     cannot. task, change: what the Hub calls making samples from noise, and of others of this kind; None where it has no
     word for it.
 
+    written: whether samples are texts, so that many of them stand in one file, each on a line (`lines`, `words`).
+
     few: training items below which there is too little data, whatever else is. steady: the recipe that was made against
     mode collapse, "" where there is none for this kind.
     """
@@ -77,6 +79,7 @@ class Space(ABC):
     canvas: ClassVar[Literal["pixels", "scatter", "spectrogram"] | None] = None
     task: ClassVar[str | None] = None
     change: ClassVar[str | None] = None
+    written: ClassVar[bool] = False
     few: ClassVar[int] = 0
     steady: ClassVar[str] = ""
 
@@ -150,6 +153,14 @@ class Space(ABC):
     def samples_of(self, encoded: Tensor) -> Tensor:
         """The reverse of `encode`, up to its rounding: float32, on the same device."""
         return encoded.float()
+
+    def words(self, samples: Tensor) -> list[tuple[str, ...]]:
+        """Of samples that are `written`, the tokens of each."""
+        raise UsageError(f"{self.noun} are not written")
+
+    def lines(self, samples: Tensor) -> list[str]:
+        """Of samples that are `written`, each as one line of text."""
+        raise UsageError(f"{self.noun} are not written")
 
     # -- looking --------------------------------------------------------------------------------------------------
 
