@@ -15,11 +15,23 @@ from ganvas.data.masked import Masked
 from ganvas.data.pairs import Pairs
 from ganvas.data.photos import Photos
 from ganvas.data.points import Points
+from ganvas.data.sound_pairs import SoundPairs
 from ganvas.data.unpaired import Unpaired
 from ganvas.data.waves import Waves
 from ganvas.options import Option
 
-BUILT_IN: tuple[type[Batch], ...] = (Waves, Images, Points, Photos, Pairs, Unpaired, Masked, Attributed, Captioned)
+BUILT_IN: tuple[type[Batch], ...] = (
+    Waves,
+    Images,
+    Points,
+    Photos,
+    Pairs,
+    Unpaired,
+    Masked,
+    Attributed,
+    Captioned,
+    SoundPairs,
+)
 """All kinds, in the order in which they are tried on a source that nobody says the kind of."""
 
 __all__ = [
@@ -32,6 +44,7 @@ __all__ = [
     "Pairs",
     "Photos",
     "Points",
+    "SoundPairs",
     "Unpaired",
     "Waves",
     "reading_options",

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ganvas.spaces.wave import mel_bands
+
 WINDOW = 0.032
 """Seconds in a window, up to a power of two samples."""
 
@@ -18,6 +20,9 @@ FLOOR = 0.05
 
 QUIET = -2.0
 """Where log-magnitudes begin: about as loud as speech is."""
+
+QUIETEST = math.log(1e-4)
+"""Logarithm of the amplitude below which a mel spectrogram tells nothing: 80 decibels below that of a full sine."""
 
 SLOTS, FEATURES = 4, 128
 """Moments of a sound that its judge tells apart in the end, and numbers that it then knows it by."""
@@ -42,17 +47,91 @@ def grid(rate: int, samples: int) -> Grid:
     return Grid(size, size // 2)
 
 
+def mel_grid(rate: int, samples: int, seconds: float) -> Grid:
+    """Windows of about so many seconds, no longer than half of what there is, that overlap by three quarters."""
+    longest = int(math.log2(max(16, samples))) - 1
+    size = 2 ** max(3, min(longest, round(math.log2(rate * seconds))))
+    return Grid(size, size // 4)
+
+
 def other(made: Grid) -> Grid:
     """A finer grid in time, whose hop does not divide the generator's, so that a false phase shows between frames."""
     size = max(8, made.size // 4)
     return Grid(size, size * 3 // 4)
 
 
-class InverseTransform(nn.Module):
-    """Spectra to waves: what `torch.istft` makes with a Hann window and half a window's hop, as a product with a matrix
-    and a sum of halves, which every format of graphs can hold.
+class Transform(nn.Module):
+    """Waves to spectra under Hann windows, as a convolution, which every format of graphs can hold: (B, 1, samples) to
+    (B, 2 * bins, frames), cosines first. Frames go so far beyond both ends that every sample lies in as many as any
+    other, so that `InverseTransform` makes samples / hop hops of them, rounded up. A sine of full amplitude gives 1.
+    """
 
-    real, imaginary: (B, C, frames, bins). Returns (B, C, hop * (frames - 1)).
+    basis: Tensor
+
+    def __init__(self, made: Grid) -> None:
+        super().__init__()
+        self.made, self.full = made, made.size / 4  # what a sine of full amplitude gives by the plain definition
+        times = torch.arange(made.size).double()
+        angle = 2 * math.pi * torch.arange(made.bins).double()[:, None] * times / made.size
+        window = torch.hann_window(made.size, dtype=torch.float64)
+        basis = torch.cat([angle.cos(), -angle.sin()]) * window * (2 / window.sum())
+        self.register_buffer("basis", basis.float().unsqueeze(1), persistent=False)
+
+    def forward(self, waves: Tensor) -> Tensor:
+        with torch.autocast(waves.device.type, enabled=False):
+            around = functional.pad(waves.float(), (self.made.size - self.made.hop, self.made.size - 1))
+            return functional.conv1d(around, self.basis, stride=self.made.hop)
+
+    def magnitude(self, waves: Tensor) -> Tensor:
+        """(B, bins, frames)."""
+        real, imaginary = self(waves).chunk(2, dim=1)
+        found: Tensor = (real.square() + imaginary.square() + 1e-12).sqrt()
+        return found
+
+
+class Mel(nn.Module):
+    """Waves (B, 1, samples) to their mel spectrograms, (B, bands, frames): how loud each band is, as the logarithm of
+    an amplitude, from that of a sine of full amplitude, 0, down to `QUIETEST`."""
+
+    bands: Tensor
+
+    def __init__(self, made: Grid, rate: int, bands: int) -> None:
+        super().__init__()
+        self.transform = Transform(made)
+        self.register_buffer("bands", torch.from_numpy(mel_bands(rate, made.size, bands)), persistent=False)
+
+    def forward(self, waves: Tensor) -> Tensor:
+        return self.of(self.transform.magnitude(waves))
+
+    def of(self, magnitude: Tensor) -> Tensor:
+        """The same of (B, bins, frames)."""
+        with torch.autocast(magnitude.device.type, enabled=False):
+            found: Tensor = (self.bands @ magnitude.square()).clamp(min=math.exp(2 * QUIETEST)).log() / 2
+            return found
+
+    def spread(self) -> Tensor:
+        """(bins, bands): what each frequency is of the bands' logarithms where each band is spread evenly over its
+        frequencies."""
+        shares = self.bands.t() / self.bands.sum(0, keepdim=True).t().clamp(min=1e-8)
+        return shares
+
+    def magnitude(self, mels: Tensor, turns: int = 100) -> Tensor:
+        """(B, bins, frames): magnitudes that have these mel spectrograms, by multiplicative updates (Lee and Seung
+        2001, eq. 4), which keep them above 0."""
+        wanted = (2 * mels).exp()
+        power = self.bands.t() @ (wanted / self.bands.sum(1, keepdim=True).clamp(min=1e-8))
+        above = self.bands.t() @ wanted
+        for _ in range(turns):
+            power = power * above / (self.bands.t() @ (self.bands @ power)).clamp(min=1e-20)
+        return power.sqrt()
+
+
+class InverseTransform(nn.Module):
+    """Spectra to waves: what `torch.istft` makes with a Hann window, as a product with a matrix and a sum of parts,
+    which every format of graphs can hold.
+
+    real, imaginary: (B, C, frames, bins). Returns (B, C, hop * (frames + 1 - size / hop)): the hops that as many
+    frames as any other look at.
     """
 
     basis: Tensor
@@ -66,18 +145,47 @@ class InverseTransform(nn.Module):
         weight = torch.full((made.bins, 1), 2.0, dtype=torch.float64)
         weight[0] = weight[-1] = 1.0
         window = torch.hann_window(size, dtype=torch.float64)
-        # Every sample that is kept lies in two frames, so the windows' squares add up to the same in each hop.
-        shares = window / window.square().reshape(2, hop).sum(0).repeat(2)
+        # Every sample that is kept lies in as many frames, so the windows' squares add up to the same in each hop.
+        self.hop, self.parts = hop, size // hop
+        shares = window / window.square().reshape(self.parts, hop).sum(0).repeat(self.parts)
         basis = torch.cat([weight * angle.cos(), -weight * angle.sin()]) * shares / size
-        self.hop = hop
         self.register_buffer("basis", basis.float(), persistent=False)
 
     def forward(self, real: Tensor, imaginary: Tensor) -> Tensor:
         # In float32: rounding would be heard, and seen in log-spectra, as noise wherever the sound is quiet.
         with torch.autocast(real.device.type, enabled=False):
             frames = torch.cat([real.float(), imaginary.float()], dim=3) @ self.basis
-        first, second = frames[..., : self.hop], frames[..., self.hop :]
-        return (first[:, :, 1:] + second[:, :, :-1]).flatten(2)
+        count = frames.shape[2] + 1 - self.parts
+        hops: Tensor | None = None
+        for part, each in enumerate(frames.split(self.hop, dim=3)):
+            first = self.parts - 1 - part
+            seen = each[:, :, first : first + count]
+            hops = seen if hops is None else hops + seen
+        assert hops is not None
+        return hops.flatten(2)
+
+
+def griffin_lim(mel: Mel, mels: Tensor, samples: int, turns: int = 32, momentum: float = 0.99) -> Tensor:
+    """(B, 1, samples) of mel spectrograms (B, bands, frames), by no network: magnitudes that have them, and phases that
+    fit together better with each turn (Griffin and Lim 1984; with momentum: Perraudin, Balazs and Sondergaard 2013).
+    Phases begin with those that a fixed seed draws."""
+    transform, inverse = mel.transform, InverseTransform(mel.transform.made).to(mels.device)
+    magnitude = mel.magnitude(mels)
+    generator = torch.Generator().manual_seed(0)
+    angle = 2 * math.pi * torch.rand(magnitude.shape, generator=generator).to(mels.device)
+    along, across = angle.cos(), angle.sin()
+    before = torch.zeros(2, *magnitude.shape, device=mels.device)
+
+    def sound(real: Tensor, imaginary: Tensor) -> Tensor:
+        both = (each.transpose(1, 2).unsqueeze(1) * transform.full for each in (real, imaginary))
+        return inverse(*both)[:, :, :samples]  # type: ignore[no-any-return]
+
+    for _ in range(turns):
+        found = torch.stack(transform(sound(magnitude * along, magnitude * across)).chunk(2, dim=1))
+        ahead = found + momentum * (found - before)
+        before = found
+        along, across = ahead / ahead.square().sum(0).sqrt().clamp(min=1e-12)
+    return sound(magnitude * along, magnitude * across).clamp(-1, 1)
 
 
 class SpectralGenerator(nn.Module):

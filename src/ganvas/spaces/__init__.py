@@ -26,7 +26,7 @@ from ganvas.spaces.mask import MaskSpace, widened
 from ganvas.spaces.pictures import encoded, save_picture
 from ganvas.spaces.point import PointSpace
 from ganvas.spaces.sound_files import ENDINGS as SOUNDS
-from ganvas.spaces.sound_files import SoundFile, beginning, opened, pieces
+from ganvas.spaces.sound_files import SoundFile, beginning, opened, pieces, resampled
 from ganvas.spaces.wave import WaveSpace
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "kinds",
     "opened",
     "pieces",
+    "resampled",
     "save_picture",
     "space_from_config",
     "space_to_config",

@@ -225,17 +225,17 @@ def _columns(length: int) -> int:
 
 
 @lru_cache(maxsize=16)
-def mel_bands(rate: int, size: int) -> np.ndarray:
-    """(64, size / 2 + 1) float32: how much of each frequency of a spectrum belongs to each band. Bands are triangles
+def mel_bands(rate: int, size: int, bands: int = BANDS) -> np.ndarray:
+    """(bands, size / 2 + 1) float32: how much of each frequency of a spectrum belongs to each band. Bands are triangles
     with a peak of 1 whose centres are evenly spread by the mel scale, each at least as wide as a frequency is."""
-    centres = 700 * (10 ** (np.linspace(0, _mel(rate / 2), BANDS + 2) / 2595) - 1)
+    centres = 700 * (10 ** (np.linspace(0, _mel(rate / 2), bands + 2) / 2595) - 1)
     frequencies = np.arange(size // 2 + 1) * rate / size
     below = np.maximum(np.diff(centres)[:-1], rate / size)
     above = np.maximum(np.diff(centres)[1:], rate / size)
     off = frequencies - centres[1:-1, None]
     shares = np.where(off < 0, 1 + off / below[:, None], 1 - off / above[:, None])
-    bands: np.ndarray = shares.clip(0, 1).astype(np.float32)
-    return bands
+    found: np.ndarray = shares.clip(0, 1).astype(np.float32)
+    return found
 
 
 def _mel(frequency: float) -> float:
