@@ -221,6 +221,10 @@ class Recipe(nn.Module):
     """Optional: of samples (B, *shape), values by name of some or all of the inputs that would make them. Inversion
     begins there, and a run shows held-out items beside what is made of them (`reconstructed`)."""
 
+    rivals: Callable[..., dict[str, Tensor]] | None = None
+    """Optional: of inputs by keyword as `generate` takes them, what methods that learn nothing make of them, by their
+    names. A model that is judged stands beside them."""
+
     @final
     def given(self) -> dict[str, Given]:
         """The inputs that must be given, by name: none where samples need nothing but noise and classes."""

@@ -23,7 +23,7 @@ from ganvas.metrics.leakage import trained_on
 from ganvas.metrics.native import native
 from ganvas.metrics.passport import Score, about_extractor, passport
 from ganvas.metrics.samples import ALL, check_same_space, count_of, in_order, of_data, of_model, of_source
-from ganvas.metrics.scores import ALIASES, DIGIT_READER, METRICS, Case
+from ganvas.metrics.scores import ALIASES, DIGIT_READER, METRICS, OF_SOME, Case
 from ganvas.model import ENLARGING, TRANSFORMING, Model, load, zoo
 from ganvas.options import flag_of
 from ganvas.recipe import Recipe
@@ -134,7 +134,8 @@ def evaluate(
         scores,
         judged={**samples.about, **({"run": run.resolve().name} if run else {})},
         data=_about(real, split, case, seed),
-        extractors={name: about_extractor(each) for name, each in used.items()},
+        extractors={score.extractor: {} for score in scores.values()}
+        | {name: about_extractor(each) for name, each in used.items()},
         notes=case.notes,
         warnings=warnings,
     )
@@ -344,8 +345,8 @@ def _scores(case: Case, wanted: list[str], named: bool) -> dict[str, Score]:
     if not scores:
         raise DataError(f"no score can be told of so little: {next(iter(left_out))}")
     for lacking, names in left_out.items():
-        if names != ["modes"]:  # which belong to two sets alone
-            case.notes.append(f"no {', '.join(names)}: {lacking}")
+        if missed := [name for name in names if name not in OF_SOME]:
+            case.notes.append(f"no {', '.join(missed)}: {lacking}")
     return scores
 
 

@@ -24,6 +24,7 @@ from ganvas.metrics.memorisation import Memorisation, memorisation
 from ganvas.metrics.modes import modes, stacked_modes
 from ganvas.metrics.native import Native, native, train_classifier
 from ganvas.metrics.passport import Score, finite
+from ganvas.metrics.quantities import UNITS, wasserstein
 from ganvas.metrics.reference import Reference, features_of, reference
 from ganvas.metrics.samples import HELD_OUT, Samples, count_of, of_data
 from ganvas.text import counted
@@ -351,6 +352,29 @@ def _tstr_needed(case: Case) -> str:
     return lacking or _at_least(FEW, "train on synthetic, test on real")(case)
 
 
+def _quantity(name: str, unit: str) -> Metric:
+    def compute(case: Case) -> Iterator[Score]:
+        real, _ = of_data(case.data, case.split, case.count, case.seed)
+        theirs, mine = (_numbers(case, each, name) for each in (real, case.samples))
+        value, interval = wasserstein(theirs, mine, seed=case.seed)
+        # Real ones beside real ones: the two halves, at random, of those that the samples are compared with.
+        halves = theirs[torch.randperm(len(theirs), generator=torch.Generator().manual_seed(case.seed))].tensor_split(2)
+        floor, around = wasserstein(*halves, seed=case.seed)
+        beside = {"floor": {"value": finite(floor), "interval": list(map(finite, around))}}
+        yield Score(name, unit, value, interval, "lower", len(mine), len(theirs), more={"beside": beside})
+
+    def needs(case: Case) -> str:
+        has = name in case.data.space.quantities(torch.zeros(1, *map(abs, case.data.space.shape)))
+        return _at_least(FEW, name)(case) if has else f"{case.data.space.noun} have no {name}"
+
+    return Metric(compute, needs, f"distribution of {name}, of sounds")
+
+
+def _numbers(case: Case, samples: Samples, name: str) -> Tensor:
+    space = case.data.space
+    return torch.cat([space.quantities(space.samples_of(part))[name] for part in samples.values.split(256)])
+
+
 METRICS: dict[str, Metric] = {
     "fid": Metric(_fid, _at_least(FEW, "FID"), "Frechet distance"),
     "kid": Metric(_kid, _at_least(FEW_FOR_KID, "KID"), "kernel distance"),
@@ -365,5 +389,9 @@ METRICS: dict[str, Metric] = {
     "tstr": Metric(_tstr, _tstr_needed, "train on synthetic, test on real"),
     "memorisation": Metric(_memorisation, _held_out_needed, "copies of the training set"),
     "modes": Metric(_modes, _modes_needed, "modes found"),
+    **{name: _quantity(name, unit) for name, unit in UNITS.items()},
 }
+OF_SOME = frozenset({"modes", *UNITS})
+"""Those that belong to some kinds of data alone, so that nobody misses them elsewhere."""
+
 ALIASES = {"memorization": "memorisation"}

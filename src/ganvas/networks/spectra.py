@@ -4,6 +4,7 @@ al. 2022, iSTFTNet), and discriminators that look at log-spectra."""
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +24,9 @@ QUIET = -2.0
 
 QUIETEST = math.log(1e-4)
 """Logarithm of the amplitude below which a mel spectrogram tells nothing: 80 decibels below that of a full sine."""
+
+MOMENTUM = 0.99
+"""How far each turn of Griffin and Lim goes on in the direction of the last."""
 
 SLOTS, FEATURES = 4, 128
 """Moments of a sound that its judge tells apart in the end, and numbers that it then knows it by."""
@@ -164,28 +168,45 @@ class InverseTransform(nn.Module):
         assert hops is not None
         return hops.flatten(2)
 
+    def of(self, transform: Transform, real: Tensor, imaginary: Tensor) -> Tensor:
+        """(B, 1, hops * hop) of spectra as the transform of this grid has them, (B, bins, frames) each."""
+        waves: Tensor = self(*(each.transpose(1, 2).unsqueeze(1) * transform.full for each in (real, imaginary)))
+        return waves
 
-def griffin_lim(mel: Mel, mels: Tensor, samples: int, turns: int = 32, momentum: float = 0.99) -> Tensor:
-    """(B, 1, samples) of mel spectrograms (B, bands, frames), by no network: magnitudes that have them, and phases that
-    fit together better with each turn (Griffin and Lim 1984; with momentum: Perraudin, Balazs and Sondergaard 2013).
-    Phases begin with those that a fixed seed draws."""
+
+def agreed(
+    sound: Callable[[Tensor, Tensor], Tensor], transform: Transform, along: Tensor, across: Tensor, turns: int
+) -> Tensor:
+    """(B, 1, samples) that `sound` makes of phases, as numbers in the plane of any length, (B, bins, frames) each. Each
+    turn takes those that the sound itself has, since neighbouring frames overlap and not all phases fit together
+    (Griffin and Lim 1984), and goes on in the direction of the last change (Perraudin, Balazs and Sondergaard 2013)."""
+    waves, before = sound(along, across), None
+    for _ in range(turns):
+        found = transform(waves)
+        ahead = found if before is None else found + MOMENTUM * (found - before)
+        before = found
+        along, across = ahead.chunk(2, dim=1)
+        waves = sound(along, across)
+    return waves
+
+
+def griffin_lim(mel: Mel, mels: Tensor, samples: int, turns: int = 32) -> Tensor:
+    """(B, 1, samples) of mel spectrograms (B, bands, frames), by no network: of magnitudes that have them, and phases
+    that agree, which begin as a fixed seed draws them."""
     transform, inverse = mel.transform, InverseTransform(mel.transform.made).to(mels.device)
     magnitude = mel.magnitude(mels)
-    generator = torch.Generator().manual_seed(0)
-    angle = 2 * math.pi * torch.rand(magnitude.shape, generator=generator).to(mels.device)
-    along, across = angle.cos(), angle.sin()
-    before = torch.zeros(2, *magnitude.shape, device=mels.device)
+    angle = 2 * math.pi * torch.rand(magnitude.shape, generator=torch.Generator().manual_seed(0)).to(mels.device)
 
-    def sound(real: Tensor, imaginary: Tensor) -> Tensor:
-        both = (each.transpose(1, 2).unsqueeze(1) * transform.full for each in (real, imaginary))
-        return inverse(*both)[:, :, :samples]  # type: ignore[no-any-return]
+    def sound(along: Tensor, across: Tensor) -> Tensor:
+        return inverse.of(transform, *phased(magnitude, along, across))[:, :, :samples]
 
-    for _ in range(turns):
-        found = torch.stack(transform(sound(magnitude * along, magnitude * across)).chunk(2, dim=1))
-        ahead = found + momentum * (found - before)
-        before = found
-        along, across = ahead / ahead.square().sum(0).sqrt().clamp(min=1e-12)
-    return sound(magnitude * along, magnitude * across).clamp(-1, 1)
+    return agreed(sound, transform, angle.cos(), angle.sin(), turns).clamp(-1, 1)
+
+
+def phased(magnitude: Tensor, along: Tensor, across: Tensor) -> tuple[Tensor, Tensor]:
+    """Magnitudes in the direction of numbers in the plane, real and imaginary, of one shape."""
+    length = magnitude * (along.square() + across.square() + 1e-8).rsqrt()
+    return along * length, across * length
 
 
 class SpectralGenerator(nn.Module):

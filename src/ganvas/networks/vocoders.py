@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganvas.networks.spectra import Grid, InverseTransform, Mel, log_spectra
+from ganvas.networks.spectra import Grid, InverseTransform, Mel, agreed, log_spectra, phased
 
 PERIODS = (2, 3, 5, 7, 11)
 """Samples in a period, primes, so that no two judges see the same."""
@@ -38,7 +38,7 @@ class MelGenerator(nn.Module):
         super().__init__()
         self.mel = Mel(made, rate, bands)
         self.inverse = InverseTransform(made)
-        self.turns, self.kept, self.full = turns, kept, self.mel.transform.full
+        self.turns, self.kept = turns, kept
         self.reach = (2 + turns) * made.size + (blocks + 1) * (KERNEL // 2) * made.hop
         self.first = nn.Conv1d(bands, width, KERNEL, padding=KERNEL // 2)
         self.norm = FrameNorm(width)
@@ -53,12 +53,13 @@ class MelGenerator(nn.Module):
 
     spread: Tensor
 
-    def forward(self, source: Tensor) -> Tensor:
+    def forward(self, source: Tensor, turns: int | None = None) -> Tensor:
+        """turns: other than those of the constructor."""
         # All in float32, since what rounding does to a phase is heard.
         with torch.autocast(source.device.type, enabled=False):
-            return self._made(source.float())
+            return self._made(source.float(), turns)
 
-    def _made(self, source: Tensor) -> Tensor:
+    def _made(self, source: Tensor, turns: int | None) -> Tensor:
         transform = self.mel.transform
         given = transform(source)
         real, imaginary = given.chunk(2, dim=1)
@@ -68,22 +69,16 @@ class MelGenerator(nn.Module):
             hidden = block(hidden)
         level, along, across = self.head(self.last(hidden)).chunk(3, dim=1)
         loud = (self.spread @ mels + level).clamp(max=2).exp()
-        # Nothing comes back of what the padding holds, so each turn makes as many samples as there are.
-        waves = self._sound(loud, along, across, given, source.shape[2])
-        for _ in range(self.turns):
-            along, across = transform(waves).chunk(2, dim=1)
-            waves = self._sound(loud, along, across, given, source.shape[2])
-        return waves
 
-    def _sound(self, loud: Tensor, along: Tensor, across: Tensor, given: Tensor, samples: int) -> Tensor:
-        """Of these magnitudes, with the phases of numbers in the plane, all (B, bins, frames)."""
-        length = loud * (along.square() + across.square() + 1e-8).rsqrt()
-        spectra = [along * length, across * length]
-        if self.kept:
-            own = given.chunk(2, dim=1)
-            spectra = [torch.cat([a[:, : self.kept], b[:, self.kept :]], 1) for a, b in zip(own, spectra, strict=True)]
-        waves: Tensor = self.inverse(*(each.transpose(1, 2).unsqueeze(1) * self.full for each in spectra))
-        return waves[:, :, :samples]
+        def sound(along: Tensor, across: Tensor) -> Tensor:
+            spectra = phased(loud, along, across)
+            if self.kept:
+                own = (real[:, : self.kept], imaginary[:, : self.kept])
+                first, second = (torch.cat([a, b[:, self.kept :]], 1) for a, b in zip(own, spectra, strict=True))
+                spectra = first, second
+            return self.inverse.of(transform, *spectra)[:, :, : source.shape[2]]
+
+        return agreed(sound, transform, along, across, self.turns if turns is None else turns)
 
 
 class FrameNorm(nn.Module):

@@ -27,7 +27,7 @@ from torch.nn.functional import l1_loss
 from ganvas import arguments as arg
 from ganvas.data.batches import SoundPairs
 from ganvas.inputs import Given, Input
-from ganvas.networks.spectra import Grid, Mel, mel_grid
+from ganvas.networks.spectra import Grid, Mel, griffin_lim, mel_grid
 from ganvas.networks.vocoders import PERIODS, MelGenerator, PeriodJudge, SpectrogramJudge
 from ganvas.options import FromData, Range
 from ganvas.recipe import Batches, Losses, Optimizers, Progress, Recipe, Turn, Turns, together
@@ -139,6 +139,12 @@ class Vocoder(Recipe):
         for judge in self.views:
             assert isinstance(judge, SpectrogramJudge)
             yield f"window_{judge.seen.size}", judge
+
+    def rivals(self, *, source: Tensor) -> dict[str, Tensor]:
+        if self.generator.kept:
+            return {}
+        mel = self.generator.mel
+        return {"Griffin-Lim": griffin_lim(mel, mel(source), source.shape[2])}
 
     def generate(self, *, source: Tensor) -> Tensor:
         return self.generator(source).clamp(-1, 1)  # type: ignore[no-any-return]
