@@ -13,7 +13,7 @@ from ganvas.inputs import Caption, Category, Normal
 from ganvas.testing import Subject, tiny, tiny_images
 
 COUNT = 16
-GIVEN = ("adain", "ageing", "cut", "cyclegan", "esrgan", "inpainting", "pix2pix", "srgan", "stargan")
+GIVEN = ("adain", "ageing", "cut", "cyclegan", "esrgan", "inpainting", "pix2pix", "srgan", "stargan", "vocoder")
 OTHERS = [name for name in recipes.names() if name not in GIVEN]
 
 

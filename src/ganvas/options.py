@@ -188,7 +188,10 @@ def read_options(constructor: Callable[..., Any]) -> list[Option]:
     Raises TypeError where a recipe's author left an argument unannotated: that is the author's mistake, not the user's.
     """
     function = constructor.__init__ if inspect.isclass(constructor) else constructor
-    hints = typing.get_type_hints(function, include_extras=True)
+    # Fields that a dataclass inherits are written in the words of another module, which only the class leads to.
+    hints = typing.get_type_hints(
+        constructor if dataclasses.is_dataclass(constructor) else function, include_extras=True
+    )
     options = []
     for name, default in _keywords(function).items():
         if name not in hints:

@@ -224,6 +224,10 @@ class Recipe(nn.Module):
     unlikeliness: Callable[[Any], Tensor] | None = None
     """Optional: of a batch, how unlikely each of its items is, (B,) in nats, for recipes that have a likelihood."""
 
+    rivals: Callable[..., dict[str, Tensor]] | None = None
+    """Optional: of inputs by keyword as `generate` takes them, what methods that learn nothing make of them, by their
+    names. A model that is judged stands beside them."""
+
     @final
     def given(self) -> dict[str, Given]:
         """The inputs that must be given, by name: none where samples need nothing but noise and classes."""

@@ -27,7 +27,8 @@ FLAGS = (
         "--metrics",
         "A,B,...",
         "default: all that apply of fid, kid, is, precision, recall, density, coverage, diversity, accuracy, "
-        "class-fid, tstr, memorisation, modes; with --pairs of psnr, ssim, ms-ssim, perceptual",
+        "class-fid, tstr, memorisation, modes, and of sounds loudness, pitch; with --pairs of psnr, ssim, ms-ssim, "
+        "perceptual",
     ),
     (
         "--extractor",

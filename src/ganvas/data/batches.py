@@ -15,13 +15,14 @@ from ganvas.data.masked import Masked
 from ganvas.data.pairs import Pairs
 from ganvas.data.photos import Photos
 from ganvas.data.points import Points
+from ganvas.data.sound_pairs import SoundPairs
 from ganvas.data.texts import Texts
 from ganvas.data.unpaired import Unpaired
 from ganvas.data.waves import Waves
 from ganvas.options import Option
 
 BUILT_IN: tuple[type[Batch], ...] = (
-    Waves, Texts, Images, Points, Photos, Pairs, Unpaired, Masked, Attributed, Captioned
+    Waves, Texts, Images, Points, Photos, Pairs, Unpaired, Masked, Attributed, Captioned, SoundPairs
 )  # fmt: skip
 """All kinds, in the order in which they are tried on a source that nobody says the kind of."""
 
@@ -35,6 +36,7 @@ __all__ = [
     "Pairs",
     "Photos",
     "Points",
+    "SoundPairs",
     "Texts",
     "Unpaired",
     "Waves",

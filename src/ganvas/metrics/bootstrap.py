@@ -40,14 +40,14 @@ class Interval(NamedTuple):
 
 def mean_interval(values: Tensor, *, seed: int = 0) -> Interval:
     """Of the mean of (N,) values, one for each sample or pair; values that are not finite make it that, too."""
-    return _around(float(values.double().mean()), values, seed=seed)
+    return around(float(values.double().mean()), values, seed=seed)
 
 
 def frechet_interval(real: Tensor, fake: Tensor, *, seed: int = 0) -> Interval:
     """Of `frechet_distance` between features (N, D) and (M, D)."""
     one, other = Moments.of(real), Moments.of(fake)
     contributions = frechet_contributions(one, other, real, fake)
-    low, high = _around(frechet_distance(one, other), *contributions, seed=seed)
+    low, high = around(frechet_distance(one, other), *contributions, seed=seed)
     return Interval(max(0.0, low), high)
 
 
@@ -98,13 +98,13 @@ def kernel_interval(real: Tensor, fake: Tensor, *, seed: int = 0) -> Interval:
         estimates.append(float(of_x.mean() + of_y.mean()) / 2)
         real_parts.append(of_x - of_x.mean())
         fake_parts.append(of_y - of_y.mean())
-    return _around(sum(estimates) / blocks, torch.cat(real_parts), torch.cat(fake_parts), seed=seed)
+    return around(sum(estimates) / blocks, torch.cat(real_parts), torch.cat(fake_parts), seed=seed)
 
 
 def inception_interval(logits: Tensor, *, splits: int = 10, seed: int = 0) -> Interval:
     """Of the mean of `inception_score`, by resampling its logarithm, a mean of divergences."""
     score = torch.tensor(inception_score(logits, splits)[0]).log()
-    low, high = _around(float(score), divergences(logits), seed=seed)
+    low, high = around(float(score), divergences(logits), seed=seed)
     return Interval(*torch.tensor([low, high], dtype=torch.float64).exp().tolist())
 
 
@@ -112,10 +112,10 @@ def diversity_interval(fake: Tensor, real: Tensor, *, seed: int = 0) -> Interval
     """Of `diversity`, a ratio of two means over pairs, to which each sample adds twice its mean distance to others."""
     mine, theirs = mean_distances(fake), mean_distances(real)
     ratio = mine.mean() / theirs.mean()
-    return _around(float(ratio), 2 * mine / theirs.mean(), -2 * ratio * theirs / theirs.mean(), seed=seed)
+    return around(float(ratio), 2 * mine / theirs.mean(), -2 * ratio * theirs / theirs.mean(), seed=seed)
 
 
-def _around(estimate: float, *contributions: Tensor, seed: int) -> Interval:
+def around(estimate: float, *contributions: Tensor, seed: int) -> Interval:
     """The percentile interval of the estimate plus resampled means of the contributions of one or two sides."""
     generator = torch.Generator().manual_seed(seed)
     deviations = torch.zeros(REPLICATES, dtype=torch.float64)

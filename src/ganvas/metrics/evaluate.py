@@ -136,7 +136,8 @@ def evaluate(
     if any(score.extractor == DIGIT_READER for score in scores.values()):
         assert case.single_digits is not None  # it told the score
         used[DIGIT_READER] = case.single_digits
-    extractors = {name: about_extractor(each) for name, each in used.items()}
+    extractors: dict[str, Any] = {score.extractor: {} for score in scores.values()}
+    extractors |= {name: about_extractor(each) for name, each in used.items()}
     if any(score.extractor == TOKENS for score in scores.values()):
         extractors[TOKENS] = {"weights": "", "resizing": str(real.space), "precision": "float64"}
     warnings = [] if model is None else trained_on(model.recipe, used.values(), _arguments(run))
@@ -354,8 +355,7 @@ def _scores(case: Case, wanted: list[str], named: bool) -> dict[str, Score]:
     if not scores:
         raise DataError(f"no score can be told of so little: {next(iter(left_out))}")
     for lacking, names in left_out.items():
-        told = [name for name in names if not METRICS[name].own or case.data.space.written]
-        if told and told != ["modes"]:
+        if told := [name for name in names if METRICS[name].of(case.data.space)]:
             case.notes.append(f"no {', '.join(told)}: {lacking}")
     return scores
 

@@ -24,8 +24,10 @@ from ganvas.metrics.memorisation import Memorisation, memorisation
 from ganvas.metrics.modes import modes, stacked_modes
 from ganvas.metrics.native import Native, native, train_classifier
 from ganvas.metrics.passport import Score, finite
+from ganvas.metrics.quantities import UNITS, wasserstein
 from ganvas.metrics.reference import Reference, features_of, reference
 from ganvas.metrics.samples import HELD_OUT, Samples, count_of, of_data
+from ganvas.spaces import Space
 from ganvas.text import counted
 
 FEW = 50
@@ -137,13 +139,13 @@ class Case:
 
 @dataclass(frozen=True)
 class Metric:
-    """compute: from a case to scores. needs: why it cannot be computed, "" where it can. about: for `--help`. own:
-    whether it is of some kinds of data alone, and need not be spoken of elsewhere."""
+    """compute: from a case to scores. needs: why it cannot be computed, "" where it can. about: for `--help`. of:
+    the data that it is missed of where it cannot be told; others need not hear of it."""
 
     compute: Callable[[Case], Iterator[Score]]
     needs: Callable[[Case], str]
     about: str
-    own: bool = False
+    of: Callable[[Space], bool] = lambda _: True
 
 
 def _score(case: Case, name: str, value: float, interval: Any, better: Any, **more: Any) -> Score:
@@ -356,6 +358,31 @@ def _tstr_needed(case: Case) -> str:
     return lacking or _at_least(FEW, "train on synthetic, test on real")(case)
 
 
+def _quantity(name: str, unit: str) -> Metric:
+    def compute(case: Case) -> Iterator[Score]:
+        real, _ = of_data(case.data, case.split, case.count, case.seed)
+        theirs, mine = (_numbers(case, each, name) for each in (real, case.samples))
+        value, interval = wasserstein(theirs, mine, seed=case.seed)
+        # Real ones beside real ones: the two halves, at random, of those that the samples are compared with.
+        halves = theirs[torch.randperm(len(theirs), generator=torch.Generator().manual_seed(case.seed))].tensor_split(2)
+        floor, around = wasserstein(*halves, seed=case.seed)
+        beside = {"floor": {"value": finite(floor), "interval": list(map(finite, around))}}
+        yield Score(name, unit, value, interval, "lower", len(mine), len(theirs), more={"beside": beside})
+
+    def has(space: Space) -> bool:
+        return name in space.quantities(torch.zeros(1, *map(abs, space.shape)))
+
+    def needs(case: Case) -> str:
+        return _at_least(FEW, name)(case) if has(case.data.space) else f"{case.data.space.noun} have no {name}"
+
+    return Metric(compute, needs, f"distribution of {name}, of sounds", has)
+
+
+def _numbers(case: Case, samples: Samples, name: str) -> Tensor:
+    space = case.data.space
+    return torch.cat([space.quantities(space.samples_of(part))[name] for part in samples.values.split(256)])
+
+
 METRICS: dict[str, Metric] = {
     "fid": Metric(_fid, _at_least(FEW, "FID"), "Frechet distance"),
     "kid": Metric(_kid, _at_least(FEW_FOR_KID, "KID"), "kernel distance"),
@@ -369,6 +396,7 @@ METRICS: dict[str, Metric] = {
     "class-fid": Metric(_class_fid, _class_fid_needed, "Frechet distance of each label"),
     "tstr": Metric(_tstr, _tstr_needed, "train on synthetic, test on real"),
     "memorisation": Metric(_memorisation, _held_out_needed, "copies of the training set"),
-    "modes": Metric(_modes, _modes_needed, "modes found", own=True),
+    "modes": Metric(_modes, _modes_needed, "modes found", of=lambda _: False),
+    **{name: _quantity(name, unit) for name, unit in UNITS.items()},
 }
 ALIASES = {"memorization": "memorisation"}

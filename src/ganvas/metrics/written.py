@@ -19,6 +19,7 @@ from ganvas.metrics.passport import Better, Score, finite
 from ganvas.metrics.samples import HELD_OUT, Samples, count_of, of_data, split_of
 from ganvas.metrics.scores import FEW, Case, Metric
 from ganvas.metrics.texts import NGrams, Tokens, bleu, divergence, nats_a_token
+from ganvas.spaces import Space
 from ganvas.training import seed_from
 
 TOKENS = "tokens"
@@ -188,12 +189,18 @@ def _letters_needed(case: Case) -> str:
     return "" if letters and several else "known words are of texts that are made letter by letter, of several words"
 
 
+def _is_written(space: Space) -> bool:
+    return space.written
+
+
 METRICS: dict[str, Metric] = {
-    "likelihood": Metric(_likelihood, _likelihood_needed, "how unlikely held-out texts are, in nats a token", own=True),
-    "perplexity": Metric(_perplexity, _needed, "of texts by 3-grams of others", own=True),
-    "bleu": Metric(_bleu, _needed, "BLEU and self-BLEU", own=True),
-    "n-grams": Metric(_grams, _needed, "distances of how often n-grams are there", own=True),
-    "copies": Metric(_copies, _needed, "copies of the training set, held-out texts that are found", own=True),
-    "words": Metric(_words, _letters_needed, "words that the training set has", own=True),
+    "likelihood": Metric(
+        _likelihood, _likelihood_needed, "how unlikely held-out texts are, in nats a token", _is_written
+    ),
+    "perplexity": Metric(_perplexity, _needed, "of texts by 3-grams of others", _is_written),
+    "bleu": Metric(_bleu, _needed, "BLEU and self-BLEU", _is_written),
+    "n-grams": Metric(_grams, _needed, "distances of how often n-grams are there", _is_written),
+    "copies": Metric(_copies, _needed, "copies of the training set, held-out texts that are found", _is_written),
+    "words": Metric(_words, _letters_needed, "words that the training set has", _is_written),
 }
 """Of texts alone."""

@@ -108,8 +108,9 @@ def translate_files(
     first = next(iter(model.given))
 
     def make(job: Job, tick: Callable[[int, int], None]) -> Made:
-        sample = model.parsed(first, content_of(job))
-        write_sample(model.transform(sample, seed=seed, truncation=truncation, **values), model.space, job.target)
+        layers = model.parsed(first, model.given[first].space.layers(content_of(job)))
+        made = model.transform(layers, seed=seed, truncation=truncation, **values)
+        write_sample(model.space.joined(made), model.space, job.target)
         return Made()
 
     return made_files(found, make, progress)

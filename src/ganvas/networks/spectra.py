@@ -4,11 +4,14 @@ al. 2022, iSTFTNet), and discriminators that look at log-spectra."""
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from ganvas.spaces.wave import mel_bands
 
 WINDOW = 0.032
 """Seconds in a window, up to a power of two samples."""
@@ -18,6 +21,12 @@ FLOOR = 0.05
 
 QUIET = -2.0
 """Where log-magnitudes begin: about as loud as speech is."""
+
+QUIETEST = math.log(1e-4)
+"""Logarithm of the amplitude below which a mel spectrogram tells nothing: 80 decibels below that of a full sine."""
+
+MOMENTUM = 0.99
+"""How far each turn of Griffin and Lim goes on in the direction of the last."""
 
 SLOTS, FEATURES = 4, 128
 """Moments of a sound that its judge tells apart in the end, and numbers that it then knows it by."""
@@ -42,17 +51,91 @@ def grid(rate: int, samples: int) -> Grid:
     return Grid(size, size // 2)
 
 
+def mel_grid(rate: int, samples: int, seconds: float) -> Grid:
+    """Windows of about so many seconds, no longer than half of what there is, that overlap by three quarters."""
+    longest = int(math.log2(max(16, samples))) - 1
+    size = 2 ** max(3, min(longest, round(math.log2(rate * seconds))))
+    return Grid(size, size // 4)
+
+
 def other(made: Grid) -> Grid:
     """A finer grid in time, whose hop does not divide the generator's, so that a false phase shows between frames."""
     size = max(8, made.size // 4)
     return Grid(size, size * 3 // 4)
 
 
-class InverseTransform(nn.Module):
-    """Spectra to waves: what `torch.istft` makes with a Hann window and half a window's hop, as a product with a matrix
-    and a sum of halves, which every format of graphs can hold.
+class Transform(nn.Module):
+    """Waves to spectra under Hann windows, as a convolution, which every format of graphs can hold: (B, 1, samples) to
+    (B, 2 * bins, frames), cosines first. Frames go so far beyond both ends that every sample lies in as many as any
+    other, so that `InverseTransform` makes samples / hop hops of them, rounded up. A sine of full amplitude gives 1.
+    """
 
-    real, imaginary: (B, C, frames, bins). Returns (B, C, hop * (frames - 1)).
+    basis: Tensor
+
+    def __init__(self, made: Grid) -> None:
+        super().__init__()
+        self.made, self.full = made, made.size / 4  # what a sine of full amplitude gives by the plain definition
+        times = torch.arange(made.size).double()
+        angle = 2 * math.pi * torch.arange(made.bins).double()[:, None] * times / made.size
+        window = torch.hann_window(made.size, dtype=torch.float64)
+        basis = torch.cat([angle.cos(), -angle.sin()]) * window * (2 / window.sum())
+        self.register_buffer("basis", basis.float().unsqueeze(1), persistent=False)
+
+    def forward(self, waves: Tensor) -> Tensor:
+        with torch.autocast(waves.device.type, enabled=False):
+            around = functional.pad(waves.float(), (self.made.size - self.made.hop, self.made.size - 1))
+            return functional.conv1d(around, self.basis, stride=self.made.hop)
+
+    def magnitude(self, waves: Tensor) -> Tensor:
+        """(B, bins, frames)."""
+        real, imaginary = self(waves).chunk(2, dim=1)
+        found: Tensor = (real.square() + imaginary.square() + 1e-12).sqrt()
+        return found
+
+
+class Mel(nn.Module):
+    """Waves (B, 1, samples) to their mel spectrograms, (B, bands, frames): how loud each band is, as the logarithm of
+    an amplitude, from that of a sine of full amplitude, 0, down to `QUIETEST`."""
+
+    bands: Tensor
+
+    def __init__(self, made: Grid, rate: int, bands: int) -> None:
+        super().__init__()
+        self.transform = Transform(made)
+        self.register_buffer("bands", torch.from_numpy(mel_bands(rate, made.size, bands)), persistent=False)
+
+    def forward(self, waves: Tensor) -> Tensor:
+        return self.of(self.transform.magnitude(waves))
+
+    def of(self, magnitude: Tensor) -> Tensor:
+        """The same of (B, bins, frames)."""
+        with torch.autocast(magnitude.device.type, enabled=False):
+            found: Tensor = (self.bands @ magnitude.square()).clamp(min=math.exp(2 * QUIETEST)).log() / 2
+            return found
+
+    def spread(self) -> Tensor:
+        """(bins, bands): what each frequency is of the bands' logarithms where each band is spread evenly over its
+        frequencies."""
+        shares = self.bands.t() / self.bands.sum(0, keepdim=True).t().clamp(min=1e-8)
+        return shares
+
+    def magnitude(self, mels: Tensor, turns: int = 100) -> Tensor:
+        """(B, bins, frames): magnitudes that have these mel spectrograms, by multiplicative updates (Lee and Seung
+        2001, eq. 4), which keep them above 0."""
+        wanted = (2 * mels).exp()
+        power = self.bands.t() @ (wanted / self.bands.sum(1, keepdim=True).clamp(min=1e-8))
+        above = self.bands.t() @ wanted
+        for _ in range(turns):
+            power = power * above / (self.bands.t() @ (self.bands @ power)).clamp(min=1e-20)
+        return power.sqrt()
+
+
+class InverseTransform(nn.Module):
+    """Spectra to waves: what `torch.istft` makes with a Hann window, as a product with a matrix and a sum of parts,
+    which every format of graphs can hold.
+
+    real, imaginary: (B, C, frames, bins). Returns (B, C, hop * (frames + 1 - size / hop)): the hops that as many
+    frames as any other look at.
     """
 
     basis: Tensor
@@ -66,18 +149,64 @@ class InverseTransform(nn.Module):
         weight = torch.full((made.bins, 1), 2.0, dtype=torch.float64)
         weight[0] = weight[-1] = 1.0
         window = torch.hann_window(size, dtype=torch.float64)
-        # Every sample that is kept lies in two frames, so the windows' squares add up to the same in each hop.
-        shares = window / window.square().reshape(2, hop).sum(0).repeat(2)
+        # Every sample that is kept lies in as many frames, so the windows' squares add up to the same in each hop.
+        self.hop, self.parts = hop, size // hop
+        shares = window / window.square().reshape(self.parts, hop).sum(0).repeat(self.parts)
         basis = torch.cat([weight * angle.cos(), -weight * angle.sin()]) * shares / size
-        self.hop = hop
         self.register_buffer("basis", basis.float(), persistent=False)
 
     def forward(self, real: Tensor, imaginary: Tensor) -> Tensor:
         # In float32: rounding would be heard, and seen in log-spectra, as noise wherever the sound is quiet.
         with torch.autocast(real.device.type, enabled=False):
             frames = torch.cat([real.float(), imaginary.float()], dim=3) @ self.basis
-        first, second = frames[..., : self.hop], frames[..., self.hop :]
-        return (first[:, :, 1:] + second[:, :, :-1]).flatten(2)
+        count = frames.shape[2] + 1 - self.parts
+        hops: Tensor | None = None
+        for part, each in enumerate(frames.split(self.hop, dim=3)):
+            first = self.parts - 1 - part
+            seen = each[:, :, first : first + count]
+            hops = seen if hops is None else hops + seen
+        assert hops is not None
+        return hops.flatten(2)
+
+    def of(self, transform: Transform, real: Tensor, imaginary: Tensor) -> Tensor:
+        """(B, 1, hops * hop) of spectra as the transform of this grid has them, (B, bins, frames) each."""
+        waves: Tensor = self(*(each.transpose(1, 2).unsqueeze(1) * transform.full for each in (real, imaginary)))
+        return waves
+
+
+def agreed(
+    sound: Callable[[Tensor, Tensor], Tensor], transform: Transform, along: Tensor, across: Tensor, turns: int
+) -> Tensor:
+    """(B, 1, samples) that `sound` makes of phases, as numbers in the plane of any length, (B, bins, frames) each. Each
+    turn takes those that the sound itself has, since neighbouring frames overlap and not all phases fit together
+    (Griffin and Lim 1984), and goes on in the direction of the last change (Perraudin, Balazs and Sondergaard 2013)."""
+    waves, before = sound(along, across), None
+    for _ in range(turns):
+        found = transform(waves)
+        ahead = found if before is None else found + MOMENTUM * (found - before)
+        before = found
+        along, across = ahead.chunk(2, dim=1)
+        waves = sound(along, across)
+    return waves
+
+
+def griffin_lim(mel: Mel, mels: Tensor, samples: int, turns: int = 32) -> Tensor:
+    """(B, 1, samples) of mel spectrograms (B, bands, frames), by no network: of magnitudes that have them, and phases
+    that agree, which begin as a fixed seed draws them."""
+    transform, inverse = mel.transform, InverseTransform(mel.transform.made).to(mels.device)
+    magnitude = mel.magnitude(mels)
+    angle = 2 * math.pi * torch.rand(magnitude.shape, generator=torch.Generator().manual_seed(0)).to(mels.device)
+
+    def sound(along: Tensor, across: Tensor) -> Tensor:
+        return inverse.of(transform, *phased(magnitude, along, across))[:, :, :samples]
+
+    return agreed(sound, transform, angle.cos(), angle.sin(), turns).clamp(-1, 1)
+
+
+def phased(magnitude: Tensor, along: Tensor, across: Tensor) -> tuple[Tensor, Tensor]:
+    """Magnitudes in the direction of numbers in the plane, real and imaginary, of one shape."""
+    length = magnitude * (along.square() + across.square() + 1e-8).rsqrt()
+    return along * length, across * length
 
 
 class SpectralGenerator(nn.Module):

@@ -26,7 +26,7 @@ from ganvas.spaces.mask import MaskSpace, widened
 from ganvas.spaces.pictures import encoded, save_picture
 from ganvas.spaces.point import PointSpace
 from ganvas.spaces.sound_files import ENDINGS as SOUNDS
-from ganvas.spaces.sound_files import SoundFile, beginning, opened, pieces
+from ganvas.spaces.sound_files import SoundFile, beginning, opened, pieces, resampled
 from ganvas.spaces.texts import LONGEST as MOST_TOKENS
 from ganvas.spaces.texts import MOST_KNOWN, TextSpace, before_end, joined, split, vocabulary_of
 from ganvas.spaces.wave import WaveSpace
@@ -55,6 +55,7 @@ __all__ = [
     "kinds",
     "opened",
     "pieces",
+    "resampled",
     "save_picture",
     "space_from_config",
     "space_to_config",

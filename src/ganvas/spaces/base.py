@@ -179,6 +179,16 @@ class Space(ABC):
         sign = torch.from_numpy(random.choice(np.array([-1, 1], np.float32), size)).to(flat.device)
         return flat.new_zeros(len(flat), MOST_SEEN).index_add_(1, place, flat * sign)
 
+    def apart(self, made: Tensor, right: Tensor) -> Tensor | None:
+        """(B,): how far samples are from the right ones by what people see or hear of them, where the kind has a
+        measure of its own (`WaveSpace.apart`)."""
+        return None
+
+    def quantities(self, samples: Tensor) -> dict[str, Tensor]:
+        """By name, numbers of samples whose distribution can be compared with that of others, (B, n) each, NaN where
+        one has none, as of the pitch of a sound that has no pitch. {} where a kind has none."""
+        return {}
+
     def patterns(self, samples: Tensor) -> dict[int, tuple[float, float]]:
         """Traces of the network in samples, by period: how strong each is, and how far it sticks out. {} where nothing
         of the kind is known."""
@@ -279,6 +289,15 @@ class Space(ABC):
     def read(self, content: bytes) -> Tensor:
         """A file that somebody gives, as one sample (1, *shape). Raises DataError, in one line, for anything else."""
         raise DataError(f"{self.noun} cannot be read from a file")
+
+    def layers(self, content: bytes) -> Tensor:
+        """As `read`, (k, *shape): what in the file is a sample by itself, such as each channel of a sound; `joined`
+        makes one file of what becomes of them."""
+        return self.read(content)
+
+    def joined(self, samples: Tensor) -> Tensor:
+        """One sample (1, ...) for `file`, of those that go with the layers of a file."""
+        return samples
 
     def values(self, sample: Tensor) -> dict[str, Any]:
         """What JSON holds of one sample (1, *shape): its file in base64 under the name of its ending."""

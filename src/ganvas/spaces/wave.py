@@ -19,7 +19,7 @@ from PIL import Image
 from ganvas.errors import DataError, UsageError
 from ganvas.spaces.base import FREE, GAP, MOST_PLAYED, Space
 from ganvas.spaces.pictures import sheet
-from ganvas.spaces.sound_files import ENDINGS, RATES, as_flac, read_sound, size_of
+from ganvas.spaces.sound_files import ENDINGS, RATES, as_flac, opened, read_sound, size_of
 
 if TYPE_CHECKING:
     import torch
@@ -30,6 +30,9 @@ BANDS, SLOTS, WIDTH = 64, 32, 96
 
 QUIET = -80.0
 """Decibels below a sine of full amplitude at which a spectrogram is as dark as in silence."""
+
+LOWEST, HIGHEST = 60, 500
+"""Hertz of a pitch."""
 
 SHORTEST = 64
 """Samples to which a shorter sound is filled up with silence before it is looked at or shown."""
@@ -124,6 +127,49 @@ class WaveSpace(Space):
         pooled = [torch.nn.functional.adaptive_avg_pool1d(each, slots) for each in along]
         return torch.cat([levels.mean(2), levels.std(2, unbiased=False), *pooled], dim=1)
 
+    def apart(self, made: Tensor, right: Tensor) -> Tensor:
+        """The mean absolute difference of loudness, in decibels, over 64 mel bands and all moments, of windows of about
+        a twentieth of a second that overlap by three quarters."""
+        size = self._window(made.shape[2])
+        return (self._levels(made, size, size // 4) - self._levels(right, size, size // 4)).abs().mean((1, 2))
+
+    def quantities(self, samples: Tensor) -> dict[str, Tensor]:
+        """Of windows of about a twentieth of a second: `loudness`, their mean square in decibels beside that of a sine
+        of full amplitude, -60 at least; and `pitch`, in semitones above 55 Hz, of those that have one from 60 to 500 Hz
+        and are louder than -40 decibels: where the autocorrelation, freed of the window's (Boersma 1993, eq. 9), is
+        largest and more than 0.5."""
+        import torch
+
+        size = self._window(samples.shape[2])
+        mono = torch.nn.functional.pad(samples.float().mean(1), (0, max(0, size - samples.shape[2])))
+        found = [self._heard(some, size) for some in mono.split(max(1, _BLOCK // mono.shape[1]))]
+        return {name: torch.cat([each[place] for each in found]) for place, name in enumerate(("loudness", "pitch"))}
+
+    def _heard(self, mono: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        """Loudness and pitch of windows of (B, samples), (B, n) each."""
+        import torch
+
+        frames = mono.unfold(1, size, size // 2)
+        loudness = (2 * frames.square().mean(2)).clamp(min=1e-6).log10().mul(10)
+        window = torch.hann_window(size, device=mono.device)
+        shortest, longest = max(2, int(self.rate / HIGHEST)), min(size // 2, math.ceil(self.rate / LOWEST))
+        if longest <= shortest:
+            return loudness, torch.full_like(loudness, math.nan)
+        spread, own = (
+            torch.fft.irfft(torch.fft.rfft(each, 2 * size).abs().square())[..., : longest + 2]
+            for each in ((frames - frames.mean(2, keepdim=True)) * window, window)
+        )
+        alike = spread / spread[..., :1].clamp(min=1e-9) / (own / own[0])
+        # Of twice the true period the sound is as like itself, so shorter ones are a little preferred.
+        lags = torch.arange(shortest, longest + 1, device=mono.device)
+        best = (alike[..., shortest : longest + 1] - 0.05 * (lags / shortest).log2()).argmax(2, keepdim=True) + shortest
+        before, at, after = (alike.gather(2, best + step).squeeze(2) for step in (-1, 0, 1))
+        # The top of the parabola through the largest and its neighbours.
+        bend = (before - 2 * at + after).clamp(max=-1e-6)
+        lag = best.squeeze(2) + ((before - after) / (2 * bend)).clamp(-0.5, 0.5)
+        pitch = 12 * (self.rate / lag / 55).log2()
+        return loudness, pitch.masked_fill((at < 0.5) | (loudness < -40), math.nan)
+
     @property
     def tile(self) -> tuple[int, int]:
         return BANDS, _columns(self.samples)
@@ -208,11 +254,29 @@ class WaveSpace(Space):
         DataError for any other file, and for more than 67 million frames."""
         import torch
 
+        return torch.from_numpy(self._read(content, self.channels)).unsqueeze(0)
+
+    def layers(self, content: bytes) -> Tensor:
+        """The channels of the file, where the space has one."""
+        import torch
+
+        if self.channels != 1:
+            return self.read(content)
+        return torch.from_numpy(self._read(content, _of_channels(content))).unsqueeze(1)
+
+    def joined(self, samples: Tensor) -> Tensor:
+        return samples.transpose(0, 1) if self.channels == 1 else samples
+
+    def _read(self, content: bytes, channels: int) -> np.ndarray:
+        """(channels, samples) float32."""
         length = None if self.samples == FREE else self.samples
-        sound = read_sound(content, self.rate, self.channels, length)
-        if length is not None:
-            sound = np.pad(sound, ((0, 0), (0, length - sound.shape[1])))
-        return torch.from_numpy(sound).unsqueeze(0)
+        sound = read_sound(content, self.rate, channels, length)
+        return sound if length is None else np.pad(sound, ((0, 0), (0, length - sound.shape[1])))
+
+
+def _of_channels(content: bytes) -> int:
+    with opened(io.BytesIO(content)) as sound:
+        return sound.channels
 
 
 def _hop(length: int) -> int:
@@ -225,17 +289,17 @@ def _columns(length: int) -> int:
 
 
 @lru_cache(maxsize=16)
-def mel_bands(rate: int, size: int) -> np.ndarray:
-    """(64, size / 2 + 1) float32: how much of each frequency of a spectrum belongs to each band. Bands are triangles
+def mel_bands(rate: int, size: int, bands: int = BANDS) -> np.ndarray:
+    """(bands, size / 2 + 1) float32: how much of each frequency of a spectrum belongs to each band. Bands are triangles
     with a peak of 1 whose centres are evenly spread by the mel scale, each at least as wide as a frequency is."""
-    centres = 700 * (10 ** (np.linspace(0, _mel(rate / 2), BANDS + 2) / 2595) - 1)
+    centres = 700 * (10 ** (np.linspace(0, _mel(rate / 2), bands + 2) / 2595) - 1)
     frequencies = np.arange(size // 2 + 1) * rate / size
     below = np.maximum(np.diff(centres)[:-1], rate / size)
     above = np.maximum(np.diff(centres)[1:], rate / size)
     off = frequencies - centres[1:-1, None]
     shares = np.where(off < 0, 1 + off / below[:, None], 1 - off / above[:, None])
-    bands: np.ndarray = shares.clip(0, 1).astype(np.float32)
-    return bands
+    found: np.ndarray = shares.clip(0, 1).astype(np.float32)
+    return found
 
 
 def _mel(frequency: float) -> float:
