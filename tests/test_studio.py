@@ -17,7 +17,7 @@ import subprocess
 import sys
 import traceback
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -39,9 +39,10 @@ import ganvas
 from chromium import Seen, browser_page
 from ganvas.cli import studio as command
 from ganvas.errors import RunError, UsageError
+from ganvas.inputs import Given, inputs_to_json
 from ganvas.locks import holding
 from ganvas.run import only_trainer
-from ganvas.spaces import FREE
+from ganvas.spaces import FREE, WaveSpace
 from ganvas.web.guard import Hosts
 from ganvas.web.http.encoding import as_zip
 from ganvas.web.studio import guard, terminal
@@ -308,11 +309,12 @@ def test_what_must_be_given_is_an_upload_without_any_code_that_knows_it(others, 
     assert np.array_equal(pixels(page, source(page, "#sample-picture")), np.asarray(wanted))
 
 
-def changed(page) -> np.ndarray:
-    """The picture that the page offers, once it is another one than before."""
+def changed(page, act: str | Callable[[], object] = "#change") -> np.ndarray:
+    """The picture that the page offers, once it is another one than before. act: the button that is pressed, or what
+    is done."""
     shown = "[...document.querySelectorAll('#changed-both img')].map(image => image.src).join()"
     before = page.evaluate(shown)
-    page.click("#change")
+    page.click(act) if isinstance(act, str) else act()
     page.wait_for_function(f"before => {shown} !== before && {shown} !== ''", arg=before)
     with page.expect_download() as download:
         page.click("#changed")
@@ -396,11 +398,47 @@ def test_what_is_painted_over_is_made_anew(others, tmp_path):
     assert np.array_equal(changed(page), model.space.to_uint8(source)[0])
 
 
-def test_a_run_to_which_nothing_is_given_says_so_in_change(others):
+def test_a_run_of_noise_finds_the_picture_and_moves_it(others, tmp_path):
     _, page = others
-    choose(page, "#run", "codes")
+    wait_for_fields(page, "codes", "#invert")
+    for button in page.locator("#change-picture").get_by_label("Remove Image").all():  # of another test
+        button.click()
+    told = page.get_by_text("choose a picture first")
+    until(lambda: (page.click("#invert"), page.wait_for_timeout(500), told.count())[-1])  # once all listens
+    photo = tmp_path / "photo.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)).save(photo)
+    page.set_input_files("#change-picture input[type=file]", photo)
+    page.wait_for_selector("#change-picture img")
+    assert page.locator("#move-1").is_hidden() and page.locator("#to-category").is_hidden()
+    move(page, "#seconds", 2)
+    choose(page, "#known-category", "2")
+    begin = changed(page, "#invert")
+    page.wait_for_selector("#inverted:has-text('PSNR')")
+    assert "draws" in page.locator("#inverted").inner_text()
+    near = begin.astype(int) - np.asarray(Image.open(photo))
+    psnr = float(re.search(r"PSNR ([0-9.]+) dB", page.locator("#inverted").inner_text())[1])
+    assert psnr == pytest.approx(10 * np.log10(255**2 / np.square(near).mean()), abs=0.5)
+    further = changed(page, lambda: move(page, "#move-1", 4))
+    assert np.abs(further.astype(int) - begin).max() > 0
+    back = changed(page, lambda: move(page, "#move-1", 0))
+    assert np.abs(back.astype(int) - begin).max() <= 1
+    other = changed(page, lambda: choose(page, "#to-category", "1"))
+    assert np.abs(other.astype(int) - begin).max() > 0
+
+
+def test_a_run_that_takes_no_picture_says_so_in_change(others):
+    folder, page = others
+    run = folder / "sounds"
+    shutil.copytree(folder / "moods", run)
+    config = json.loads((run / "config.json").read_text())
+    config["inputs"] = inputs_to_json({"source": Given(WaveSpace(8000, 800))})
+    (run / "config.json").write_text(json.dumps(config))
+    until(lambda: (page.locator("#run input").click(), page.get_by_role("option", name="sounds").count())[-1])
+    page.get_by_role("option", name="sounds", exact=True).click()
     open_tab(page, "Change")
-    page.wait_for_selector("text=makes pictures of nothing that is given")
+    page.wait_for_selector("text=This run makes nothing of pictures")
+    choose(page, "#run", "codes")
+    shutil.rmtree(run)
 
 
 @pytest.mark.parametrize(
