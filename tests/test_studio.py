@@ -37,7 +37,10 @@ import httpx
 
 import ganvas
 from chromium import Seen, browser_page
+from ganvas import recipes
 from ganvas.cli import studio as command
+from ganvas.data.opening import open_data
+from ganvas.data.preview import preview
 from ganvas.errors import RunError, UsageError
 from ganvas.inputs import Given, inputs_to_json
 from ganvas.locks import holding
@@ -592,6 +595,23 @@ def test_a_training_is_started_watched_stopped_and_resumed_by_two_visitors(page,
     assert shelf.run("circle").state == "stopped"
 
 
+def test_the_data_are_looked_at_before_a_training(page, runs, tmp_path):
+    open_tab(page, "Train")
+    if not page.locator("#start-training").is_visible():
+        page.get_by_role("button", name="Start a training").click()
+    archive = labelled_zip(tmp_path / "<b>marks.zip")
+    page.set_input_files("#upload input[type=file]", archive)
+    page.wait_for_selector("#upload :text('marks')")
+    page.click("#look")
+    shown = pixels(page, source(page, "#data-picture"))
+    wanted = preview(open_data(archive, recipes.find(page.locator("#recipe input").input_value()).accepts))
+    assert np.array_equal(shown, np.asarray(wanted.picture))
+    told = page.locator("#data-facts").inner_text()
+    assert "labels: 2 (dots 12, lines 12)" in told and "each column is one label: dots, lines" in told
+    assert str(runs) not in told and "uploads" not in told
+    assert not (runs / "r3gan-marks").exists()  # nothing is trained
+
+
 def test_a_training_that_cannot_begin_says_why(page, runs, tmp_path):
     open_tab(page, "Train")
     if not page.locator("#start-training").is_visible():
@@ -599,6 +619,8 @@ def test_a_training_that_cannot_begin_says_why(page, runs, tmp_path):
     evil = tmp_path / "evil.zip"
     with zipfile.ZipFile(evil, "w") as archive:
         archive.writestr("../../outside.png", b"x")
+    for button in page.locator("#upload").get_by_label("Clear").all():  # of another test
+        button.click()
     page.set_input_files("#upload input[type=file]", evil)
     page.wait_for_selector("#upload :text('evil')")
     page.click("#start-training")
