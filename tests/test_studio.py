@@ -312,16 +312,16 @@ def test_what_must_be_given_is_an_upload_without_any_code_that_knows_it(others, 
     assert np.array_equal(pixels(page, source(page, "#sample-picture")), np.asarray(wanted))
 
 
-def changed(page, act: str | Callable[[], object] = "#change") -> np.ndarray:
+def changed(page, act: str | Callable[[], object] = "#change", name: str = "photo-") -> np.ndarray:
     """The picture that the page offers, once it is another one than before. act: the button that is pressed, or what
-    is done."""
+    is done. name: how that of its file begins."""
     shown = "[...document.querySelectorAll('#changed-both img')].map(image => image.src).join()"
     before = page.evaluate(shown)
     page.click(act) if isinstance(act, str) else act()
     page.wait_for_function(f"before => {shown} !== before && {shown} !== ''", arg=before)
     with page.expect_download() as download:
         page.click("#changed")
-    assert download.value.suggested_filename.startswith("photo-")
+    assert download.value.suggested_filename.startswith(name)
     return np.asarray(Image.open(download.value.path()))
 
 
@@ -372,6 +372,29 @@ def test_a_picture_is_changed_by_attributes_that_else_stay(others, tmp_path):
     page.click("#change")
     page.wait_for_selector("text=this is no image file that can be read")
     page.locator("#change-picture").get_by_label("Remove Image").click()
+
+
+def test_a_picture_of_the_camera_is_changed(others):
+    _, page = others
+    wait_for_fields(page, "change", "#to-change-smile")
+    photo = page.locator("#change-picture")
+    for button in photo.get_by_label("Remove Image").all():  # of another test
+        button.click()
+    photo.get_by_label("Capture from camera").click()
+    photo.get_by_text("Click to Access Webcam").click()
+    page.wait_for_function("document.querySelector('#change-picture video')?.videoWidth > 0")
+    photo.get_by_title("capture photo").click()
+    page.wait_for_selector("#change-picture img")
+    page.locator("#to-change-smile-set input").check()
+    made = changed(page, name="")
+    taken = page.request.get(photo.locator("img").first.get_attribute("src")).body()
+    model = changer_model()
+    small = model.given["source"].space.brought(model.parsed("source", taken), model.space)
+    assert min(small.shape[2:]) == 12 and float(small.std()) > 0.05  # the test picture is not of one colour
+    wanted = model.space.to_uint8(model.transform(small, change={"smile": 1}))[0]
+    assert np.array_equal(made, wanted) and np.any(made != model.space.to_uint8(small)[0])
+    page.locator("#to-change-smile-set input").uncheck()
+    photo.get_by_label("Remove Image").click()
 
 
 def test_what_is_painted_over_is_made_anew(others, tmp_path):
