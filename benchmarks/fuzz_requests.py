@@ -56,6 +56,8 @@ _PATHS = (
     b"*",
     b"//",
     b"/../../etc/passwd",
+    b"/v1/invert",
+    b"/v1/edit",
     b"/%2e%2e/%2e%2e/etc/passwd",
     b"/%ff%fe",
     b"/%00",
@@ -108,7 +110,20 @@ _VALUES = (
     "9" * 4000, '"' + "x" * 5000 + '"', "[" * 900 + "]" * 900, "[" * 30_000, '{"a":' * 900 + "1" + "}" * 900,
     "[" + "0," * 20_000 + "0]", "1.5", '"7"', "[1, 2, 3]", "9007199254740993",
 )  # fmt: skip
-_FIELDS = ("n", "seed", "truncation", "format", "label", "latent", "codes", "\\u0000", "__class__", "n")
+_FIELDS = (
+    "n",
+    "seed",
+    "truncation",
+    "format",
+    "label",
+    "latent",
+    "codes",
+    "inputs",
+    "set",
+    "\\u0000",
+    "__class__",
+    "n",
+)
 
 
 def requests(seed: int) -> Iterator[bytes]:
@@ -243,11 +258,12 @@ def _json(draw: random.Random) -> bytes:
     body = draw.choice((f"{{{chosen}}}", draw.choice(_VALUES), chosen, "")).encode()
     if draw.random() < 0.1:
         body = body.decode().encode(draw.choice(("utf-16", "utf-8-sig", "utf-32")))
-    return _request(b"POST", b"/v1/samples", [b"Host: localhost", b"Content-Type: application/json"], body)
+    path = draw.choice((b"/v1/samples", b"/v1/samples", b"/v1/edit"))
+    return _request(b"POST", path, [b"Host: localhost", b"Content-Type: application/json"], body)
 
 
 def _form(draw: random.Random) -> bytes:
-    names = (b"image", b"source", b"format", b"seed", b"truncation", b"\xff", b"", b"a" * 5000)
+    names = (b"image", b"source", b"file", b"format", b"seed", b"truncation", b"\xff", b"", b"a" * 5000)
     contents = (b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"png", b"RIFF\0\0\0\0WEBPVP8 ", b"x" * 60_000, b"7", b"\0")
     parts = b""
     for _ in range(draw.choice((0, 1, 1, 2, 3, 1500))):
@@ -259,9 +275,8 @@ def _form(draw: random.Random) -> bytes:
     body = parts + draw.choice((b"--b--\r\n", b"--b--\r\n", b"", b"--b", b"--c--\r\n"))
     boundary = draw.choice((b"b", b"b", b"b", b'"b"', b"\xff", b"", b"b" * 300))
     headers = [b"Host: localhost", b"Content-Type: multipart/form-data; boundary=" + boundary]
-    return _request(
-        b"POST", draw.choice((b"/v1/upscale", b"/v1/upscale", b"/v1/transform", b"/v1/samples")), headers, body
-    )
+    paths = (b"/v1/upscale", b"/v1/upscale", b"/v1/transform", b"/v1/invert", b"/v1/samples")
+    return _request(b"POST", draw.choice(paths), headers, body)
 
 
 def _length(draw: random.Random) -> bytes:

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ganvas.data.batches import Images, Pairs, Photos, Unpaired
 from ganvas.data.dataset import Data
 from ganvas.data.opening import open_data
 from ganvas.errors import DataError
 from test_cli import ganvas, refused
+from test_data_pairs import label_map
 
 A, B = 40, 200
 """The levels of the two domains' pictures begin here; those of test pictures are 30 higher."""
@@ -150,3 +152,22 @@ def test_a_domain_without_training_pictures_is_told(tmp_path: Path, capsys: pyte
     shutil.rmtree(tmp_path / "trainB")
     told = refused(capsys, "train", "cut", "--dry-run", "--steps", "1", "--data", tmp_path)
     assert "the domain B has no pictures to train on" in told
+
+
+def test_label_maps_of_a_domain_keep_their_colours_and_photos_are_smoothed(tmp_path: Path) -> None:
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "photos").mkdir()
+    for number in range(6):
+        colours = np.array([[255, 0, 0], [0, 0, 255], [0, 255, 0]], np.uint8)
+        marked = Image.fromarray(colours[np.asarray(label_map(number)) // 100])
+        marked.convert("P", palette=Image.Palette.ADAPTIVE, colors=3).save(tmp_path / "labels" / f"{number}.png")
+        noise = np.random.default_rng(number).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(tmp_path / "photos" / f"{number}.png")
+    data = open_data(tmp_path, Unpaired, size=20, progress=False)
+    batch = data.split("train").gather(np.arange(4))
+    assert isinstance(batch, Unpaired)
+    given, made = (((each + 1) * 127.5).round().int() for each in (batch.other, batch.image))
+    seen = set(map(tuple, given.permute(0, 2, 3, 1).reshape(-1, 3).tolist()))
+    assert seen == {(255, 0, 0), (0, 0, 255), (0, 255, 0)}
+    assert float(made.float().std()) < 30  # of 74
+    assert "6 label maps brought to this size without mixing colours" in data.notes

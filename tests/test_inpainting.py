@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -349,6 +350,23 @@ def test_the_exported_graph_takes_picture_and_mask(model: Model) -> None:
     assert float((torch.from_numpy(made) - wanted).abs().max()) <= 1e-4
     outside = (mask < 0).expand_as(source)
     assert torch.equal(torch.from_numpy(made)[outside], source[outside])
+
+
+def test_whoever_has_the_network_alone_is_told_which_holes_it_fills(model: Model, run: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    from ganvas.exporting.graph import metadata
+
+    told = json.loads(metadata(model, "inpainting")["ganvas.alone"])
+    assert "holes of up to about 5 pixels" in told and "pictures of 16" in told
+    ganvas.export(run, "hub", tmp_path / "hub")
+    assert "As an ONNX file or a page: The network alone fills holes" in (tmp_path / "hub" / "README.md").read_text()
+    # It is so: of a picture larger than those of the training, narrow holes are filled by the network at once.
+    source = torch.rand(1, 3, 30, 36) * 2 - 1
+    for wide, alike in ((4, True), (9, False)):
+        mask = torch.full((1, 1, 30, 36), -1.0)
+        mask[..., 8 : 8 + wide, 12 : 12 + wide] = 1
+        both = (make(source=source, mask=mask) for make in (model.recipe.applied, model.recipe.generate))
+        assert torch.equal(*both) is alike
 
 
 def test_a_mask_is_made_where_no_whole_number_of_pixels_has_the_wanted_share() -> None:

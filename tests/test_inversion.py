@@ -15,7 +15,7 @@ import ganvas
 from ganvas.errors import UsageError
 from ganvas.features import likeness
 from ganvas.inputs import Category, Input, Normal, Uniform
-from ganvas.model import Inversion
+from ganvas.model import Inversion, inversion
 from ganvas.model.trained import Model
 from ganvas.recipe import Recipe
 from ganvas.spaces import PointSpace
@@ -173,6 +173,16 @@ def test_pictures_are_taken_in_every_form(digits: Model) -> None:
     file, levels = digits.space.file(made), digits.space.to_uint8(made)
     from_file, from_levels = (digits.invert(each, steps=1, draws=20).inputs["latent"] for each in (file, levels))
     assert torch.equal(from_file, from_levels)
+
+
+def test_a_short_time_ends_the_draws_and_leaves_the_rest_for_the_descent(known: Model, monkeypatch) -> None:
+    clock, ticks = iter(range(10_000)), list[int]()
+    monkeypatch.setattr(inversion.time, "monotonic", lambda: float(next(clock)))  # a second at each look
+    found = known.invert(torch.zeros(1, 4), seconds=20, tick=lambda: ticks.append(1))
+    assert found.draws == 6 * 64  # the sixth look finds 6 of 20 seconds gone
+    assert 5 < int(found.steps) < 14 and len(ticks) == 6 + int(found.steps)
+    monkeypatch.undo()
+    assert known.invert(torch.zeros(1, 4), steps=1).draws == 1000
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from ganvas.data.batches import Attributed, Masked, Pairs, Photos, Unpaired
+from ganvas.data.batches import Attributed, Captioned, Masked, Pairs, Photos, Unpaired
 from ganvas.data.opening import open_data
 from ganvas.data.preview import preview
 from ganvas.report import print_rows, write_report
@@ -79,19 +79,59 @@ def test_points_share_one_plot() -> None:
     assert 0.002 < (np.asarray(shown.picture) == 0).mean() < 0.05
 
 
-def test_of_attributes_the_pictures_are_shown_and_the_numbers_told(tmp_path: Path) -> None:
+def test_of_attributes_each_picture_is_shown_above_what_the_table_says_of_it(tmp_path: Path) -> None:
+    rows = ["name,smile,age,hair"]
     for number in range(12):
         flat(tmp_path / f"{number}.png", 20 * number)
-    rows = "".join(f"{number}.png,{number % 2}\n" for number in range(12))
-    (tmp_path / "attributes.csv").write_text(f"name,smile\n{rows}")
+        rows.append(f"{number}.png,{number % 2},{20 + number},{('black', 'pink')[number // 6]}")
+    (tmp_path / "attributes.csv").write_text("\n".join(rows))
     data = open_data(tmp_path, Attributed, progress=False)
-    assert list(preview(data).rows) == ["source", "image"]  # which is another item, as in training
+    shown = preview(data)
+    assert list(shown.rows) == ["image", "attributes"]
+    numbers = [int(np.asarray(picture)[0, 0, 0]) // 20 for picture in shown.rows["image"]]  # type: ignore[call-overload]
+    said = dict(zip(numbers, shown.rows["attributes"], strict=True))
+    assert len(said) == 8
+    for number, words in said.items():  # which are the picture's own, and a switch that is off is not said
+        smile = "smile, " if number % 2 else ""
+        assert words == f"{smile}age {20 + number}, hair {('black', 'pink')[number // 6]}"
+    pixels = np.asarray(shown.picture.convert("L"))
+    assert pixels.shape[1] == 8 * 129 - 1 and (pixels[:128, :128] == pixels[0, 0]).all()  # enlarged for the words
+    below = pixels[129 : 129 + 52]
+    assert (below[:, :128] < 128).any() and (below[:2] == 255).all()
     assert any(note.startswith("attributes: smile") for note in data.notes)
 
 
-def test_masks_are_shown_beside_what_they_hide(pairs: Path) -> None:
-    shown = preview(open_data(pairs / "made", Masked, progress=False))
-    assert list(shown.rows)[-1] == "image" and "mask" in shown.rows
+def test_captions_stand_below_their_pictures(tmp_path: Path) -> None:
+    source, options = Captioned.reader.example(tmp_path)
+    shown = preview(open_data(source, Captioned, progress=False, **options))
+    assert list(shown.rows) == ["image", "caption"]
+    for picture, words in zip(shown.rows["image"], shown.rows["caption"], strict=True):
+        pixels = np.asarray(picture)[:, :, 0]
+        assert words == ("light above" if pixels[0, -1] > 128 else "light on the left")
+
+
+def test_masks_lie_over_what_they_hide(pairs: Path) -> None:
+    data = open_data(pairs / "made", Masked, size=16, progress=False)
+    shown = preview(data)
+    assert list(shown.rows) == ["mask", "image"]
+    split = data.split("train")
+    chosen = np.linspace(0, len(split) - 1, 32 if len(split) > 32 else len(split)).astype(np.int64)
+    batch = split.gather(chosen, seeds=[(0, place) for place in range(len(chosen))])
+    assert isinstance(batch, Masked)
+    for over, picture, mask in zip(shown.rows["mask"], shown.rows["image"], batch.mask, strict=False):
+        seen, real = (np.asarray(each).astype(int) for each in (over, picture))  # type: ignore[call-overload]
+        hidden = mask[0].numpy() > 0
+        assert hidden.any() and (seen[~hidden] == real[~hidden]).all()
+        red = (real[hidden] + np.array([230, 40, 40])) / 2
+        assert np.abs(seen[hidden] - red).max() <= 1
+
+
+def test_words_that_do_not_fit_end_with_dots_and_strange_ones_do_no_harm(tmp_path: Path) -> None:
+    for number, told in enumerate(("word " * 300, "\x1b[31m\u202e" + "x" * 900, "\U0001f600 hat")):
+        flat(tmp_path / f"{number}.png", 9 * number)
+        (tmp_path / f"{number}.txt").write_text(told)
+    shown = preview(open_data(tmp_path, Captioned, progress=False))
+    assert shown.picture.height < 2000 and shown.picture.width < 2000
 
 
 def test_a_run_keeps_the_picture_and_its_report_shows_it(tmp_path: Path) -> None:
@@ -140,6 +180,11 @@ def test_a_terminal_shows_the_first_rows(pairs: Path) -> None:
     assert told.index("source:") < told.index("image:") and "▀" in told
     red, green, blue = rows["source"][1].getpixel((0, 0))  # type: ignore[misc]
     assert f"{red};{green};{blue}" in told
+    console = terminal(_environ={"TERM": "xterm-256color"})
+    print_rows(lambda: {"image": rows["image"], "caption": ["a red\x1b hat", "", "c", "d", "e"]}, console)
+    told = printed(console)
+    assert told.index("▀") < told.index("caption:") < told.index("1. a red\\x1b hat") < told.index("2. -")
+    assert "4. d" in told and "5. e" not in told
     for console in (terminal(force_terminal=False), terminal(height=10), terminal(_environ={"TERM": "dumb"})):
         print_rows(lambda: rows, console)
         assert printed(console) == ""
@@ -165,7 +210,16 @@ def test_data_are_shown_as_a_recipe_reads_them(pairs: Path, tmp_path: Path, caps
     assert "did you mean 'pix2pix'?" in refused(capsys, "data", pairs, "--recipe", "pix2px")
 
 
-def test_a_dry_run_writes_no_picture(pairs: Path, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    words = ("train", "pix2pix", "--data", pairs, "--out", out)
-    assert ganvas(*words, "--dry-run", *TINY) == 0 and not out.exists()
+def test_a_dry_run_writes_a_picture_where_it_is_told_to(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, picture = tmp_path / "run", tmp_path / "grid.png"
+    words = ("train", "pix2pix", "--data", pairs, "--given", "made", "--out", out, "--dry-run", *TINY)
+    words = tuple(word for word in words if word != "--quiet")
+    assert ganvas(*words) == 0 and not out.exists() and not picture.exists()
+    assert "add --preview data.png" in capsys.readouterr().out
+    assert ganvas(*words, "--preview", picture) == 0 and not out.exists()
+    assert f"what it learns from: {picture}" in capsys.readouterr().out
+    with Image.open(picture) as written:
+        data = open_data(pairs, Pairs, given="made", progress=False)
+        assert written.tobytes() == preview(data).picture.tobytes()

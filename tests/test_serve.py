@@ -238,7 +238,14 @@ def test_what_is_served_and_how_it_goes(client):
     assert 'ganvas_requests_total{path="/v1/samples",status="200"}' in told
     assert 'ganvas_requests_total{path="other",status="404"}' in told and "/nowhere" not in told
     document = client.get("/openapi.json").json()
-    assert set(document["paths"]) == {"/v1/samples", "/v1/model", "/healthz", "/metrics"}
+    assert set(document["paths"]) == {
+        "/v1/samples",
+        "/v1/invert",
+        "/v1/edit",
+        "/v1/model",
+        "/healthz",
+        "/metrics",
+    }
     wanted = document["components"]["schemas"]["Wanted"]["properties"]
     assert wanted["n"]["maximum"] == 64 and wanted["n"]["minimum"] == 1
     page = client.get("/docs").text

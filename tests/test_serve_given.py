@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
 import threading
@@ -13,10 +14,12 @@ import pytest
 import torch
 from PIL import Image
 
+import ganvas
 from ganvas.attributes import Attribute
-from ganvas.model import Model, PhotoTranslator
+from ganvas.model import Model, PhotoTranslator, closed_form_directions, moved
 from ganvas.recipes import find
 from ganvas.spaces import FREE, ImageSpace
+from test_editing import DIGITS
 from test_export import SPACES, enlarger_of, model_of
 from test_given import file_of, pixels
 from translators import translator_model
@@ -269,3 +272,157 @@ def test_samples_and_transforms_leave_each_others_seeds_alone(model):
     assert all(answer.content == alone[i % 2] for i, answer in enumerate(crowd) if answer.status_code == 200)
     assert {answer.status_code for answer in crowd} <= {200, 429}
     assert torch.equal(model.transform(pixels(20, 30), seed=0, mood="calm"), model.transform(PHOTO, seed=0, mood=0))
+
+
+# -- inversion -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return ganvas.load(DIGITS)
+
+
+@pytest.fixture(scope="module")
+def inverting(digits):
+    limits = Limits(upload=300_000, pixels=20_000, pictures=2, inversion_seconds=3.0)
+    with client_of(digits, limits=limits) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def digit(digits) -> bytes:
+    return digits.space.file(digits.sample(1, seed=4, label=digits.labels[0]))
+
+
+def inverted(client, content: bytes, **fields):
+    return client.post("/v1/invert", files={"file": ("mine.png", content)}, data={"seconds": "0.2"} | fields)
+
+
+def changed(client, inputs, **changes):
+    return client.post("/v1/edit", json={"inputs": inputs, "set": changes})
+
+
+def levels(content: bytes) -> np.ndarray:
+    return decoded(content).astype(int)
+
+
+def test_a_picture_is_inverted_and_what_was_found_is_changed(inverting, digits, digit, monkeypatch):
+    first, second = digits.labels[:2]
+    invert, asked = Model.invert, []
+
+    def by_steps(model, values, *, seconds, **more):
+        asked.append(seconds)
+        return invert(model, values, steps=20, **more)
+
+    monkeypatch.setattr(Model, "invert", by_steps)  # so that the same is found on a busy machine
+    answer = inverted(inverting, digit, label=first, seed=3, seconds="1.5")
+    assert answer.status_code == 200 and answer.headers["content-type"] == "application/json", answer.text
+    told = answer.json()
+    assert answer.headers["x-ganvas-seed"] == "3" and told["seed"] == 3 and told["classes"] == {"label": first}
+    assert set(told["inputs"]) == set(digits.inputs) and told["inputs"]["label"] == 0
+    values = {"latent": torch.tensor([told["inputs"]["latent"]]), "label": torch.tensor([0])}
+    expected = invert(digits, digit, steps=20, seed=3, label=first)
+    assert torch.equal(values["latent"], expected.inputs["latent"]) and asked == [1.5]
+    assert told["told"] == expected.told() and told["scores"] == expected.scores()
+    assert (told["measure"], told["draws"], told["steps"]) == (expected.measure, 1000, 20)
+    rebuilt = digits.decode(values)
+    again = levels(base64.b64decode(told["sample"]["png"]))
+    wanted = digits.space.to_uint8(rebuilt)[0].squeeze(-1)
+    assert np.abs(again - wanted).max() <= 1
+    # What follows needs no second search.
+    same = changed(inverting, told["inputs"])
+    assert same.headers["content-type"] == "image/png" and np.abs(levels(same.content) - again).max() <= 1
+    nine = changed(inverting, told["inputs"], direction2=-3, label=second)
+    inputs = moved(values, closed_form_directions(digits, 2), [0.0, -3.0]) | {"label": torch.tensor([1])}
+    wanted = digits.space.to_uint8(digits.decode(inputs))[0].squeeze(-1)
+    assert np.abs(levels(nine.content) - wanted).max() <= 1 and np.abs(wanted - again).max() > 10
+
+
+def test_inversion_is_told_of_like_every_route(inverting, digit):
+    document = inverting.get("/openapi.json").json()
+    fields = document["components"]["schemas"]["Body_invert_v1_invert_post"]["properties"]
+    assert set(fields) == {"file", "label", "seconds", "seed"}
+    assert fields["seconds"]["maximum"] == 3.0 and fields["seconds"]["default"] == 3.0
+    assert "20,000 pixels" in fields["file"]["description"]
+    told = inverted(inverting, digit).json()
+    assert set(document["components"]["schemas"]["Found"]["properties"]) == set(told)
+    page = inverting.get("/docs").text
+    assert "POST /v1/invert" in page and "POST /v1/edit" in page and "-F file=@mine.png" in page
+    assert inverting.get("/v1/model").json()["limits"]["inversion_seconds"] == 3.0
+    metrics = inverting.get("/metrics").text
+    assert "ganvas_inversions_total " in metrics and 'path="/v1/invert",status="200"' in metrics
+
+
+def test_only_what_is_drawn_and_can_be_searched_is_inverted(client):
+    """Told by what is declared: a translator is given its picture, though it draws something too."""
+    assert "/v1/invert" not in client.get("/openapi.json").json()["paths"]
+    assert inverted(client, PHOTO).status_code == 404 and changed(client, {}).status_code == 404
+    with client_of(model_of("infogan", SPACES["digits"])) as other:
+        told = inverted(other, file_of(pixels(9, 9)), category="3", codes="0.5,-0.25").json()
+        assert told["classes"] == {"category": "3"} and told["inputs"]["codes"] == [0.5, -0.25]
+
+
+NOT_INVERTED = {
+    "text with the name of a picture": (b"dear reader", {}, "file: this is no image file that can be read"),
+    "a header that claims too much": (png_that_says(9_000, 9_000), {}, "file: 9,000 x 9,000 pixels, and at most"),
+    "more seconds than there are": (None, {"seconds": "3.1"}, "seconds: "),
+    "no seconds": (None, {"seconds": "0"}, "seconds: "),
+    "seconds that are none": (None, {"seconds": "nan"}, "seconds: "),
+    "a label that is none": (None, {"label": "zwei"}, "label: there is no 'zwei'"),
+    "a latent": (None, {"latent": "1"}, "there is no field 'latent'"),
+    "a field that is none": (None, {"lable": "1"}, "there is no field 'lable'; did you mean 'label'?"),
+    "a photo that was cut": (PHOTO[:-900], {}, "what is to be inverted: "),
+}
+
+
+@pytest.mark.parametrize("case", NOT_INVERTED)
+def test_what_cannot_be_inverted_is_one_line(inverting, digit, case):
+    content, fields, said = NOT_INVERTED[case]
+    answer = inverted(inverting, digit if content is None else content, **fields)
+    assert answer.status_code == 422, answer.text
+    error = answer.json()["error"]
+    assert said in error and "\n" not in error and "/tmp" not in error
+
+
+@pytest.mark.parametrize(
+    ("inputs", "changes", "said"),
+    [
+        ({"latent": None}, {}, "inputs: latent must be numbers"),
+        ({"latent": "word"}, {}, "inputs: latent must be numbers"),
+        ({"latent": [[1.0], [1.0, 2.0]]}, {}, "inputs: latent must be numbers"),
+        ({"latent": [1e39] * 8}, {}, "inputs: latent must be numbers"),
+        ({"latent": [1.0] * 3}, {}, "inputs: latent: must be of shape (8)"),
+        ({"latent": [[1.0] * 8] * 2}, {}, "inputs: latent: give those of one sample, not of 2"),
+        ({"label": 0.5}, {}, "inputs: label must be numbers"),
+        ({"label": 10}, {}, "inputs: label: a tensor of classes holds whole numbers from 0 to 9"),
+        ({"lable": 1}, {}, "inputs: there is no 'lable'; did you mean 'label'?"),
+        ({}, {"lable": 1}, "there is no 'lable' to set; did you mean 'label'?"),
+        ({}, {"label": "zwei"}, "label: there is no 'zwei'"),
+        ({}, {"direction2": "far"}, "direction2 must be a number from -100 to 100"),
+        ({}, {"direction17": 1}, "there is no direction17: the first 16 can be set"),
+        ({}, {"x" * 300: 1}, "set."),
+    ],
+)
+def test_what_cannot_be_edited_is_one_line(inverting, digits, inputs, changes, said):
+    good = {"latent": [0.5] * 8, "label": 0}
+    answer = changed(inverting, good | inputs, **changes)
+    assert answer.status_code == 422, answer.text
+    assert said in answer.json()["error"] and "\n" not in answer.json()["error"]
+    missing = changed(inverting, {"label": 0}).json()["error"]
+    assert missing == "inputs: latent is missing; send all of them, as /v1/invert gave them"
+
+
+def test_an_inversion_waits_in_the_queue_hands_on_its_turn_and_ends_with_who_waits(digits, digit):
+    """The queue is that of pictures; who samples meanwhile is served between two of its steps."""
+    limits = Limits(pictures=2, inversion_seconds=60, picture_seconds=60)
+    with client_of(digits, limits=limits) as client, ThreadPoolExecutor(4) as threads:
+        first, second = (threads.submit(inverted, client, digit, seconds=seconds) for seconds in ("4", "0.1"))
+        until(lambda: "ganvas_waiting_pictures 2.0" in client.get("/metrics").text)
+        full = inverted(client, digit)
+        assert full.status_code == 429 and 1 <= int(full.headers["retry-after"]) <= 5
+        assert client.post("/v1/samples", json={"n": 1}).status_code == 200 and not first.done()
+        assert first.result().status_code == second.result().status_code == 200
+    with client_of(digits, limits=Limits(inversion_seconds=60, picture_seconds=0.3)) as client:
+        late = inverted(client, digit, seconds="50")
+        assert late.status_code == 503 and late.headers["retry-after"]
+        until(lambda: "ganvas_waiting_pictures 0.0" in client.get("/metrics").text)

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import traceback
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -37,11 +37,15 @@ import httpx
 
 import ganvas
 from chromium import Seen, browser_page
+from ganvas import recipes
 from ganvas.cli import studio as command
+from ganvas.data.opening import open_data
+from ganvas.data.preview import preview
 from ganvas.errors import RunError, UsageError
+from ganvas.inputs import Given, inputs_to_json
 from ganvas.locks import holding
 from ganvas.run import only_trainer
-from ganvas.spaces import FREE
+from ganvas.spaces import FREE, WaveSpace
 from ganvas.web.guard import Hosts
 from ganvas.web.http.encoding import as_zip
 from ganvas.web.studio import guard, terminal
@@ -308,15 +312,16 @@ def test_what_must_be_given_is_an_upload_without_any_code_that_knows_it(others, 
     assert np.array_equal(pixels(page, source(page, "#sample-picture")), np.asarray(wanted))
 
 
-def changed(page) -> np.ndarray:
-    """The picture that the page offers, once it is another one than before."""
+def changed(page, act: str | Callable[[], object] = "#change", name: str = "photo-") -> np.ndarray:
+    """The picture that the page offers, once it is another one than before. act: the button that is pressed, or what
+    is done. name: how that of its file begins."""
     shown = "[...document.querySelectorAll('#changed-both img')].map(image => image.src).join()"
     before = page.evaluate(shown)
-    page.click("#change")
+    page.click(act) if isinstance(act, str) else act()
     page.wait_for_function(f"before => {shown} !== before && {shown} !== ''", arg=before)
     with page.expect_download() as download:
         page.click("#changed")
-    assert download.value.suggested_filename.startswith("photo-")
+    assert download.value.suggested_filename.startswith(name)
     return np.asarray(Image.open(download.value.path()))
 
 
@@ -369,6 +374,29 @@ def test_a_picture_is_changed_by_attributes_that_else_stay(others, tmp_path):
     page.locator("#change-picture").get_by_label("Remove Image").click()
 
 
+def test_a_picture_of_the_camera_is_changed(others):
+    _, page = others
+    wait_for_fields(page, "change", "#to-change-smile")
+    photo = page.locator("#change-picture")
+    for button in photo.get_by_label("Remove Image").all():  # of another test
+        button.click()
+    photo.get_by_label("Capture from camera").click()
+    photo.get_by_text("Click to Access Webcam").click()
+    page.wait_for_function("document.querySelector('#change-picture video')?.videoWidth > 0")
+    photo.get_by_title("capture photo").click()
+    page.wait_for_selector("#change-picture img")
+    page.locator("#to-change-smile-set input").check()
+    made = changed(page, name="")
+    taken = page.request.get(photo.locator("img").first.get_attribute("src")).body()
+    model = changer_model()
+    small = model.given["source"].space.brought(model.parsed("source", taken), model.space)
+    assert min(small.shape[2:]) == 12 and float(small.std()) > 0.05  # the test picture is not of one colour
+    wanted = model.space.to_uint8(model.transform(small, change={"smile": 1}))[0]
+    assert np.array_equal(made, wanted) and np.any(made != model.space.to_uint8(small)[0])
+    page.locator("#to-change-smile-set input").uncheck()
+    photo.get_by_label("Remove Image").click()
+
+
 def test_what_is_painted_over_is_made_anew(others, tmp_path):
     _, page = others
     photo, model = photo_file(tmp_path / "photo.png"), filler_model()
@@ -396,11 +424,47 @@ def test_what_is_painted_over_is_made_anew(others, tmp_path):
     assert np.array_equal(changed(page), model.space.to_uint8(source)[0])
 
 
-def test_a_run_to_which_nothing_is_given_says_so_in_change(others):
+def test_a_run_of_noise_finds_the_picture_and_moves_it(others, tmp_path):
     _, page = others
-    choose(page, "#run", "codes")
+    wait_for_fields(page, "codes", "#invert")
+    for button in page.locator("#change-picture").get_by_label("Remove Image").all():  # of another test
+        button.click()
+    told = page.get_by_text("choose a picture first")
+    until(lambda: (page.click("#invert"), page.wait_for_timeout(500), told.count())[-1])  # once all listens
+    photo = tmp_path / "photo.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)).save(photo)
+    page.set_input_files("#change-picture input[type=file]", photo)
+    page.wait_for_selector("#change-picture img")
+    assert page.locator("#move-1").is_hidden() and page.locator("#to-category").is_hidden()
+    move(page, "#seconds", 2)
+    choose(page, "#known-category", "2")
+    begin = changed(page, "#invert")
+    page.wait_for_selector("#inverted:has-text('PSNR')")
+    assert "draws" in page.locator("#inverted").inner_text()
+    near = begin.astype(int) - np.asarray(Image.open(photo))
+    psnr = float(re.search(r"PSNR ([0-9.]+) dB", page.locator("#inverted").inner_text())[1])
+    assert psnr == pytest.approx(10 * np.log10(255**2 / np.square(near).mean()), abs=0.5)
+    further = changed(page, lambda: move(page, "#move-1", 4))
+    assert np.abs(further.astype(int) - begin).max() > 0
+    back = changed(page, lambda: move(page, "#move-1", 0))
+    assert np.abs(back.astype(int) - begin).max() <= 1
+    other = changed(page, lambda: choose(page, "#to-category", "1"))
+    assert np.abs(other.astype(int) - begin).max() > 0
+
+
+def test_a_run_that_takes_no_picture_says_so_in_change(others):
+    folder, page = others
+    run = folder / "sounds"
+    shutil.copytree(folder / "moods", run)
+    config = json.loads((run / "config.json").read_text())
+    config["inputs"] = inputs_to_json({"source": Given(WaveSpace(8000, 800))})
+    (run / "config.json").write_text(json.dumps(config))
+    until(lambda: (page.locator("#run input").click(), page.get_by_role("option", name="sounds").count())[-1])
+    page.get_by_role("option", name="sounds", exact=True).click()
     open_tab(page, "Change")
-    page.wait_for_selector("text=makes pictures of nothing that is given")
+    page.wait_for_selector("text=This run makes nothing of pictures")
+    choose(page, "#run", "codes")
+    shutil.rmtree(run)
 
 
 @pytest.mark.parametrize(
@@ -554,6 +618,23 @@ def test_a_training_is_started_watched_stopped_and_resumed_by_two_visitors(page,
     assert shelf.run("circle").state == "stopped"
 
 
+def test_the_data_are_looked_at_before_a_training(page, runs, tmp_path):
+    open_tab(page, "Train")
+    if not page.locator("#start-training").is_visible():
+        page.get_by_role("button", name="Start a training").click()
+    archive = labelled_zip(tmp_path / "<b>marks.zip")
+    page.set_input_files("#upload input[type=file]", archive)
+    page.wait_for_selector("#upload :text('marks')")
+    page.click("#look")
+    shown = pixels(page, source(page, "#data-picture"))
+    wanted = preview(open_data(archive, recipes.find(page.locator("#recipe input").input_value()).accepts))
+    assert np.array_equal(shown, np.asarray(wanted.picture))
+    told = page.locator("#data-facts").inner_text()
+    assert "labels: 2 (dots 12, lines 12)" in told and "each column is one label: dots, lines" in told
+    assert str(runs) not in told and "uploads" not in told
+    assert not (runs / "r3gan-marks").exists()  # nothing is trained
+
+
 def test_a_training_that_cannot_begin_says_why(page, runs, tmp_path):
     open_tab(page, "Train")
     if not page.locator("#start-training").is_visible():
@@ -561,6 +642,8 @@ def test_a_training_that_cannot_begin_says_why(page, runs, tmp_path):
     evil = tmp_path / "evil.zip"
     with zipfile.ZipFile(evil, "w") as archive:
         archive.writestr("../../outside.png", b"x")
+    for button in page.locator("#upload").get_by_label("Clear").all():  # of another test
+        button.click()
     page.set_input_files("#upload input[type=file]", evil)
     page.wait_for_selector("#upload :text('evil')")
     page.click("#start-training")

@@ -340,6 +340,33 @@ def test_a_picture_is_changed_in_the_browser_as_translate_changes_it(tmp_path, s
     assert np.abs(made - levels).max() <= 1  # which rounding may make
 
 
+def test_a_picture_of_the_camera_is_changed(tmp_path):
+    model = translator_model(FREE)
+    path = written(tmp_path, model, "translator", "moods")
+    with browser_page() as seen:
+        opened(seen, path.as_uri())
+        assert seen.page.is_hidden("#shooting") and seen.page.is_hidden("#alone")
+        seen.page.click("#camera")
+        seen.page.wait_for_function("() => document.getElementById('video').videoWidth > 0")
+        track = seen.page.evaluate_handle("() => document.getElementById('video').srcObject.getTracks()[0]")
+        told = changing(seen, lambda: seen.page.click("#shoot"))
+        wide, high = (int(word) for word in told.split(" pixels")[0].split(" x "))
+        asked = asked_by(seen)
+        name, made = saved(seen, tmp_path / "saved.png")
+        assert name == "camera-moods.png" and made.shape == (high, wide, 3)
+        seen.page.wait_for_selector("#shooting", state="hidden")
+        assert track.evaluate("track => track.readyState") == "ended"  # the camera is off again
+        # Once more, and shut without a picture.
+        seen.page.click("#camera")
+        seen.page.wait_for_selector("#shooting", state="visible")
+        seen.page.click("#shut")
+        assert seen.page.is_hidden("#shooting") and seen.console == []
+    source = torch.tensor(asked["source"]).reshape(1, 3, high, wide)
+    assert min(high, wide) == 12 and float(source.std()) > 0.05  # the test picture is not of one colour
+    wanted = model.transform(source, amount=torch.tensor([asked["amount"]]), mood="calm")
+    assert np.abs(made - model.space.to_uint8(wanted)[0].astype(int)).max() <= 1
+
+
 def test_attributes_are_sliders_and_words_that_stay_until_they_are_moved(tmp_path):
     model = changer_model()
     path = written(tmp_path, model, "changer", "a changer")
@@ -408,6 +435,8 @@ def test_a_mask_that_is_painted_fades_around_as_one_of_a_file_does(tmp_path):
     photo = smooth_file(tmp_path / "photo.png", 32, 40)
     with browser_page() as seen:
         opened(seen, path.as_uri())
+        said = seen.page.inner_text("#alone")
+        assert "holes of up to about 5 pixels" in said and "pictures of 16" in said and "ganvas edit" in said
         changing(seen, lambda: seen.page.set_input_files("#file", photo))
         seen.page.fill("#brush", "40")
         box = seen.page.locator("#mask").bounding_box()

@@ -76,6 +76,15 @@ class Attribute:
         """A number of its own in words: the choice, or the number."""
         return self.choices[int(number)] if self.choices else f"{number:g}"
 
+    def says(self, number: float) -> bool:
+        """Whether a sample has something of it: not where the number is NaN, or a switch is off."""
+        return not math.isnan(number) and not (self.switch and number < 0.5)
+
+    def told(self, number: float) -> str:
+        """A number of its own beside its name, such as `age 30`; of a switch that is on the name alone."""
+        name = shown(self.name)
+        return name if self.switch and number == 1 else f"{name} {shown(self.word(number))}"
+
     def admits(self) -> str:
         """What people can give, in words."""
         if self.choices:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from ganvas.spaces import Space
 
 RESERVED = frozenset(
-    {"balanced", "format", "help", "n", "out", "overwrite", "recipe", "request", "run", "seed", "self", "size", "tick"}
-    | {"truncation", "values"}
+    {"balanced", "draws", "file", "format", "help", "n", "out", "overwrite", "recipe", "request", "run", "seconds"}
+    | {"seed", "self", "size", "steps", "tick", "truncation", "values"}
 )
 """Names that no input has, because samples are asked for by them."""
 
@@ -558,6 +558,11 @@ def label(classes: int) -> dict[str, Input]:
 def given_of(inputs: Mapping[str, Input]) -> dict[str, Given]:
     """The inputs that must be given, by name."""
     return {name: each for name, each in inputs.items() if isinstance(each, Given)}
+
+
+def searched_of(inputs: Mapping[str, Input], known: Iterable[str] = ()) -> dict[str, Input]:
+    """The inputs in which a search can go downhill, by name, but for those whose values are known."""
+    return {name: each for name, each in inputs.items() if each.smooth and name not in known}
 
 
 def with_names(inputs: Mapping[str, Input], names: Mapping[str, tuple[str, ...]]) -> dict[str, Input]:

@@ -210,6 +210,11 @@ class Recipe(nn.Module):
         several times, as for pictures larger than those of its training, says so here."""
         return self.generate(**inputs)
 
+    def alone(self) -> str:
+        """What `generate` without `applied` falls short of, in a sentence or two for those who get the network alone,
+        as in an ONNX file or a page; "" where it is all there is."""
+        return ""
+
     def for_pieces_of(self, inputs: Mapping[str, Tensor]) -> Recipe:
         """The recipe whose `generate` makes pieces of one large sample, so that they fit together. inputs: of that
         sample, (1, ...) each, what is given made small. By default it shares all weights, and holds the statistics that

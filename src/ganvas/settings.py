@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from ganvas.options import Range
 
-GENERAL = ("data", "out", "resume", "preset", "start", "dry_run", "quiet", "data_root", "recipe", "help")
+GENERAL = ("data", "out", "resume", "preset", "start", "dry_run", "quiet", "data_root", "preview", "recipe", "help")
 """Flags of every training beside these settings."""
 
 

@@ -20,6 +20,7 @@ LIMITS = (
     ("pixels", int, Range(16, 100_000_000), "pixels of a picture to enlarge at most (default: 2000000)"),
     ("pictures", int, Range(1, 10_000), "pictures in the queue, beyond which the answer is 429 (default: 8)"),
     ("picture-seconds", float, Range(0.1, 86_400), "to wait for an enlarged picture (default: 120)"),
+    ("inversion-seconds", float, Range(0.1, 3600), "that an inversion takes at most (default: 20)"),
 )
 
 

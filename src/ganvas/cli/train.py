@@ -18,7 +18,7 @@ from ganvas.errors import GanvasError, UsageError, near_miss
 from ganvas.options import Option, flag_of, read_options
 from ganvas.progress_bar import say
 from ganvas.settings import GENERAL, Settings
-from ganvas.text import command, quoted
+from ganvas.text import command, quoted, shown
 
 if TYPE_CHECKING:
     from ganvas.recipe import Recipe
@@ -70,6 +70,7 @@ def run(words: list[str]) -> int:
     from ganvas import api
     from ganvas.data.preview import preview
     from ganvas.report import print_rows
+    from ganvas.spaces import save_picture
 
     if recipe is None:
         durations = {key: value for key, value in chosen.items() if key in api.DURATIONS}
@@ -103,8 +104,14 @@ def run(words: list[str]) -> int:
     for line in (*job.messages, *job.plan, chosen_threads.said) if first and not quiet else ():
         if line:
             print(line)
+    if first and parsed["preview"]:
+        save_picture(preview(training.data).picture, Path(parsed["preview"]))
     if first and not quiet:
         print_rows(lambda: preview(training.data).rows)
+        if picture := parsed["preview"]:
+            print(f"what it learns from: {shown(picture)}")
+        elif parsed["dry_run"]:
+            print("for a picture of what it would learn from add --preview data.png")
     if parsed["dry_run"]:
         return 0
     sys.stdout.flush()
@@ -228,6 +235,7 @@ def _train_parser(named: str | None, options: list[Option], reading: list[Option
     general.add_argument("--preset", metavar="NAME", help="a named set of the recipe's flags: paper, tutorial")
     general.add_argument("--data-root", metavar="FOLDER", help="where torchvision's data sets lie")
     general.add_argument("--start", metavar="RUN", help="begin with the averaged networks of a run, or of zoo:NAME")
+    general.add_argument("--preview", metavar="PICTURE", help="write a picture of what it learns from, as .png or .jpg")
     general.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     general.add_argument("--quiet", action="store_true", help="print no plan and no progress")
     if reading:

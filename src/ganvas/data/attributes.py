@@ -7,7 +7,7 @@ A row with something in its column `of` is a twin: the picture named there, draw
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -210,6 +210,11 @@ class Attributed(Batch):
 
     def given(self) -> dict[str, Tensor]:
         return {"source": self.source, "change": self.change}
+
+    def shown(self, columns: Mapping[str, Space]) -> dict[str, list[Image.Image] | list[str]]:
+        """The pictures, and what the table says of each."""
+        pictures, words = columns["image"].pictures(self.image), columns["attributes"].words(self.attributes)
+        return {"image": pictures, "attributes": words}
 
 
 @dataclass(frozen=True)

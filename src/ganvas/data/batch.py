@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -9,7 +10,10 @@ from ganvas.data.readers import Reader
 
 if TYPE_CHECKING:
     import torch
+    from PIL import Image
     from torch import Tensor
+
+    from ganvas.spaces import Space
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,12 @@ class Batch:
     def given(self) -> dict[str, Tensor]:
         """What generation can be conditioned on, by the names that recipes give their inputs."""
         return {}
+
+    def shown(self, columns: Mapping[str, Space]) -> dict[str, list[Image.Image] | list[str]]:
+        """What people see of these items before they are learned from: rows of pictures or of words, one of each item.
+        By default each column that has a picture of each item, and what is to be made in the last row."""
+        first, *rest = [name for name, space in columns.items() if space.tile]
+        return {name: columns[name].pictures(getattr(self, name)) for name in (*rest, first)}
 
     def to(self, device: torch.device | str) -> Self:
         return replace(self, **{name: tensor.to(device, non_blocking=True) for name, tensor in self._tensors().items()})

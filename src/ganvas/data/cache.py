@@ -35,7 +35,7 @@ from ganvas.files import flush_folder
 from ganvas.locks import holding
 from ganvas.text import shown
 
-FORMAT = 4
+FORMAT = 5
 """Counts changes of how data are prepared: of what is read of a source, and of the files here."""
 _COLUMNS = "columns"
 _CHUNK = 4096  # rows that are broadcast at a time

@@ -33,7 +33,7 @@ from ganvas.data.tables import Table, placed, read_table
 from ganvas.errors import DataError
 from ganvas.files import read_regular
 from ganvas.options import Range, Size2D
-from ganvas.spaces import CaptionSpace, ImageSpace
+from ganvas.spaces import CaptionSpace, ImageSpace, Space
 from ganvas.text import counted, listed, quoted, shown
 
 if TYPE_CHECKING:
@@ -204,6 +204,10 @@ class Captioned(Batch):
 
     def given(self) -> dict[str, Tensor]:
         return {"caption": self.caption}
+
+    def shown(self, columns: Mapping[str, Space]) -> dict[str, list[Image.Image] | list[str]]:
+        """The pictures, and what is said of each."""
+        return {"image": columns["image"].pictures(self.image), "caption": columns["caption"].words(self.caption)}
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from PIL import Image
 
 from ganvas.data.arrays import Arrays
 from ganvas.data.batch import Batch
@@ -31,7 +32,7 @@ from ganvas.data.rows import Row, RowStream, Source
 from ganvas.errors import DataError
 from ganvas.options import Range, Size2D
 from ganvas.progress_bar import steps
-from ganvas.spaces import ImageSpace, MaskSpace
+from ganvas.spaces import ImageSpace, MaskSpace, Space
 from ganvas.text import sized
 
 if TYPE_CHECKING:
@@ -172,6 +173,13 @@ class Masked(Batch):
 
     def given(self) -> dict[str, Tensor]:
         return {"source": self.source, "mask": self.mask}
+
+    def shown(self, columns: Mapping[str, Space]) -> dict[str, list[Image.Image] | list[str]]:
+        """The pictures with their masks laid over them, and as they are."""
+        pictures, masks = columns["image"].pictures(self.image), columns["mask"]
+        assert isinstance(masks, MaskSpace)
+        over = [masks.over(*pair) for pair in zip(pictures, self.mask.split(1), strict=True)]
+        return {"mask": over, "image": pictures}
 
 
 @dataclass(frozen=True)

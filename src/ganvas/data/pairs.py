@@ -18,8 +18,9 @@ import numpy as np
 from PIL import Image
 
 from ganvas.data.batch import Batch
+from ganvas.data.brought import Brought
 from ganvas.data.columns import Column
-from ganvas.data.decode import Damaged, decode, fit, middle
+from ganvas.data.decode import Damaged, decode
 from ganvas.data.halves import HALVES, look_halved, may_be_halves, spread
 from ganvas.data.image_files import Files
 from ganvas.data.layout import Layout, layout
@@ -28,7 +29,7 @@ from ganvas.data.rows import Row, RowStream, Source, stem_of
 from ganvas.data.sources import find_files
 from ganvas.errors import DataError, UsageError, near_miss
 from ganvas.options import Range, Size2D
-from ganvas.spaces import ImageSpace, by_majority
+from ganvas.spaces import ImageSpace
 from ganvas.text import counted, listed, natural, quoted, shown, sized
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class PairReader(Reader):
                 f"no two folders with the same names: give {self.wants}"
             )
         usual = _usual_shape(sizes)
-        brought = _Brought(self.size or (height, width // 2), self.channels)
+        brought = Brought(self.size or (height, width // 2), self.channels)
 
         def rows() -> Iterator[Row]:
             for name, content in source.contents(names):
@@ -140,7 +141,7 @@ class PairReader(Reader):
 
         told = [*found.notes, f"given: the {given} half of each picture, to be made: the {made} one"]
         sides = {"image": f"the {made} halves", "source": f"the {given} halves"}
-        return brought.stream(len(names), _taught(rows(), source.name, sides), found.splits, told, [source])
+        return _stream(brought, len(names), _taught(rows(), source.name, sides), found.splits, told, [source])
 
     # -- folders and sources --------------------------------------------------------------------------------------
 
@@ -197,7 +198,7 @@ class PairReader(Reader):
                 "they are no pairs; train on two domains without pairs with cut or cyclegan"
             )
         names = sorted(partners, key=natural)
-        brought = _Brought(self.size or made.files.suggested_size(names), self.channels)
+        brought = Brought(self.size or made.files.suggested_size(names), self.channels)
 
         def rows() -> Iterator[Row]:
             for start in range(0, len(names), _AT_ONCE):
@@ -217,7 +218,7 @@ class PairReader(Reader):
                 told.append(f"{count} in {shown(side.title)} without a partner left out: {first}")
         sides = {"image": f"the pictures in {shown(made.title)}", "source": f"the pictures in {shown(given.title)}"}
         sources = list(dict.fromkeys((given.files, made.files)))
-        return brought.stream(len(names), _taught(rows(), name, sides), splits, told, sources)
+        return _stream(brought, len(names), _taught(rows(), name, sides), splits, told, sources)
 
 
 @dataclass(frozen=True)
@@ -243,36 +244,19 @@ class _Side:
     names: Mapping[str, str]
 
 
-class _Brought:
-    """Pictures brought to one (height, width) and number of channels, and what there is to say of that."""
+def _stream(
+    brought: Brought, total: int, rows: Iterator[Row], splits: Mapping[str, str], notes: list[str], sources: list[Files]
+) -> RowStream:
+    space = ImageSpace(brought.channels, *brought.size)
+    columns: dict[str, Column] = {"image": space, "source": space}
 
-    def __init__(self, size: tuple[int, int], channels: int) -> None:
-        self.size, self.channels = size, channels
-        self._label_maps = 0
+    def told() -> list[str]:
+        return [*notes, *brought.notes(), *(note for source in sources for note in source.container.notes())]
 
-    def fitted(self, image: Image.Image) -> np.ndarray:
-        """(H, W, C) uint8. A label map keeps its colours."""
-        if image.size != self.size[::-1]:
-            labels = by_majority(image, self.size, middle(image, self.size))
-            self._label_maps += labels is not None
-            image = labels or image
-        return fit(image, self.size, self.channels)
-
-    def stream(
-        self, total: int, rows: Iterator[Row], splits: Mapping[str, str], notes: list[str], sources: list[Files]
-    ) -> RowStream:
-        space = ImageSpace(self.channels, *self.size)
-        columns: dict[str, Column] = {"image": space, "source": space}
-
-        def told() -> list[str]:
-            maps = f"{counted(self._label_maps, 'label map')} brought to this size without mixing colours"
-            others = [note for source in sources for note in source.container.notes()]
-            return [*notes, *([maps] if self._label_maps else []), *others]
-
-        return RowStream(columns, total, rows, frozenset(splits.values()), told)
+    return RowStream(columns, total, rows, frozenset(splits.values()), told)
 
 
-def _row(name: str, split: str | None, both: Sequence[tuple[str, bytes | Damaged]], brought: _Brought) -> Row:
+def _row(name: str, split: str | None, both: Sequence[tuple[str, bytes | Damaged]], brought: Brought) -> Row:
     """both: the files of what is to be made and of what is given, each behind what a reason begins with."""
     pictures, digest = [], hashlib.sha256()
     for begin, content in both:

@@ -14,9 +14,10 @@ import numpy as np
 from PIL import Image
 
 from ganvas.data.batch import Batch
+from ganvas.data.brought import Brought
 from ganvas.data.cache import Entry
 from ganvas.data.columns import Column, Labels
-from ganvas.data.decode import Damaged, decode, fit
+from ganvas.data.decode import Damaged, decode
 from ganvas.data.image_files import Files
 from ganvas.data.layout import Layout, layout
 from ganvas.data.matching import Looking, Looks
@@ -36,8 +37,9 @@ _LOOKS: tuple[Looks, ...] = get_args(Looks)
 
 @dataclass(frozen=True, kw_only=True)
 class UnpairedReader(Reader):
-    """Pictures of two domains, all brought to one size. Its items are those of the domain that is to be made; each
-    comes with one of the other domain, which is drawn by its seed, or which belongs to it where some do (`partners`).
+    """Pictures of two domains, all brought to one size, label maps without mixing their colours. Its items are those of
+    the domain that is to be made; each comes with one of the other domain, which is drawn by its seed, or which belongs
+    to it where some do (`partners`).
     """
 
     wants = "a folder or an archive with a folder for each of two domains, or two of them (--other)"
@@ -86,6 +88,7 @@ class UnpairedReader(Reader):
         first, second = domains
         splits = frozenset(split for names in found for _, _, split in names if split is not None)
         roles = {first: "given", second: "made"}
+        brought = Brought(size, self.channels)
         seen = _Seen(self.partners) if self.partners in _LOOKS else None
 
         def rows() -> Iterator[Row]:
@@ -96,7 +99,7 @@ class UnpairedReader(Reader):
                     for name, content in files.contents(list(of_name)):
                         domain, split = of_name[name]
                         whole = f"{place}/{name}" if self.other is not None else name
-                        row = self._row(whole, content, roles[domain], split, size)
+                        row = _row(whole, content, roles[domain], split, brought)
                         if row.values is not None:
                             held[roles[domain]].add(row.digest)
                             if seen is not None:
@@ -116,7 +119,7 @@ class UnpairedReader(Reader):
             sum(map(len, found)),
             rows(),
             splits,
-            lambda: [*notes, *source.container.notes()],
+            lambda: [*notes, *brought.notes(), *source.container.notes()],
             dict if seen is None else seen.columns,
         )
 
@@ -164,15 +167,6 @@ class UnpairedReader(Reader):
         with_one = int((train.partners >= 0).sum())
         how = "by their names" if self.partners == "names" else f"as {self.partners} sees them"
         return [f"{with_one:,} of {counted(len(train), 'picture')} to be made have a partner among the given, {how}"]
-
-    def _row(self, name: str, content: bytes | Damaged, role: str, split: str | None, size: tuple[int, int]) -> Row:
-        try:
-            if isinstance(content, Damaged):
-                raise content
-            pixels = fit(decode(content, max(size)).image, size, self.channels)
-        except Damaged as error:
-            return Row(name, None, split=split, reason=str(error))
-        return Row(name, {"image": pixels, "domain": role}, hashlib.sha256(content).digest(), split)
 
     def _others(self, stack: ExitStack) -> list[Files]:
         """The second source, where it is given."""
@@ -323,6 +317,16 @@ class _Seen:
         for made, given in self._looking.partners(self._rows["made"], self._rows["given"]).items():
             partner[self._added[made]] = self._added[given]
         return {"partner": partner}
+
+
+def _row(name: str, content: bytes | Damaged, role: str, split: str | None, brought: Brought) -> Row:
+    try:
+        if isinstance(content, Damaged):
+            raise content
+        pixels = brought.fitted(decode(content, max(brought.size)).image)
+    except Damaged as error:
+        return Row(name, None, split=split, reason=str(error))
+    return Row(name, {"image": pixels, "domain": role}, hashlib.sha256(content).digest(), split)
 
 
 def _domains(files: Files, found: Layout) -> list[tuple[str, str, str | None]]:

@@ -82,6 +82,8 @@ def _sampler(source: Exportable) -> Words:
     if given is not None:
         asked = [f"{_code(name)} ({_text(each.admits())})" for name, each in model.inputs.items() if each.admits()]
         more = f" It takes {', '.join(asked)}."
+    if alone := model.recipe.alone():
+        more += f" As an ONNX file or a page: {_text(alone)}"
     return Words(
         what=f"A generative adversarial network that {_text(made)}",
         use=f"""```python

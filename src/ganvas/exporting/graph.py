@@ -75,7 +75,7 @@ def metadata(model: Model, recipe_name: str) -> dict[str, str]:
 
     Where something is given: how many times as large the output is (`scale`), the channels of what is given, and its
     reach, which is how many pixels of the input away an output pixel can see, and so how much tiles must overlap to
-    have no seam.
+    have no seam. alone: what the network without its recipe falls short of, where it does.
     """
     told: dict[str, Any] = {"inputs": inputs_to_json(model.inputs), "range": model.space.bounds}
     if not model.any_size:
@@ -88,6 +88,8 @@ def metadata(model: Model, recipe_name: str) -> dict[str, str]:
     for given in list(model.given.values())[:1]:
         told |= {"scale": given.scale, "channels": given.shape[0]}
         told |= {} if given.reach is None else {"reach": given.reach}
+    if alone := model.recipe.alone():
+        told["alone"] = alone
     words = {"version": __version__, "recipe": recipe_name, "step": str(model.step)}
     return {f"ganvas.{key}": value for key, value in (words | {k: json.dumps(v) for k, v in told.items()}).items()}
 

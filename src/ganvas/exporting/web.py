@@ -109,13 +109,15 @@ def _offered(each: Input) -> dict[str, Any]:
 
 def about_transforming(model: Model) -> dict[str, Any]:
     """The same of one that changes a picture. side: how long its shorter side was in training, where any size fits.
-    rim: pixels around what is painted over in which a mask fades."""
+    rim: pixels around what is painted over in which a mask fades. alone: what the network without its recipe falls
+    short of."""
     first = next(iter(model.given.values()))
     free = model.any_size and first.scale == 1
     return {
         "inputs": inputs_to_json(model.inputs),
         "output": output_of(model),
         "side": min(model.space.shape[1:]) if free else None,
+        "alone": model.recipe.alone(),
         "rim": max(each.space.rim for each in model.given.values()),
     }
 

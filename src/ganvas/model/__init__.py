@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ganvas.model.editing import (
         MOST_DIRECTIONS,
         Edited,
+        changed,
         changed_inputs,
         edit_by_inversion,
         edited,

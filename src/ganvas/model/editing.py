@@ -67,7 +67,13 @@ def edited(
         return Edited(model.transform(values, seed=seed, tick=tick, **together(model, changes, given)))
     plan = _planned(model, changes)
     found = model.invert(values, steps=steps, seconds=seconds, seed=seed or 0, tick=tick, **given)
-    return Edited(_changed(model, found, plan), found)
+    return Edited(_changed(model, found.inputs, plan), found)
+
+
+def changed(model: Model, inputs: Mapping[str, Tensor], changes: Mapping[str, Any]) -> Tensor:
+    """The samples (n, *shape) of inputs (n, ...) by name, such as an inversion found, with these changes, as `edited`
+    takes them. Raises UsageError as it does."""
+    return _changed(model, inputs, _planned(model, changes))
 
 
 def edit_by_inversion(
@@ -88,7 +94,7 @@ def edit_by_inversion(
 
     def make(job: Job, tick: Callable[[int, int], None]) -> Made:
         inversion = model.invert(content_of(job), steps=steps, seconds=seconds, seed=seed, **known)
-        write_sample(_changed(model, inversion, plan), model.space, job.target)
+        write_sample(_changed(model, inversion.inputs, plan), model.space, job.target)
         return Made(note=inversion.told(), scores=inversion.scores())
 
     return made_files(found, make, progress)
@@ -175,9 +181,9 @@ def main_directions(model: Model, count: int) -> Directions:
         return principal_directions(model, count)
 
 
-def _changed(model: Model, inversion: Inversion, plan: _Plan) -> Tensor:
-    inputs = dict(inversion.inputs)
+def _changed(model: Model, found: Mapping[str, Tensor], plan: _Plan) -> Tensor:
+    inputs = dict(found)
     if plan.directions is not None:
         inputs = moved(inputs, plan.directions, plan.amounts)
-    n = len(inversion.samples)
+    n = len(next(iter(inputs.values())))
     return model.decode(inputs | {name: each.expand(n, *each.shape[1:]) for name, each in plan.values.items()})

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ganvas.errors import UsageError
 from ganvas.features.likeness import Likeness
-from ganvas.inputs import Input
+from ganvas.inputs import searched_of
 from ganvas.recipe import Recipe
 from ganvas.spaces import Space
 from ganvas.training import seed_from
@@ -36,6 +36,9 @@ NEAR, STARTS, BEST = 64, 16, 2
 COARSE = 0.5
 """The share of the search that goes by pixels."""
 
+DRAWING = 0.25
+"""The share of a time that comparing draws takes at most."""
+
 COARSE_RATE, FINE_RATE, END = 0.1, 0.05, 0.05
 """Adam's learning rates of the two descents, each of which ends with this share of it."""
 
@@ -48,7 +51,8 @@ class Inversion:
 
     inputs: (n, ...) by name, as `Model.decode` takes them. samples: (n, *shape), what is made of them, on the CPU.
     measure: of the distances (n,), `lite2` or `look` (`features.likeness`). errors: (n,), the root mean square of the
-    difference. drawn_distances, drawn_errors: of the nearest draw, where the search began. draws: how many there were.
+    difference. drawn_distances, drawn_errors: of the nearest draw, where the search began. draws: how many there were
+    at least, since a short time ends them early.
     steps: (n,), updates made. bounds: of the values, None where there are none.
     """
 
@@ -140,7 +144,7 @@ def invert(
     """`Model.invert`, of targets (n, *shape); given: (1, ...) for all or (n, ...) by name."""
     if draws < 1:
         raise UsageError(f"an inversion begins with 1 draw or more, not {draws}")
-    if not any(each.smooth and name not in given for name, each in recipe.inputs().items()):
+    if not searched_of(recipe.inputs(), given):
         raise UsageError(f"{type(recipe).__name__} draws nothing that could be searched for what makes a sample")
     recipe.eval()
     one_each = [
@@ -158,7 +162,7 @@ def invert(
     return Inversion(
         inputs={name: torch.cat([each.inputs[name] for each in one_each]) for name in one_each[0].inputs},
         measure=one_each[0].measure,
-        draws=draws,
+        draws=min(each.draws for each in one_each),
         bounds=space.bounds,
         **{
             name: torch.cat([getattr(each, name) for each in one_each])
@@ -173,8 +177,8 @@ def _one(
     like = Likeness(space, target)
     rows = _drawn(recipe, given, draws, seed)
     with torch.no_grad():
-        apart = torch.cat([like.plain(recipe.generate(**part)) for part in _chunks(rows)])
-        near = _at(rows, apart.topk(min(NEAR, draws), largest=False).indices)
+        apart = _compared(recipe, rows, like, clock)
+        near = _at(rows, apart.topk(min(NEAR, len(apart)), largest=False).indices)
         distances, plain = _distances(recipe, near, like)
         drawn = int(distances.argmin())
         drawn_error = _error(recipe.generate(**_at(near, [drawn])), target)
@@ -202,10 +206,21 @@ def _one(
         errors=_error(sample, target).cpu(),
         drawn_distances=drawn_distance.cpu(),
         drawn_errors=drawn_error.cpu(),
-        draws=draws,
+        draws=len(apart),
         steps=torch.tensor([clock.steps]),
         bounds=space.bounds,
     )
+
+
+def _compared(recipe: Recipe, rows: Mapping[str, Tensor], like: Likeness, clock: _Clock) -> Tensor:
+    """(n,): how far the draws are from the target; of a slow generator fewer, since the descent needs time too."""
+    apart: list[Tensor] = []
+    for part in _chunks(rows):
+        if apart and clock.share() > DRAWING:
+            break
+        apart.append(like.plain(recipe.generate(**part)))
+        clock.tick()
+    return torch.cat(apart)
 
 
 def _drawn(recipe: Recipe, given: Mapping[str, Tensor], draws: int, seed: int) -> dict[str, Tensor]:
@@ -229,9 +244,7 @@ def _descended(
     until: float,
 ) -> dict[str, Tensor]:
     """The best inputs that each row has on its way down, by Adam, until this share of the search is over."""
-    searched: dict[str, Input] = {
-        name: each for name, each in recipe.inputs().items() if each.smooth and name not in given
-    }
+    searched = searched_of(recipe.inputs(), given)
     moving = {name: rows[name].detach().clone().requires_grad_() for name in searched}
     best = {name: each.detach().clone() for name, each in moving.items()}
     least = torch.full((len(next(iter(best.values()))),), math.inf, device=recipe.device)

@@ -181,7 +181,7 @@ class Model:
         a file. The best of `draws` are where a descent under a perceptual distance begins. steps: its length, by
         default 200; the same steps and seed give the same. seconds: instead, for each of the values, everything
         included. given: values of inputs that are known, which stay: a class by its name. Classes that are not given
-        are tried in turn. tick: called after each step.
+        are tried in turn. tick: called after each step, and each time that some draws are compared.
 
         Raises UsageError for values that are no samples of this model's space, and where it draws nothing to search.
         """

@@ -25,7 +25,7 @@ from ganvas import arguments as arg
 from ganvas.data.batches import Masked
 from ganvas.errors import UsageError
 from ganvas.inputs import Given, Input
-from ganvas.networks.filling import fill_any, guess_of, surroundings
+from ganvas.networks.filling import THIN, fill_any, guess_of, surroundings
 from ganvas.networks.patch import PatchDiscriminator
 from ganvas.networks.spectral import advance
 from ganvas.networks.translation import Translator
@@ -128,6 +128,13 @@ class Inpainting(Recipe):
 
     def generate(self, *, source: Tensor, mask: Tensor) -> Tensor:
         return self.fill(source, mask)
+
+    def alone(self) -> str:
+        return (
+            f"The network alone fills holes of up to about {self.side // THIN} pixels, as in pictures of {self.side}"
+            " that it was trained on. Wider holes are filled from coarse to fine, and large pictures in tiles, by"
+            " `ganvas edit RUN PHOTO --mask MASK`."
+        )
 
     def applied(self, **inputs: Tensor) -> Tensor:
         """As `generate`, from coarse to fine where a hole is wider than those of the training. Raises UsageError for a

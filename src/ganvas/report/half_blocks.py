@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 from PIL import Image
 from rich.color import Color
@@ -10,8 +11,13 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
+from ganvas.text import cut, shown
+
 LINES = 8
 """Lines of text that a row of pictures takes at most."""
+
+SAID = 4
+"""Lines of a row of words."""
 
 ROOM = 24
 """Lines that a terminal must have, so that the pictures leave room for what stands beside them."""
@@ -23,9 +29,11 @@ def can_show(console: Console) -> bool:
     return coloured and console.encoding.startswith("utf") and console.height >= ROOM
 
 
-def print_rows(make: Callable[[], Mapping[str, Sequence[Image.Image]]], console: Console | None = None) -> None:
-    """The rows below one another, each under its name where there are several. Where the output is no terminal that can
-    show them, they are not made."""
+def print_rows(
+    make: Callable[[], Mapping[str, Sequence[Image.Image] | Sequence[str]]], console: Console | None = None
+) -> None:
+    """The rows below one another, each under its name where there are several; of words the first few, a line each.
+    Where the output is no terminal that can show them, they are not made."""
     console = console or Console()
     if not console.is_terminal or console.is_dumb_terminal or not can_show(console):
         return
@@ -33,7 +41,11 @@ def print_rows(make: Callable[[], Mapping[str, Sequence[Image.Image]]], console:
     for name, pictures in rows.items():
         if len(rows) > 1:
             console.print(Text(f"{name}:", style="dim"))
-        console.print(row_of(pictures, min(100, console.width)))
+        if words := [cell for cell in pictures if isinstance(cell, str)]:
+            told = "\n".join(f"  {place + 1}. {cut(shown(each), 70) or '-'}" for place, each in enumerate(words[:SAID]))
+            console.print(Text(told))
+        else:
+            console.print(row_of(cast(Sequence[Image.Image], pictures), min(100, console.width)))
 
 
 def row_of(pictures: Sequence[Image.Image], width: int) -> Text:

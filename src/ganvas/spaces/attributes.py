@@ -41,6 +41,11 @@ class AttributeSpace(Space):
     def of_config(cls, fields: Mapping[str, Any]) -> Self:
         return cls(attributes_from_json(fields["attributes"]))
 
+    def words(self, samples: Tensor) -> list[str]:
+        """What there is of each sample: `smile, age 30, hair pink`; switches that are off and NaN are left out."""
+        pairs = [list(zip(self.attributes, row, strict=True)) for row in samples.tolist()]
+        return [listed((each.told(number) for each, number in row if each.says(number)), 12) for row in pairs]
+
     def show(self, samples: Tensor, columns: int | None = None, gap: int = GAP) -> Image.Image:
         """A row of gray cells for each sample, from black at the least value of an attribute to white at the largest
         (`columns` and `gap` do not apply)."""

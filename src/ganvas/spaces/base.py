@@ -214,6 +214,10 @@ class Space(ABC):
         """Each sample as a picture of its own."""
         return [self.show(one, columns=1) for one in samples.split(1)]
 
+    def words(self, samples: Tensor) -> list[str]:
+        """Each sample in a few words, of what says more in words than in a picture; [] for what is looked at."""
+        return []
+
     def layout(self, classes: int) -> tuple[int, int]:
         """(rows, columns) of a picture of a training: 8 x 8 samples, or 8 of each of at most 16 labels, fewer where
         they are large. A plot has 2,000 in it: (2000, 1)."""

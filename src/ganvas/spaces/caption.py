@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _CELL = 4
+_SAME = 1e-3  # how far two encodings of one text may be apart
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,20 @@ class CaptionSpace(Space):
 
     def decode(self, rows: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
         return self.encoder.decode(rows, device)
+
+    def words(self, samples: Tensor) -> list[str]:
+        """Each caption, where it is one of the examples; else its words, or the nearest example, as its encoder has
+        it."""
+        known = self.encoder.encode(self.examples).to(samples) if self.examples else samples[:0]
+        return [self._told(sample, known) for sample in samples]
+
+    def _told(self, sample: Tensor, known: Tensor) -> str:
+        apart = (known - sample).abs().amax(1)
+        if len(apart) and float(apart.min()) < _SAME:
+            return self.examples[int(apart.argmin())]
+        if self.encoder.bag:
+            return " · ".join(word for word, number in zip(self.encoder.bag, sample.tolist(), strict=True) if number)
+        return f"like: {self.examples[int((known - sample).square().sum(1).argmin())]}" if len(known) else ""
 
     def show(self, samples: Tensor, columns: int | None = None, gap: int = GAP) -> Image.Image:
         """A row of gray cells for each caption, from black at -1 to white at 1 (`columns` and `gap` do not apply)."""

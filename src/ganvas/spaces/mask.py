@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from PIL import Image
+
 from ganvas.spaces.base import FREE
 from ganvas.spaces.image import ImageSpace
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 WIDER = 2
 """Pixels by which a mask that somebody drew grows on all sides: hands draw too narrowly, and what is to go leaves a rim
 then."""
+
+
+_RED = (230, 40, 40)
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,13 @@ class MaskSpace(ImageSpace):
     def __str__(self) -> str:
         size = "as large as the picture" if FREE in self.shape else f"{self.height}x{self.width}"
         return f"a mask {size}, white where something is to be made, or transparent there"
+
+    def over(self, picture: Image.Image, mask: Tensor) -> Image.Image:
+        """A picture with a mask (1, *shape) laid over it: red, with half of what lies under it seen through."""
+        shares = ((mask[0, 0].detach().float().cpu().clamp(0, 1)) * 127.5).round().byte().numpy()
+        whole = picture.convert("RGB")
+        whole.paste(Image.new("RGB", whole.size, _RED), (0, 0), Image.fromarray(shares))
+        return whole
 
     def read(self, content: bytes) -> Tensor:
         """The mask of an image file: where it is transparent, or where it is light if no place is. It is `widened`.

@@ -185,6 +185,8 @@
 
   function build() {
     byId("about").textContent = `Recipe ${about.recipe}, step ${about.step.toLocaleString("en")}, made with Ganvas ${about.version}.`;
+    byId("alone").textContent = about.alone;
+    byId("alone").hidden = !about.alone;
     byId("source-title").textContent = mask ? "Your picture: paint over what is to be made anew" : "Your picture";
     page.picked(byId("file"), (file) => take(first, file, file.name));
     for (const input of others) {

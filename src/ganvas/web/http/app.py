@@ -1,7 +1,8 @@
 """The HTTP interface of one model and one upscaler: their routes, their limits, and what each refuses.
 
 What may be given follows from the inputs that the model declares: a field of `/v1/samples` for each that is text or
-numbers, and a file or a field of `/v1/transform` where something must be given.
+numbers, and a file or a field of `/v1/transform` where something must be given. Where something is drawn that can be
+searched, there are `/v1/invert` and `/v1/edit` too.
 
 This module postpones no annotations: FastAPI reads them, and the limits in them are those of the server that is made.
 """
@@ -36,6 +37,7 @@ from ganvas.web.http.encoding import FORMATS
 from ganvas.web.http.enlarger import WRITTEN, Enlarger
 from ganvas.web.http.fair_lock import FairLock
 from ganvas.web.http.guard import Guard
+from ganvas.web.http.inverter import Inverter, invertible
 from ganvas.web.http.prometheus import Meters
 from ganvas.web.http.transformer import SIZES, Transformer
 from ganvas.web.http.uploads import Uploads
@@ -47,8 +49,19 @@ LARGEST_SEED = 2**53 - 1
 PIECE = 1 << 18
 """Bytes of a file that are sent at a time."""
 
+UPLOADS = ("/v1/upscale", "/v1/transform", "/v1/invert", "/v1/edit")
+"""Paths where a body may be as large as a picture."""
+
+INVERSION = 5.0
+"""Seconds of an inversion where nobody says how many."""
+
 BINARY = {"type": "string", "format": "binary"}
 TRUNCATION = "0 to 1: nearer to the average sample, with less variety"
+
+MOST_NAMES = 100
+"""Inputs, or changes of them, in one request."""
+
+Name = Annotated[str, Field(max_length=200)]
 
 WHOLE = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
 """Lets 3.0 be a whole number, which in JSON it is."""
@@ -59,7 +72,7 @@ class Limits:
     """samples: in one request. waiting: samples in the queue, beyond which the answer is 429. batch: samples in one run
     of the network; 1 turns batching off. seconds: to send a request, and to wait for samples. body: bytes of a request.
     upload: bytes of one that holds a picture. pixels: of that picture. pictures: in the queue, that in work included.
-    picture_seconds: to wait for the enlarged one.
+    picture_seconds: to wait for the enlarged one. inversion_seconds: that the inversion of a picture takes at most.
     """
 
     samples: int = 64
@@ -71,6 +84,7 @@ class Limits:
     pixels: int = 2_000_000
     pictures: int = 8
     picture_seconds: float = 120.0
+    inversion_seconds: float = 20.0
 
 
 class Problem(BaseModel):
@@ -102,6 +116,32 @@ class About(BaseModel):
     ganvas: str
 
 
+class Found(BaseModel):
+    """What an inversion found."""
+
+    told: str = Field(description="how far it is off, on one line")
+    measure: str = Field(description="what the distances are measured by")
+    scores: dict[str, float] = Field(description="psnr, error and distance, and those of the nearest draw")
+    draws: int = Field(description="samples that it began with")
+    steps: int = Field(description="updates of the inputs")
+    seed: int
+    sample: dict[str, Any] = Field(description="what is made of the inputs: its file in base64")
+    inputs: dict[str, Any] = Field(description="numbers by the name of the input, for `POST /v1/edit`")
+    classes: dict[str, str] = Field(description="names of the classes among them")
+
+
+class Edit(BaseModel):
+    """What `POST /v1/edit` takes."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    inputs: dict[Name, Any] = Field(description="all of them, as `POST /v1/invert` gave them", max_length=MOST_NAMES)
+    set: dict[Name, Any] = Field(
+        {},
+        max_length=MOST_NAMES,
+        description='changes by name, as `ganvas edit --set` takes them: {"direction2": -3, "label": "7"}',
+    )
+
+
 class Health(BaseModel):
     status: Literal["ok", "closing"]
 
@@ -123,7 +163,8 @@ def application(
     is 503.
 
     upscaler: what `POST /v1/upscale` enlarges with; without one there is no such route. A model that must be given
-    files has `POST /v1/transform` in place of `POST /v1/samples`.
+    files has `POST /v1/transform` in place of `POST /v1/samples`. One that draws what can be searched has `POST
+    /v1/invert` and `POST /v1/edit`.
     """
     limits, state = limits or Limits(), state or State()
     meters = Meters()
@@ -133,14 +174,15 @@ def application(
         name_of = Path(upscaler.model.name).name
         enlarging = AboutUpscaler(name=name_of, scale=upscaler.scale, style=upscaler.style)
     files = {each for each, given in model.given.items() if given.file}
-    photos = takes_photos(model)
+    photos, inverts = takes_photos(model), invertible(model)
     batcher: Batcher | None = None
     enlarger: Enlarger | None = None
     transformer: Transformer | None = None
+    inverter: Inverter | None = None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        nonlocal batcher, enlarger, transformer
+        nonlocal batcher, enlarger, transformer, inverter
         turns = FairLock()
         uploads = Uploads(most_waiting=limits.pictures, turns=turns)
         if files:
@@ -149,6 +191,8 @@ def application(
             batcher = Batcher(
                 model, slots=limits.batch, most_waiting=limits.waiting, turns=turns, on_batch=meters.batch
             )
+        if inverts:
+            inverter = Inverter(model, uploads, most_pixels=limits.pixels, on_done=meters.inverted)
         if upscaler is not None:
             enlarger = Enlarger(upscaler, uploads, most_pixels=limits.pixels, on_picture=meters.picture)
         meters.watch(batcher, uploads)
@@ -228,9 +272,7 @@ def application(
 
     async def transform(request: Request, **fields: Any) -> Response:
         assert transformer is not None  # made when the application starts
-        for name in await request.form():
-            if name not in fields:
-                raise UsageError(f"there is no field {name[:80]!r}{near_miss(name[:80], fields)}")
+        await _check_fields(request, fields)
         transformer.uploads.check_room()
         seed = _seed() if fields["seed"] is None else fields["seed"]
         given = {name: value for name, value in fields.items() if name in model.inputs and value is not None}
@@ -251,6 +293,28 @@ def application(
     )
     transform.__signature__ = _form(model.inputs, photos)  # type: ignore[attr-defined]
 
+    async def invert(request: Request, **fields: Any) -> Response:
+        assert inverter is not None  # made when the application starts
+        await _check_fields(request, fields)
+        inverter.uploads.check_room()
+        seed = _seed() if fields["seed"] is None else fields["seed"]
+        known = {name: value for name, value in fields.items() if name in model.inputs and value is not None}
+        content = await fields["file"].read()
+        future = await asyncio.to_thread(inverter.submit, content, fields["seconds"], seed, known)
+        return _sent(await _within(limits.picture_seconds, future), "application/json", {"X-Ganvas-Seed": str(seed)})
+
+    invert.__doc__ = (
+        "What the model would make a file of yours of, as far as it can: how far it is off, what is made of that, and "
+        f"its numbers, for `POST /v1/edit`. Such as: curl -F file=@mine{model.space.suffix} http://ADDRESS/v1/invert"
+    )
+    invert.__signature__ = _signature(_of_inversion(model, limits))  # type: ignore[attr-defined]
+
+    async def edit(wanted: Edit) -> Response:
+        """What `POST /v1/invert` found, with changes: a file."""
+        assert inverter is not None  # made when the application starts
+        future = await asyncio.to_thread(inverter.edit, wanted.inputs, wanted.set)
+        return _sent(await _within(limits.picture_seconds, future), model.space.media_type, {})
+
     async def upscale(
         image: Annotated[UploadFile, File(description=f"PNG, JPEG or WebP of at most {limits.pixels:,} pixels")],
         format: Annotated[Literal["png", "jpeg", "webp"], Form(description="of the answer")] = "png",
@@ -270,6 +334,11 @@ def application(
         app.post("/v1/transform", response_class=Response, responses={200: made, **refusals})(transform)
     else:
         app.post("/v1/samples", response_class=Response, responses={200: pictures, **refusals})(samples)
+    if inverts:
+        found = {"model": Found, "description": "what was found"}
+        app.post("/v1/invert", response_class=Response, responses={200: found, **refusals})(invert)
+        again = {"description": "what was made", "content": {model.space.media_type: {"schema": BINARY}}}
+        app.post("/v1/edit", response_class=Response, responses={200: again, **refusals})(edit)
     if upscaler is not None:
         app.post("/v1/upscale", response_class=Response, responses={200: enlarged, **refusals})(upscale)
 
@@ -334,7 +403,7 @@ def application(
         Guard,
         token=token,
         hosts=hosts or Hosts(),
-        most_bytes={"": limits.body, "/v1/upscale": limits.upload, "/v1/transform": limits.upload},
+        most_bytes={"": limits.body, **dict.fromkeys(UPLOADS, limits.upload)},
         most_held=limits.upload * (limits.pictures + 2),
         most_requests=most_requests,
         seconds=limits.seconds,
@@ -358,14 +427,45 @@ def _form(inputs: Mapping[str, Input], photos: bool) -> inspect.Signature:
         for name, each in inputs.items()
         if each.file
     }
-    for name in _told_by_people(inputs):
-        parts[name] = (Annotated[str | None, Form(description=inputs[name].schema()["description"])], None)
+    parts |= _fields(inputs)
     parts["seed"] = (Annotated[int | None, Form(ge=0, le=LARGEST_SEED, description="of what is drawn")], None)
     parts["truncation"] = (Annotated[float | None, Form(ge=0, le=1, description=TRUNCATION)], None)
     if photos:
         told = "; ".join(f"{size}: {meaning}" for size, meaning in SIZES.items())
         parts["format"] = (Annotated[Literal["png", "jpeg", "webp"], Form(description="of the answer")], "png")
         parts["size"] = (Annotated[Literal["photo", "training", "own"], Form(description=told)], "photo")
+    return _signature(parts)
+
+
+def _of_inversion(model: Model, limits: Limits) -> dict[str, tuple[Any, Any]]:
+    """The parts of a request to `POST /v1/invert`."""
+    most = limits.inversion_seconds
+    own = f"{model.space}; of at most {limits.pixels:,} pixels, or whatever it is made of"
+    seconds = Form(gt=0, le=most, allow_inf_nan=False, description="how long it may search, all included")
+    return {
+        "file": (Annotated[UploadFile, File(description=own)], inspect.Parameter.empty),
+        **_fields(model.inputs),
+        "seconds": (Annotated[float, seconds], min(INVERSION, most)),
+        "seed": (Annotated[int | None, Form(ge=0, le=LARGEST_SEED, description="of the draws")], None),
+    }
+
+
+def _fields(inputs: Mapping[str, Input]) -> dict[str, tuple[Any, Any]]:
+    return {
+        name: (Annotated[str | None, Form(description=inputs[name].schema()["description"])], None)
+        for name in _told_by_people(inputs)
+    }
+
+
+async def _check_fields(request: Request, known: Mapping[str, Any]) -> None:
+    """Raises UsageError for a field that there is not."""
+    for name in await request.form():
+        if name not in known:
+            raise UsageError(f"there is no field {name[:80]!r}{near_miss(name[:80], known)}")
+
+
+def _signature(parts: Mapping[str, tuple[Any, Any]]) -> inspect.Signature:
+    """Of a route that takes the request and these parts of a form: the annotation and the default of each."""
     request = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Request)
     keyword = inspect.Parameter.KEYWORD_ONLY
     return inspect.Signature(

@@ -10,6 +10,9 @@ from ganvas.html import render
 EXAMPLES = {
     "/v1/samples": """curl -o samples.png -H 'Content-Type: application/json' \\
      -d '{"n": 16, "seed": 1}' http://ADDRESS/v1/samples""",
+    "/v1/invert": """curl -o found.json -F file=@mine.png http://ADDRESS/v1/invert
+jq '{inputs, set: {direction1: 3}}' found.json | curl -o changed.png -H 'Content-Type: application/json' \\
+     -d @- http://ADDRESS/v1/edit""",
     "/v1/upscale": "curl -o large.png -F image=@photo.jpg http://ADDRESS/v1/upscale",
 }
 

@@ -47,6 +47,10 @@ class Meters:
         self.transform_seconds = Histogram(
             "ganvas_transform_seconds", "of changing one file", buckets=(*SECONDS, 60, 120), registry=self.registry
         )
+        self.inversions = Counter("ganvas_inversions", "files inverted", registry=self.registry)
+        self.inversion_seconds = Histogram(
+            "ganvas_inversion_seconds", "of inverting one file", buckets=SECONDS, registry=self.registry
+        )
         self.waiting_pictures = Gauge(
             "ganvas_waiting_pictures", "pictures in the queue, that in work included", registry=self.registry
         )
@@ -73,6 +77,10 @@ class Meters:
     def transformed(self, seconds: float) -> None:
         self.transforms.inc()
         self.transform_seconds.observe(seconds)
+
+    def inverted(self, seconds: float) -> None:
+        self.inversions.inc()
+        self.inversion_seconds.observe(seconds)
 
     def text(self) -> bytes:
         return generate_latest(self.registry)

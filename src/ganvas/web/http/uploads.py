@@ -57,6 +57,7 @@ def in_turns(pieces: Iterator[Piece], turn: Turn) -> Iterator[Piece]:
 class _Job:
     work: Work
     size: int
+    seconds: float | None
     done: Callable[[float], None]
     future: Future[IO[bytes]]
 
@@ -80,11 +81,18 @@ class Uploads:
     def waiting(self) -> int:
         return len(self._jobs) + (self._working is not None)
 
-    def submit(self, size: int, work: Work, done: Callable[[float], None] = lambda seconds: None) -> Future[IO[bytes]]:
+    def submit(
+        self,
+        size: int,
+        work: Work,
+        done: Callable[[float], None] = lambda seconds: None,
+        *,
+        seconds: float | None = None,
+    ) -> Future[IO[bytes]]:
         """What `work` makes, to be closed by who takes it. A future that is cancelled ends the work where it hands on
-        its turn. size: of the job, such as pixels, by which waiting is told. done: told the seconds that it took.
-        Raises Full."""
-        job = _Job(work, size, done, Future())
+        its turn. size: of the job, such as pixels, by which waiting is told; seconds: instead, where it is known how
+        long it takes. done: told the seconds that it took. Raises Full."""
+        job = _Job(work, size, seconds, done, Future())
         with self._changed:
             if self._closed:
                 raise RuntimeError("the server is closing")
@@ -97,7 +105,8 @@ class Uploads:
         """Raises Full where no more may wait."""
         jobs = [job for job in (self._working, *list(self._jobs)) if job is not None]
         if len(jobs) >= self.most_waiting:
-            raise Full(f"{len(jobs)} pictures are waiting already", self._rate * sum(job.size for job in jobs))
+            wait = sum(self._rate * job.size if job.seconds is None else job.seconds for job in jobs)
+            raise Full(f"{len(jobs)} pictures are waiting already", wait)
 
     def close(self) -> None:
         """Finishes what was let in, then ends the thread."""
@@ -126,7 +135,8 @@ class Uploads:
                 settle(job.future, error)
                 continue
             seconds = time.perf_counter() - began
-            self._rate = 0.7 * self._rate + 0.3 * seconds / max(job.size, 1)
+            if job.seconds is None:
+                self._rate = 0.7 * self._rate + 0.3 * seconds / max(job.size, 1)
             job.done(seconds)
             if not settle(job.future, made):
                 made.close()

@@ -1,22 +1,25 @@
-"""Change: a picture of one's own, changed by the chosen run, before and after under one slider."""
+"""Change: a picture of one's own, changed by the chosen run, before and after under one slider. A run that makes
+pictures of noise finds it first."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 from PIL import Image
+from torch import Tensor
 
 from ganvas.errors import DataError, UsageError
 from ganvas.inputs import DRAWN, Given, Input, given_of
-from ganvas.spaces import FREE
+from ganvas.model import Model
+from ganvas.spaces import FREE, Space, encoded
 from ganvas.web.studio.context import Desk
 from ganvas.web.studio.downloads import keep
 from ganvas.web.studio.errors import SEEDS, told, whole
 from ganvas.web.studio.fields import field_of, given_by
 from ganvas.web.studio.guard import check_here
+from ganvas.web.studio.inversion import can_be_inverted, fields_of
 from ganvas.web.studio.painting import mask_of, over, painting
 from ganvas.web.studio.upscale_tab import MOST_PIXELS
 from ganvas.web.studio.widgets import enlarged, renew
@@ -24,7 +27,7 @@ from ganvas.web.studio.widgets import enlarged, renew
 MOST_READ = 24_000_000
 """Pixels of a picture that is read; `MOST_PIXELS` of it go through the network."""
 
-NONE = "This run makes pictures of nothing that is given. Choose one above that changes them: `pix2pix`, for example."
+NONE = "This run makes nothing of pictures. Choose one above that does: `pix2pix` or `r3gan`, for example."
 
 
 def build(desk: Desk) -> None:
@@ -57,16 +60,10 @@ def build(desk: Desk) -> None:
             )
 
     def make(name: Any, path: Any, own_size: Any, start: Any, painted: Any, given: dict[str, Any]) -> Any:
-        if not path:
-            raise UsageError("choose a picture first")
-        file, start = check_here(path), whole("seed", start, SEEDS)
+        start = whole("seed", start, SEEDS)
         with desk.models.use(name) as model:
             first, space = picture_input(model.inputs)
-            content = file.read_bytes()
-            try:
-                space.space.size_of_file(content, MOST_READ)
-            except DataError as error:
-                raise UsageError(f"the picture: {error}") from None
+            stem, content = read(path, space.space)
             sample = model.parsed(first, content)
             if not own_size and model.any_size and space.scale == 1 and not space.any_scale:
                 sample = space.space.brought(sample, model.space)
@@ -80,12 +77,16 @@ def build(desk: Desk) -> None:
             if mask is not None:
                 given[mask] = mask_of(painted, height, width)
             made = model.transform(sample, seed=start, **given)
-            before, after = space.space.show(sample, columns=1), model.space.show(made, columns=1)
-        buffer = io.BytesIO()
-        after.save(buffer, "PNG")
-        kept = keep(desk.shelf, f"{file.stem}-{name}.png", buffer.getvalue())
+            return both_of(f"{stem}-{name}", space.space.show(sample, columns=1), model.space.show(made, columns=1))
+
+    def both_of(name: str, before: Image.Image, after: Image.Image) -> Any:
+        """What the slider and the button get."""
+        kept = keep(desk.shelf, f"{name}.png", encoded(after))
         before = before.resize(after.size, Image.Resampling.BICUBIC) if before.size != after.size else before
         return (enlarged(before, 512), enlarged(after, 512)), gr.DownloadButton(value=str(kept), visible=True)
+
+    def found(model: Model, name: str, target: Tensor, made: Tensor) -> Any:
+        return both_of(name, model.space.show(target, columns=1), model.space.show(made, columns=1))
 
     quietly: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     with place:
@@ -96,7 +97,10 @@ def build(desk: Desk) -> None:
         def fields(name: Any, path: Any) -> None:
             inputs = desk.models.inputs(name)
             if not (pictures := _pictures(inputs)):
-                gr.Markdown(NONE)
+                if can_be_inverted(inputs):
+                    fields_of(desk, photo, inputs, [both, result], read, found)
+                else:
+                    gr.Markdown(NONE)
                 return
             first, mask = next(iter(pictures)), mask_input(inputs)
             brush = [] if mask is None else [painting(mask, _address(path))]
@@ -132,6 +136,19 @@ def build(desk: Desk) -> None:
     # Gradio would open the file itself; here it is read as every picture that is given.
     photo.preprocess = lambda payload: None if payload is None else payload.path  # type: ignore[method-assign]
     renew(desk, [], [both], [result])
+
+
+def read(path: Any, space: Space) -> tuple[str, bytes]:
+    """The stem of the name of an uploaded picture, and its content. Raises UsageError."""
+    if not path:
+        raise UsageError("choose a picture first")
+    file = check_here(path)
+    content = file.read_bytes()
+    try:
+        space.size_of_file(content, MOST_READ)
+    except DataError as error:
+        raise UsageError(f"the picture: {error}") from None
+    return file.stem, content
 
 
 def picture_input(inputs: Mapping[str, Input]) -> tuple[str, Given]:

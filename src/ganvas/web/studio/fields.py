@@ -31,10 +31,11 @@ class Field:
     read: Callable[..., Any]
 
 
-def field_of(name: str, each: Input, place: str = "given") -> Field:
+def field_of(name: str, each: Input, place: str = "given", free: str = ANY) -> Field:
     """The field of an input, built where it is called. Every kind that is not known here is written as text. place:
-    what the identifiers of its elements begin with, since a page has each once."""
-    return KINDS.get(each.kind, _text)(name, each, f"{place}-{name}")
+    what the identifiers of its elements begin with, since a page has each once. free: what a choice is where nothing is
+    chosen."""
+    return KINDS.get(each.kind, _text)(name, each, f"{place}-{name}", free)
 
 
 def given_by(fields: list[Field], values: tuple[Any, ...]) -> dict[str, Any]:
@@ -52,16 +53,16 @@ def lacking(inputs: Mapping[str, Input]) -> list[str]:
     return [name for name, each in inputs.items() if each.file]
 
 
-def _choice(name: str, each: Input, place: str) -> Field:
-    choice = names(_title(name), choices=[ANY, *map(shown, each.choices)], value=ANY, interactive=True, elem_id=place)
+def _choice(name: str, each: Input, place: str, free: str) -> Field:
     known = {shown(word): word for word in each.choices}
-    return Field(name, [choice], lambda value: None if value in (ANY, "", None) else known.get(value, str(value)))
+    choice = names(_title(name), choices=[free, *known], value=free, interactive=True, elem_id=place)
+    return Field(name, [choice], lambda value: None if value in (free, "", None) else known.get(value, str(value)))
 
 
-def _sliders(name: str, each: Input, place: str) -> Field:
+def _sliders(name: str, each: Input, place: str, free: str) -> Field:
     numbers = cast(Uniform, each)
     if numbers.count > MOST_SLIDERS:
-        return _text(name, each, place)
+        return _text(name, each, place, free)
     middle = (numbers.low + numbers.high) / 2
     step = _step(numbers.low, numbers.high)
     wanted = gr.Checkbox(False, label=f"Choose {name}", info="else they are drawn", interactive=True, elem_id=place)
@@ -84,7 +85,7 @@ def _sliders(name: str, each: Input, place: str) -> Field:
     return Field(name, [wanted, *sliders], read)
 
 
-def _number(name: str, each: Input, place: str) -> Field:
+def _number(name: str, each: Input, place: str, free: str) -> Field:
     number = cast(Number, each)
     slider = gr.Slider(
         number.low,
@@ -98,7 +99,7 @@ def _number(name: str, each: Input, place: str) -> Field:
     return Field(name, [slider], float)
 
 
-def _attributes(name: str, each: Input, place: str) -> Field:
+def _attributes(name: str, each: Input, place: str, free: str) -> Field:
     """A row for each: what it is to be, unless it stays as it is."""
     rows = [_attribute(f"{place}-{one.name}", one) for one in cast(Attributes, each).attributes]
     components = [component for row in rows for component in row.components]
@@ -129,7 +130,7 @@ def _attribute(place: str, each: Attribute) -> Field:
     return Field(each.name, [wanted, slider], lambda used, value: value if used is True else None)
 
 
-def _upload(name: str, each: Input, place: str) -> Field:
+def _upload(name: str, each: Input, place: str, free: str) -> Field:
     file = gr.File(
         label=f"{_title(name)} ({each.admits()})",
         type="filepath",
@@ -146,12 +147,12 @@ def _upload(name: str, each: Input, place: str) -> Field:
     return Field(name, [file], read)
 
 
-def _text(name: str, each: Input, place: str) -> Field:
+def _text(name: str, each: Input, place: str, free: str) -> Field:
     text = gr.Textbox(label=_title(name), info=each.admits(), interactive=True, elem_id=place)
     return Field(name, [text], lambda value: str(value) if value else None)
 
 
-KINDS: dict[str, Callable[[str, Input, str], Field]] = {
+KINDS: dict[str, Callable[[str, Input, str, str], Field]] = {
     "attributes": _attributes,
     "class": _choice,
     "given": _upload,

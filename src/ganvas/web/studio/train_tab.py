@@ -13,6 +13,9 @@ from ganvas import recipes
 from ganvas.data.batches import reading_options
 from ganvas.data.builtin import MADE
 from ganvas.data.containers import Zip, is_archive
+from ganvas.data.dataset import Data, describe
+from ganvas.data.opening import open_data
+from ganvas.data.preview import Preview, preview
 from ganvas.data.readers import SourceName
 from ganvas.errors import DataError, UsageError
 from ganvas.html import render
@@ -24,6 +27,7 @@ from ganvas.web.studio.context import Desk
 from ganvas.web.studio.errors import told
 from ganvas.web.studio.guard import check_here
 from ganvas.web.studio.run_panel import panel
+from ganvas.web.studio.widgets import picture_of
 
 SETS = {
     "digits": "digits: 5,000 handwritten digits, gray, 28 x 28",
@@ -171,8 +175,16 @@ def _form(desk: Desk, form: gr.Accordion) -> None:
             with gr.Row(elem_classes="fields"):
                 for option in options:
                     fields.append(_field(option))
+            look.click(
+                told(seen), [source, upload, recipe, *fields], [pictures, facts, found], api_visibility="private"
+            )
             go.click(told(begin), [source, upload, recipe, unit, length, name, *fields], [desk.run, form], **quietly)
 
+    with gr.Row(elem_classes="actions"):
+        look = gr.Button("Look at the data", size="sm", elem_id="look", scale=0, min_width=180)
+    with gr.Column(visible=False) as found:
+        pictures = picture_of("What it learns from", 480, "data-picture")
+        facts = gr.HTML(elem_id="data-facts")
     go = gr.Button("Start", variant="primary", elem_id="start-training")
     quietly: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
@@ -183,6 +195,16 @@ def _form(desk: Desk, form: gr.Accordion) -> None:
         desk.shelf.trainings.start(called, [*words, f"--out={desk.shelf.folder / called}"])
         gr.Info("It begins in some seconds, once the data is prepared.", title=f"Started {called}", duration=5)
         return gr.Dropdown(choices=desk.shelf.names(), value=called), gr.Accordion(open=False)
+
+    def seen(data: Any, own: Any, chosen: Any, *given: Any) -> Any:
+        """What a training would learn from; the data are then prepared for it."""
+        _known(chosen)
+        values = [(option, value) for option, value in zip(_options(chosen), given, strict=True) if value]
+        names = {option.name for option in reading_options(recipes.find(chosen).accepts)}
+        options = {option.name: _value(option, str(value)) for option, value in values if option.name in names}
+        opened = open_data(_source(desk, data, own), recipes.find(chosen).accepts or None, **options)
+        shown = preview(opened)
+        return shown.picture, _facts(opened, shown), gr.Column(visible=True)
 
     recipe.change(told(_about), recipe, about, **quietly)
 
@@ -216,8 +238,7 @@ def _words(
     desk: Desk, data: Any, own: Any, chosen: Any, measure: Any, how_long: Any, given: list[Any]
 ) -> tuple[list[str], str]:
     """The words of `ganvas train`, all checked, and what the run may be called. Raises UsageError or DataError."""
-    if chosen not in recipes.names():
-        recipes.find(str(chosen) if not recipes.is_path(str(chosen)) else "?")  # no file of a visitor's choice is run
+    _known(chosen)
     if measure not in LENGTHS:
         raise UsageError("the length is in minutes or in steps")
     if not how_long:
@@ -227,19 +248,45 @@ def _words(
     for option, value in zip(_options(chosen), given, strict=True):
         if value not in ("", None):
             words.append(_word(option, str(value).strip()))
+    source = _source(desk, data, own)
+    return [*words, f"--data={source}"], f"{chosen}-{Path(source).stem}"
+
+
+def _known(chosen: Any) -> None:
+    """Raises UsageError for what is no recipe of Ganvas: no file of a visitor's choice is run."""
+    if chosen not in recipes.names():
+        recipes.find(str(chosen) if not recipes.is_path(str(chosen)) else "?")
+
+
+def _source(desk: Desk, data: Any, own: Any) -> str:
+    """Where the data are, which a visitor has uploaded or chosen. Raises UsageError or DataError."""
     if own:
-        path = _kept(desk, check_here(own))
-        return [*words, f"--data={path}"], f"{chosen}-{path.stem}"
+        return str(_kept(desk, check_here(own)))
     if data not in MADE:
         raise UsageError("choose a set of data, or upload a zip of pictures")
-    return [*words, f"--data={data}"], f"{chosen}-{data}"
+    return str(data)
 
 
 def _word(option: Option, value: str) -> str:
+    checked = _value(option, value)
     if option.kind is bool:
-        return option.flag if value == "yes" else option.flag.replace("--", "--no-", 1)
-    option.check(value)
+        return option.flag if checked else option.flag.replace("--", "--no-", 1)
     return f"{option.flag}={value}"
+
+
+def _value(option: Option, value: str) -> Any:
+    """What a field's text means. Raises UsageError."""
+    return value == "yes" if option.kind is bool else option.check(value.strip())
+
+
+def _facts(data: Data, shown: Preview) -> str:
+    """What there is to say of the data, as HTML, without where they lie."""
+    lines = [f"{data.name}: {data.space}", *describe(data)[1:]]
+    if len(shown.rows) > 1:
+        lines.append(f"of each item from above: {', '.join(shown.rows)}")
+    if shown.columns:
+        lines.append(f"each column is one label: {', '.join(shown.columns)}")
+    return render("web/studio/facts.html.jinja", lines=lines)
 
 
 def _kept(desk: Desk, uploaded: Path) -> Path:
