@@ -127,7 +127,7 @@ def test_the_likelihood_is_that_of_held_out_texts(judged: tuple[Path, ganvas.Rep
     batches = [part.gather(np.arange(len(part))) for part in parts]
     with torch.no_grad():
         nats = sum(float(model.recipe.unlikeliness(batch).sum()) for batch in batches)
-    tokens = sum(len(text) + 1 for batch in batches for text in data.space.words(batch.text))
+    tokens = sum(len(text) + 1 for batch in batches for text in data.space.tokenised(batch.text))
     assert report.scores["NLL[tokens]"].value == pytest.approx(nats / tokens, abs=0.02)
 
 

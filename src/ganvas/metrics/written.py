@@ -63,7 +63,7 @@ class Written:
 
     def _words(self, samples: Samples) -> list[Tokens]:
         space = self.case.data.space
-        return space.words(space.samples_of(samples.values))
+        return space.tokenised(space.samples_of(samples.values))
 
 
 def written(case: Case) -> Written:

@@ -59,7 +59,7 @@ class Space(ABC):
     cannot. task, change: what the Hub calls making samples from noise, and of others of this kind; None where it has no
     word for it.
 
-    written: whether samples are texts, so that many of them stand in one file, each on a line (`lines`, `words`).
+    written: whether samples are texts, so that many of them stand in one file, each on a line (`lines`, `tokenised`).
 
     few: training items below which there is too little data, whatever else is. steady: the recipe that was made against
     mode collapse, "" where there is none for this kind.
@@ -154,7 +154,7 @@ class Space(ABC):
         """The reverse of `encode`, up to its rounding: float32, on the same device."""
         return encoded.float()
 
-    def words(self, samples: Tensor) -> list[tuple[str, ...]]:
+    def tokenised(self, samples: Tensor) -> list[tuple[str, ...]]:
         """Of samples that are `written`, the tokens of each."""
         raise UsageError(f"{self.noun} are not written")
 

@@ -126,12 +126,12 @@ class TextSpace(Space):
         numbers = samples.detach().float().nan_to_num().round().clamp(0, self.symbols - 1).to(torch.int32).cpu()
         return numbers * before_end(numbers)
 
-    def words(self, samples: Tensor) -> list[tuple[str, ...]]:
+    def tokenised(self, samples: Tensor) -> list[tuple[str, ...]]:
         known = ("", UNKNOWN_SHOWN, *self.vocabulary)
         return [tuple(known[number] for number in row if number != END) for row in self.encode(samples).tolist()]
 
     def lines(self, samples: Tensor) -> list[str]:
-        return [joined(words, self.tokens) for words in self.words(samples)]
+        return [joined(words, self.tokens) for words in self.tokenised(samples)]
 
     # -- looking and showing --------------------------------------------------------------------------------------
 
