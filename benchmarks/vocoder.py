@@ -55,10 +55,13 @@ def main() -> None:
     parser.add_argument("run")
     parser.add_argument("--data", help="where the data lies now")
     parser.add_argument("--label-pattern", default="{digit}_{speaker}_*")
+    parser.add_argument("--turns", type=int, help="of Griffin-Lim in the model, other than those of its training")
     parser.add_argument("--sheet", help="a picture: a row each of real ones, of the model's and of Griffin-Lim's")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     model = ganvas.load(asked.run)
+    if asked.turns is not None:
+        model.recipe.generator.turns = asked.turns  # type: ignore[union-attr]
     data = held_out(model, asked.run, asked.data, asked.label_pattern)
     space, judge = data.space, judge_of(data)
     real, told = fields_of(data, "validation", "test")
@@ -75,7 +78,9 @@ def main() -> None:
     for name, (made, took) in rows.items():
         kept = space.samples_of(space.encode(made))
         found = heard(judge, kept)
-        apart = float(space.apart(kept, real).mean())
+        differences = space.apart(kept, real)
+        assert differences is not None
+        apart = float(differences.mean())
         distance = max(0.0, frechet_distance(moments, Moments.of(found)))
         right = float((judge.heads["label"](found).argmax(1) == told["label"]).double().mean())
         mine = space.quantities(kept)

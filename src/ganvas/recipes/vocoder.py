@@ -135,8 +135,8 @@ class Vocoder(Recipe):
         apart = torch.stack([l1_loss(mel(fake), mel(real.wave)) for mel in self.mels])
         true = self.generator.mel.transform.magnitude(real.wave)
         least = math.exp(QUIETEST)
-        levels = [each[:, self.generator.kept :].clamp(min=least).log() for each in (loud, true)]
-        return {"mel": self.mel * apart.mean(), "magnitude": self.mel * l1_loss(*levels)}
+        found, wanted = (each[:, self.generator.kept :].clamp(min=least).log() for each in (loud, true))
+        return {"mel": self.mel * apart.mean(), "magnitude": self.mel * l1_loss(found, wanted)}
 
     def made(self, real: SoundPairs) -> tuple[Tensor, Tensor]:
         """Sounds that are not clamped, so that no amplitude is ever without a gradient, and their magnitudes."""
