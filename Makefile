@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime bench-caption bench-sound clean
+.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime bench-caption bench-sound bench-vocoder clean
 
 setup: .venv/ready
 
@@ -83,6 +83,10 @@ bench-sound: setup
 	$(BIN)/ganvas train istftgan --data ../shared/data/spoken-digits.zip --label-pattern '{digit}_{speaker}_*' --loudness peak --minutes 30 --out runs/spoken-digits
 	$(BIN)/python -m benchmarks.sound runs/spoken-digits
 	$(BIN)/python -m benchmarks.sound --speed
+
+bench-vocoder: setup
+	$(BIN)/ganvas train vocoder --data ../shared/data/spoken-digits.zip --label-pattern '{digit}_{speaker}_*' --loudness peak --seconds 0.512 --crops random --bands 20 --batch-size 8 --lr 1.5e-3 --warmup 0.6 --minutes 44 --out runs/vocoder
+	$(BIN)/python -m benchmarks.vocoder runs/vocoder
 
 bench-translate: setup
 	$(BIN)/python -m benchmarks.translate

@@ -13,11 +13,12 @@ import torch
 import ganvas
 from ganvas import recipes
 from ganvas.cli import main
-from ganvas.data.batches import SoundPairs
+from ganvas.data.batches import SoundPairs, Waves
 from ganvas.data.opening import open_data
 from ganvas.data.sound_pairs import lowered
 from ganvas.errors import UsageError
 from ganvas.metrics.evaluate import evaluate
+from ganvas.metrics.native import native
 from ganvas.metrics.quantities import wasserstein
 from ganvas.model import Model
 from ganvas.networks.spectra import Grid, InverseTransform, Mel, Transform, griffin_lim
@@ -193,6 +194,24 @@ def test_it_is_judged_beside_griffin_lim(run: Path) -> None:
     assert set(told.more["beside"]) == {"floor", "Griffin-Lim"} and told.more["beside"]["floor"]["value"] == 0
     assert 0 < told.more["beside"]["Griffin-Lim"]["value"] < told.value
     assert {"loudness[dB]", "pitch[semitones]"} < set(report.scores)
+
+
+def test_a_classifier_reads_sounds_and_hears_no_silence(tmp_path: Path) -> None:
+    for number in range(600):
+        pitch = 300 + number // 4 + 2000 * (number % 2)
+        path = tmp_path / ("high" if number % 2 else "low") / f"{number}.wav"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(wav(tone(pitch, 400)[:, None], 8000))
+    data = open_data(tmp_path, Waves, progress=False)
+    judge = native(data, progress=False)
+    assert judge.accuracy == 1 and judge is not native(data, progress=False)
+    assert native(data, progress=False).weights_hash == judge.weights_hash
+    silent = torch.zeros(1, 1, 1024)
+    faint, loud = 2e-4 * torch.randn(1, 1, 1024), torch.from_numpy(tone(400, 1024)).float().reshape(1, 1, -1)
+    heard = [judge(data.space.encode(each)).features for each in (silent, faint, loud)]
+    assert torch.dist(heard[0], heard[1]) < 0.05 * torch.dist(heard[0], heard[2])
+    report = evaluate(tmp_path, data, extractor="native", metrics=["accuracy", "fid"], progress=False)
+    assert report.scores["accuracy[native]"].value == 1 and report.scores["FID[native]"].value < 1e-3
 
 
 def test_samples_of_sounds_are_told_apart_by_pitch(folder: Path, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from ganvas.features.base import Features, ImageExtractor
 from ganvas.features.weights import check_shapes, read_weights, weights_hash
 from ganvas.files import write_atomically, write_json
 from ganvas.progress_bar import steps as steps_shown
+from ganvas.spaces import Space
 from ganvas.text import shown
 from ganvas.training import has_native_bf16
 
@@ -40,14 +41,16 @@ SEEN, FEWEST_PASSES, MOST_PASSES, MOST_IMAGES = 250_000, 3, 10, 60_000
 
 
 class Native(ImageExtractor):
-    """features: the layer below the logits (128). logits: one for each label.
+    """channels: of the pictures. space: of samples that become pictures by its `levels`; None of pictures themselves.
+    features: the layer below the logits (128). logits: one for each label.
 
     accuracy: the share of held-out data that it reads rightly (NaN where none is held out). steps and seconds: of its
     training.
     """
 
-    def __init__(self, channels: int, classes: int) -> None:
+    def __init__(self, channels: int, classes: int, space: Space | None = None) -> None:
         super().__init__()
+        self.space = space
         self.name, self.dimensions = "native", DIMENSIONS
         self.resizing = f"as they are, or shrunk with antialiasing to {LARGEST} pixels a side; (x - 127.5) / 127.5"
         self.accuracy, self.steps, self.seconds = math.nan, 0, 0.0
@@ -60,6 +63,9 @@ class Native(ImageExtractor):
         self.hidden = nn.Linear(128 * 16, DIMENSIONS)
         self.head = nn.Linear(DIMENSIONS, classes)
         self.to(memory_format=torch.channels_last)
+
+    def forward(self, samples: Tensor) -> Features:
+        return super().forward(samples if self.space is None else self.space.levels(samples))
 
     def prepare(self, levels: Tensor) -> Tensor:
         if levels.shape[1] != self.channels:
@@ -95,7 +101,7 @@ def native(data: Data, *, progress: bool = True) -> Native:
     labels.
     """
     if "native" not in data.space.extractors:
-        raise UsageError(f"the extractor native is for images, and {data.name} has {data.space}")
+        raise UsageError(f"the extractor native is for images and sounds, and {data.name} has {data.space}")
     if len(data.labels) < 2:
         what = "only one label" if data.labels else "no labels"
         raise DataError(
@@ -116,15 +122,24 @@ def native(data: Data, *, progress: bool = True) -> Native:
 
 
 def train_classifier(
-    values: Tensor, labels: Tensor, classes: int, *, seed: int = 0, progress: bool = False, title: str = "classifier"
+    values: Tensor,
+    labels: Tensor,
+    classes: int,
+    *,
+    space: Space | None = None,
+    seed: int = 0,
+    progress: bool = False,
+    title: str = "classifier",
 ) -> Native:
     """The same classifier, of these images (N, C, H, W) uint8 with labels (N,) in 0 ... classes - 1; the same seed
-    gives the same one. Images are shifted by up to an eighth of their side, and coloured ones also mirrored.
+    gives the same one. Images are shifted by up to an eighth of their side, and coloured ones also mirrored. space:
+    where values are samples of it, encoded, and become images by its `levels`.
     """
+    pictures = values if space is None else torch.cat([space.levels(part) for part in values.split(256)])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        classifier = Native(values.shape[1], classes)
-        classifier.steps, classifier.seconds = _train(classifier, values, labels, progress, title)
+        classifier = Native(pictures.shape[1], classes, space)
+        classifier.steps, classifier.seconds = _train(classifier, pictures, labels, progress, title)
     classifier.requires_grad_(False).train(False)
     classifier.weights_hash = weights_hash(classifier.state_dict())
     return classifier
@@ -170,7 +185,7 @@ def _trained(data: Data, progress: bool) -> Native:
     if len(labels.unique()) < 2:
         raise DataError(f"the extractor native needs two labels to learn from, and {shown(data.source)} has one")
     classifier = train_classifier(
-        values, labels, len(data.labels), progress=progress, title=f"training native on {data.name}"
+        values, labels, len(data.labels), space=data.space, progress=progress, title=f"training native on {data.name}"
     )
     held_out = next((data.split(name) for name in ("validation", "test") if len(data.split(name))), None)
     if held_out is not None:
@@ -197,7 +212,8 @@ def _kept(path: Path, data: Data) -> Native | None:
     try:
         about = json.loads(path.with_suffix(".json").read_bytes())
         weights = read_weights(path)
-        found = Native(data.space.shape[0], len(data.labels))
+        pictures = data.space.levels(data.space.encode(torch.zeros(1, *data.space.shape)))
+        found = Native(pictures.shape[1], len(data.labels), data.space)
         check_shapes(weights, {name: tuple(tensor.shape) for name, tensor in found.state_dict().items()}, "native")
         if weights_hash(weights) != about["weights_hash"]:
             return None

@@ -328,9 +328,10 @@ def _tstr(case: Case) -> Iterator[Score]:
             samples.values,
             samples.labels,
             len(case.data.labels),
+            space=case.data.space,
             seed=case.seed,
             progress=case.progress,
-            title=f"training a classifier on {len(samples):,} {kind} images",
+            title=f"training a classifier on {len(samples):,} {kind} {case.data.space.noun}",
         )
         right = _right(network, test.values, test.labels)
         yield Score(

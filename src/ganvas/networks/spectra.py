@@ -113,12 +113,6 @@ class Mel(nn.Module):
             found: Tensor = (self.bands @ magnitude.square()).clamp(min=math.exp(2 * QUIETEST)).log() / 2
             return found
 
-    def spread(self) -> Tensor:
-        """(bins, bands): what each frequency is of the bands' logarithms where each band is spread evenly over its
-        frequencies."""
-        shares = self.bands.t() / self.bands.sum(0, keepdim=True).t().clamp(min=1e-8)
-        return shares
-
     def magnitude(self, mels: Tensor, turns: int = 100) -> Tensor:
         """(B, bins, frames): magnitudes that have these mel spectrograms, by multiplicative updates (Lee and Seung
         2001, eq. 4), which keep them above 0."""

@@ -18,6 +18,9 @@ PERIODS = (2, 3, 5, 7, 11)
 KERNEL = 7
 """Frames that a layer of the generator looks at."""
 
+UPDATES = 30
+"""Of magnitudes, until they have the mel spectrogram."""
+
 SLOPE = 0.1
 
 
@@ -27,9 +30,9 @@ class MelGenerator(nn.Module):
 
     Residual blocks that look at neighbouring frames one feature at a time, then at all features of a frame
     (ConvNeXt: Liu et al. 2022); each normalises every frame alone, so that the network sees `reach` samples and no
-    further. They add to the magnitudes that the mel spectrogram has where its bands are spread evenly, and find the
-    phases, as directions in the plane. So many `turns` of Griffin and Lim 1984 follow, which let phases of
-    neighbouring frames agree: they cost little, and a network is slow to learn it.
+    further. They change magnitudes that have the mel spectrogram (`Mel.magnitude`), and find phases, as directions in
+    the plane. So many `turns` of Griffin and Lim 1984 follow, which let phases of neighbouring frames agree: they cost
+    little, and a network is slow to learn it.
     """
 
     def __init__(
@@ -45,21 +48,22 @@ class MelGenerator(nn.Module):
         self.blocks = nn.ModuleList(FrameBlock(width) for _ in range(blocks))
         self.last = FrameNorm(width)
         self.head = nn.Conv1d(width, 3 * made.bins, 1)
-        self.register_buffer("spread", self.mel.spread(), persistent=False)
         for layer in self.modules():
             if isinstance(layer, nn.Conv1d):
                 nn.init.trunc_normal_(layer.weight, std=0.02)
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
-    spread: Tensor
+    def forward(self, source: Tensor) -> Tensor:
+        waves, _ = self.made(source, self.turns)
+        return waves
 
-    def forward(self, source: Tensor, turns: int | None = None) -> Tensor:
-        """turns: other than those of the constructor."""
+    def made(self, source: Tensor, turns: int) -> tuple[Tensor, Tensor]:
+        """The sounds after so many turns, and the magnitudes (B, bins, frames) that they were to have."""
         # All in float32, since what rounding does to a phase is heard.
         with torch.autocast(source.device.type, enabled=False):
             return self._made(source.float(), turns)
 
-    def _made(self, source: Tensor, turns: int | None) -> Tensor:
+    def _made(self, source: Tensor, turns: int) -> tuple[Tensor, Tensor]:
         transform = self.mel.transform
         given = transform(source)
         real, imaginary = given.chunk(2, dim=1)
@@ -68,7 +72,7 @@ class MelGenerator(nn.Module):
         for block in self.blocks:
             hidden = block(hidden)
         level, along, across = self.head(self.last(hidden)).chunk(3, dim=1)
-        loud = (self.spread @ mels + level).clamp(max=2).exp()
+        loud = (self.mel.magnitude(mels, UPDATES).clamp(min=1e-6).log() + level).clamp(max=2).exp()
 
         def sound(along: Tensor, across: Tensor) -> Tensor:
             spectra = phased(loud, along, across)
@@ -78,7 +82,7 @@ class MelGenerator(nn.Module):
                 spectra = first, second
             return self.inverse.of(transform, *spectra)[:, :, : source.shape[2]]
 
-        return agreed(sound, transform, along, across, self.turns if turns is None else turns)
+        return agreed(sound, transform, along, across, turns), loud
 
 
 class FrameNorm(nn.Module):

@@ -16,6 +16,7 @@ sounds of 8 kHz become sounds of 16 kHz.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated
@@ -27,7 +28,7 @@ from torch.nn.functional import l1_loss
 from ganvas import arguments as arg
 from ganvas.data.batches import SoundPairs
 from ganvas.inputs import Given, Input
-from ganvas.networks.spectra import Grid, Mel, griffin_lim, mel_grid
+from ganvas.networks.spectra import QUIETEST, Grid, Mel, griffin_lim, mel_grid
 from ganvas.networks.vocoders import PERIODS, MelGenerator, PeriodJudge, SpectrogramJudge
 from ganvas.options import FromData, Range
 from ganvas.recipe import Batches, Losses, Optimizers, Progress, Recipe, Turn, Turns, together
@@ -35,6 +36,9 @@ from ganvas.spaces import FREE, WaveSpace
 
 SCALES = (0.25, 1.0, 4.0)
 """Windows on which mel spectrograms are compared, in those of the generator's own."""
+
+TRAINED = 2
+"""Turns of Griffin-Lim in training: what the network learns with few is right with many, and each has its cost."""
 
 VIEWS = (0.5, 1.0, 2.0)
 """Windows of the judges' spectrograms, likewise."""
@@ -56,11 +60,11 @@ class Vocoder(Recipe):
         window: Annotated[float, Range(0.002, 1), "seconds in a window of it; its hop is a quarter"] = 0.032,
         width: arg.Width = 128,
         blocks: Annotated[int, Range(1, 64), "residual blocks of the generator"] = 6,
-        turns: Annotated[int, Range(0, 100), "turns of Griffin-Lim that follow"] = 2,
+        turns: Annotated[int, Range(0, 100), "turns of Griffin-Lim that follow; in training 2 at most"] = 8,
         d_width: arg.Width = 8,
-        mel: arg.Weight = 15.0,
+        mel: Annotated[float, Range(0, 1e4), "weight of the difference of mel spectrograms, and of magnitudes"] = 15.0,
         matching: Annotated[float, Range(0, 1e4), "weight of the distance in the judges' layers"] = 2.0,
-        warmup: arg.Warmup = 0.1,
+        warmup: arg.Warmup = 0.4,
         contest: arg.Contest = arg.Contest(objective="least-squares", lr=1e-3, beta1=0.8, beta2=0.99),
     ) -> None:
         super().__init__()
@@ -100,7 +104,7 @@ class Vocoder(Recipe):
             yield Turn("generator", self.warming_losses, real)
 
     def discriminator_losses(self, real: SoundPairs) -> Losses:
-        fake, of_each = self.made(real), {}
+        (fake, _), of_each = self.made(real), {}
         for name, judge in self.judges():
             logits, _ = judge(torch.cat([real.wave, fake]))
             losses = self.contest.losses.d_losses_of(*logits.chunk(2))
@@ -110,28 +114,33 @@ class Vocoder(Recipe):
         return together(of_each)
 
     def generator_losses(self, real: SoundPairs) -> Losses:
-        fake, of_each = self.made(real), {}
+        (fake, loud), of_each = self.made(real), {}
+        share = 1 / (len(self.periods) + len(self.views))
         for name, judge in self.judges():
             with torch.no_grad():
                 of_real, wanted = judge(real.wave)
             of_fake, found = judge(fake)
             terms = self.contest.losses.generator(of_fake, of_real)
             apart = torch.stack([l1_loss(one, other) for one, other in zip(found, wanted, strict=True)])
-            of_each[name] = Losses(terms) | {"matching": self.matching * apart.mean()}
-        return together(of_each) | self.differences(fake, real)
+            terms["matching"] = self.matching * apart.mean()
+            of_each[name] = Losses({term: share * value for term, value in terms.items()})
+        return together(of_each) | self.differences(fake, loud, real)
 
     def warming_losses(self, real: SoundPairs) -> Losses:
-        return Losses(self.differences(self.made(real), real))
+        return Losses(self.differences(*self.made(real), real))
 
-    def differences(self, fake: Tensor, real: SoundPairs) -> dict[str, Tensor]:
-        """The mean absolute difference of mel spectrograms, over all grids."""
+    def differences(self, fake: Tensor, loud: Tensor, real: SoundPairs) -> dict[str, Tensor]:
+        """The mean absolute difference of mel spectrograms, over all grids, and of the logarithms of magnitudes: else
+        these would make up for phases that do not agree yet, and be wrong where these do."""
         apart = torch.stack([l1_loss(mel(fake), mel(real.wave)) for mel in self.mels])
-        return {"mel": self.mel * apart.mean()}
+        true = self.generator.mel.transform.magnitude(real.wave)
+        least = math.exp(QUIETEST)
+        found, wanted = (each[:, self.generator.kept :].clamp(min=least).log() for each in (loud, true))
+        return {"mel": self.mel * apart.mean(), "magnitude": self.mel * l1_loss(found, wanted)}
 
-    def made(self, real: SoundPairs) -> Tensor:
-        """What is not clamped, so that no amplitude is ever without a gradient."""
-        made: Tensor = self.generator(**self.draw_for(real))
-        return made
+    def made(self, real: SoundPairs) -> tuple[Tensor, Tensor]:
+        """Sounds that are not clamped, so that no amplitude is ever without a gradient, and their magnitudes."""
+        return self.generator.made(self.draw_for(real)["source"], min(self.generator.turns, TRAINED))
 
     def judges(self) -> Iterator[tuple[str, nn.Module]]:
         for period, judge in zip(PERIODS, self.periods, strict=True):

@@ -194,6 +194,10 @@ class Space(ABC):
         of the kind is known."""
         return {}
 
+    def levels(self, encoded: Tensor) -> Tensor:
+        """Samples as `encode` gives them, as pictures (B, C, H, W) uint8 for `native`, where that looks at them."""
+        return encoded
+
     def judge(self, labels: bool) -> str:
         """The extractor that scores are told by while a run trains. labels: whether the data has any."""
         return "native" if labels and "native" in self.extractors else self.extractors[0]
