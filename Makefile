@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime bench-caption bench-sound clean
+.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime bench-caption bench-sound bench-text clean
 
 setup: .venv/ready
 
@@ -83,6 +83,9 @@ bench-sound: setup
 	$(BIN)/ganvas train istftgan --data ../shared/data/spoken-digits.zip --label-pattern '{digit}_{speaker}_*' --loudness peak --minutes 30 --out runs/spoken-digits
 	$(BIN)/python -m benchmarks.sound runs/spoken-digits
 	$(BIN)/python -m benchmarks.sound --speed
+
+bench-text: setup
+	$(BIN)/python -m benchmarks.text --prepare runs/texts runs/texts/friezes.txt --warm 60 --seconds 60 --adversarial reinforce,gumbel
 
 bench-translate: setup
 	$(BIN)/python -m benchmarks.translate

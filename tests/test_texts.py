@@ -15,14 +15,16 @@ from torch.nn import functional
 
 import ganvas
 from ganvas.cli import main
+from ganvas.data.dataset import describe
 from ganvas.data.opening import open_data
+from ganvas.data.preview import preview
 from ganvas.data.texts import TextReader, Texts, Vocabulary
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.exporting.graph import largest_difference, onnx_bytes
 from ganvas.model import Model
 from ganvas.model.files import sample_to
 from ganvas.networks.texts import TextDiscriminator, TextGenerator, by_rank, relaxed, up_to_end
-from ganvas.recipes.textgan import TextGAN, discounted
+from ganvas.recipes.textgan import Judged, TextGAN, discounted
 from ganvas.report import last_clips, write_report
 from ganvas.run import read_config, timeline
 from ganvas.spaces import TextSpace, joined, space_from_config, space_to_config, split, vocabulary_of
@@ -132,6 +134,13 @@ def test_a_file_of_lines(tmp_path: Path) -> None:
     assert set(data.space.vocabulary) == set("AdaBob") and len(data) == 3 and data.labels == ()
     assert sorted(line for name in data.counts for line in lines_of(data, name)) == ["Ada", "Ada", "Bob"]
     assert next(iter(data.split("train").names)) == "names.txt:1"
+
+
+def test_the_plan_tells_some_texts(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("\n".join(["Ada"] * 30 + ["Bob"] * 30))
+    data = opened(tmp_path / "names.txt")
+    told = next(line for line in describe(data) if line.startswith("such as: "))
+    assert set(told.removeprefix("such as: ").split(" / ")) <= {"Ada", "Bob"} and preview(data).rows == {}
 
 
 def test_folders_are_labels_and_splits(tmp_path: Path) -> None:
@@ -331,7 +340,8 @@ def test_rewarded_tokens_become_likelier() -> None:
         made.discriminator.whole.weight[:, :8] = torch.eye(8)
         made.discriminator.out.weight.fill_(1.0)
         made.discriminator.out.bias.fill_(-4.0)
-    losses = made.reinforce_losses(Texts(torch.zeros(4096, 3)))
+    real = Texts(torch.zeros(4096, 3))
+    losses = made.reinforce_losses(Judged(real.text, fake=made.texts(real)))
     made.generator.zero_grad()
     losses.total().backward()
     gradient = made.generator.bias.grad
@@ -442,7 +452,8 @@ def test_who_moves(adversarial: str) -> None:
     progress = ganvas.recipe.Progress(0, 0, 0, 0.6)
     made = recipe(adversarial=adversarial, warmup=0.5)
     batches = iter([Texts(torch.zeros(2, 3))] * 2)
-    players = [turn.optimizer for turn in made.turns(progress, batches)]
+    turns = made.turns(progress, batches)
+    players = [turn.optimizer for turn in turns]
     assert players == (["generator"] if adversarial == "none" else ["discriminator", "generator"])
     rates = made.rates(progress)
     assert rates["generator"] == pytest.approx(0.8 * (1.0 if adversarial == "none" else made.game_lr / made.lr))
