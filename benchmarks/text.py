@@ -32,6 +32,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from ganvas.captions import minilm
 from ganvas.data.dataset import Data
@@ -40,14 +41,17 @@ from ganvas.data.texts import Texts
 from ganvas.features import extractor
 from ganvas.metrics.distributions import kernel_distance
 from ganvas.metrics.texts import NGrams, Tokens, bleu, divergence, nats_a_token
+from ganvas.networks.texts import TextDiscriminator, mean_within, up_to_end
 from ganvas.options import checked, read_options
-from ganvas.recipes.textgan import TextGAN
+from ganvas.recipes.textgan import TextGAN, whole
 from ganvas.settings import Settings
+from ganvas.spaces.texts import FIRST, UNKNOWN
 from ganvas.training import Training, seed_from
 
 MOTIF, TILES, FRIEZES = 7, "abcdef", 5000
-SAMPLES, SELF = 2000, 500
-"""Samples that are judged, and those of them that self-BLEU compares with one another."""
+SAMPLES, SELF, JUDGED = 2000, 500, 300
+"""Samples that are judged, those of them that self-BLEU compares with one another, and steps that a fresh discriminator
+learns for."""
 
 STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
 """The 97.5% quantile of Student's t by how many pairs there are."""
@@ -167,14 +171,47 @@ class Bench:
             told["valid"] = statistics.fmean(float(is_frieze(text)) for text in texts)
         return told
 
+    def numbers(self, texts: list[Tokens]) -> torch.Tensor:
+        """(n, length) float32."""
+        known = {token: number for number, token in enumerate(self.data.space.options()["vocabulary"], FIRST)}
+        made = torch.zeros(len(texts), *self.data.space.shape)
+        for row, text in zip(made, texts, strict=True):
+            row[: len(text)] = torch.tensor([known.get(token, UNKNOWN) for token in text])
+        return made
+
+    def told_apart(self, texts: torch.Tensor) -> float:
+        """The share of pairs, one of them held out, one made, in which a fresh discriminator says rightly which is real
+        (the area under its curve): 0.5 is chance. It learns from texts of the training and from other made ones."""
+        half = 2 * len(texts) // 3
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            judge = TextDiscriminator(symbols=self.symbols, width=48, dropout=0.3)
+            adam = torch.optim.Adam(judge.parameters(), lr=2e-3)
+            real, made = self.numbers(self.trained).long(), texts[:half].long()
+            for _ in range(JUDGED):
+                some, others = (each[torch.randint(len(each), (64,))] for each in (real, made))
+                of_real, of_made = judge(torch.cat([some, others])).chunk(2)
+                loss = mean_within(functional.softplus(-of_real), up_to_end(some))
+                loss = loss + mean_within(functional.softplus(of_made), up_to_end(others))
+                adam.zero_grad()
+                loss.backward()
+                adam.step()
+            judge.eval()
+            with torch.no_grad():
+                pair = (self.held.text.long(), texts[half:].long())
+                of_real, of_made = (whole(judge(each), each) for each in pair)
+        return float((of_real[:, None] > of_made[None]).double().mean())
+
     def meaning(self, texts: torch.Tensor) -> dict[str, float]:
-        """Kernel distance to held-out texts in the sentence encoder, times 1,000, of sentences."""
+        """How well texts are told from held-out ones; and of sentences, the kernel distance between the two in the
+        sentence encoder, times 1,000."""
+        told = {"told apart": self.told_apart(texts)}
         if self.data.space.facts()["tokens"] != "words" or not minilm.at_hand():
-            return {}
+            return told
         space = self.data.space
         look = extractor("minilm", space=space)
         real, made = (look(space.encode(each[:1000])).features for each in (self.held.text, texts))
-        return {"MMD": 1000 * kernel_distance(real, made, subset_size=min(len(real), len(made)) // 2, seed=0)[0]}
+        return told | {"MMD": 1000 * kernel_distance(real, made, subset_size=min(len(real), len(made)) // 2, seed=0)[0]}
 
     @torch.no_grad()
     def made(self, training: Training, temperature: float) -> torch.Tensor:
@@ -207,7 +244,7 @@ def compare(bench: Bench, asked: argparse.Namespace) -> None:
     rival = bench.rival.sample(SAMPLES, bench.data.space.shape[0], 0)
     told("real", bench.scores([bench.trained[place] for place in drawn]) | bench.meaning(real))
     nll = statistics.fmean(nats_a_token(bench.rival, bench.held_words))
-    told("3-gram", {"NLL": nll} | bench.scores(rival))
+    told("3-gram", {"NLL": nll} | bench.scores(rival) | bench.meaning(bench.numbers(rival)))
     arms = ["none", *asked.adversarial.split(",")]
     costs = {arm: bench.step_costs(arm) for arm in arms}
     found: dict[str, list[dict[str, float]]] = {arm: [] for arm in arms}

@@ -233,6 +233,13 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, content: bytes, options
     assert says in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_too_many_texts_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ganvas.data.texts.MOST_TEXTS", 3)
+    (tmp_path / "t.txt").write_bytes(b"a\r\nb\rc\n\nd\n")
+    with pytest.raises(DataError, match=r"at most 3 texts can be read, and t\.txt:5 is one more"):
+        opened(tmp_path / "t.txt")
+
+
 def test_pictures_with_texts_beside_them_are_pictures(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one\ntwo\n")
     with pytest.raises(DataError, match="it looks like text, for textgan"):
@@ -347,6 +354,20 @@ def test_rewarded_tokens_become_likelier() -> None:
     gradient = made.generator.bias.grad
     assert gradient is not None and gradient[2] < 0 and gradient[2] == gradient.min()
     assert losses.kept["returns"].shape == (4096, 3)
+
+
+def test_a_token_is_rewarded_for_the_text_or_for_what_it_adds() -> None:
+    real, returns = Texts(torch.tensor([[2.0, 3, 3], [3, 0, 0]])), {}
+    for credit in ("text", "token"):
+        made = recipe(credit=credit, discount=0.0)
+        judged = Judged(real.text, fake=real.text.long())
+        returns[credit] = made.reinforce_losses(judged).kept["returns"]
+        with torch.no_grad():
+            logits = made.discriminator(judged.fake)
+    within = torch.tensor([[1.0, 1, 1], [1, 1, 0]])
+    added = torch.cat([logits[:, :1], logits[:, 1:] - logits[:, :-1]], dim=1)
+    assert torch.allclose(returns["text"], torch.tanh(logits / 2) * within, atol=1e-6)
+    assert torch.allclose(returns["token"], torch.tanh(added / 2) * within, atol=1e-6)
 
 
 def test_the_moving_mean_follows_what_is_usual_at_each_place() -> None:

@@ -78,6 +78,9 @@ class TextGAN(Recipe):
         likelihood: Annotated[
             float, Range(0, 100), "weight of the likelihood in the generator's loss in the game"
         ] = 0.5,
+        credit: Annotated[
+            Literal["text", "token"], "reward a token by what the text up to it is worth, or by what it adds to that"
+        ] = "text",
         discount: Annotated[float, Range(0, 1), "how much the next token's reward counts for this one"] = 0.5,
         sharpness: Annotated[float, Range(0.1, 100), "by which logits are multiplied before gumbel softens them"] = 1.0,
         lr: arg.LearningRate = 2e-3,
@@ -87,7 +90,7 @@ class TextGAN(Recipe):
         self.classes = arg.condition(classes, conditional)
         self.latent, self.length = latent, shape[0]
         self.warmup, self.adversarial, self.likelihood = warmup, adversarial, likelihood
-        self.discount, self.sharpness, self.lr, self.game_lr = discount, sharpness, lr, game_lr
+        self.credit, self.discount, self.sharpness, self.lr, self.game_lr = credit, discount, sharpness, lr, game_lr
         self.generator = TextGenerator(
             symbols=symbols, length=self.length, latent=latent, width=width, classes=self.classes, dropout=dropout
         )
@@ -144,7 +147,8 @@ class TextGAN(Recipe):
         of_true, of_fake = up_to_end(true), up_to_end(fake)
         with torch.no_grad():
             logits = self.discriminator(fake, judged.label)
-            returns = discounted((2 * torch.sigmoid(logits) - 1) * of_fake, self.discount)
+            before = functional.pad(logits[:, :-1], (1, 0)) if self.credit == "token" else 0.0
+            returns = discounted((2 * torch.sigmoid(logits - before) - 1) * of_fake, self.discount)
         labels = None if judged.label is None else judged.label.repeat(2)
         surprises, expected = self.surprises(torch.cat([fake, true]), labels).chunk(2)
         terms = {"reward": mean_within((returns - self.baseline) * surprises, of_fake)}
