@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime bench-caption bench-sound bench-vocoder clean
+.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime bench-caption bench-sound bench-vocoder bench-text clean
 
 setup: .venv/ready
 
@@ -87,6 +87,9 @@ bench-sound: setup
 bench-vocoder: setup
 	$(BIN)/ganvas train vocoder --data ../shared/data/spoken-digits.zip --label-pattern '{digit}_{speaker}_*' --loudness peak --seconds 0.512 --crops random --bands 20 --batch-size 8 --lr 1.5e-3 --warmup 0.6 --minutes 44 --out runs/vocoder
 	$(BIN)/python -m benchmarks.vocoder runs/vocoder
+
+bench-text: setup
+	$(BIN)/python -m benchmarks.text --prepare runs/texts runs/texts/friezes.txt --warm 60 --seconds 60 --adversarial reinforce,gumbel
 
 bench-translate: setup
 	$(BIN)/python -m benchmarks.translate

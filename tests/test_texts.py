@@ -15,14 +15,16 @@ from torch.nn import functional
 
 import ganvas
 from ganvas.cli import main
+from ganvas.data.dataset import describe
 from ganvas.data.opening import open_data
+from ganvas.data.preview import preview
 from ganvas.data.texts import TextReader, Texts, Vocabulary
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.exporting.graph import largest_difference, onnx_bytes
 from ganvas.model import Model
 from ganvas.model.files import sample_to
 from ganvas.networks.texts import TextDiscriminator, TextGenerator, by_rank, relaxed, up_to_end
-from ganvas.recipes.textgan import TextGAN, discounted
+from ganvas.recipes.textgan import Judged, TextGAN, discounted
 from ganvas.report import last_clips, write_report
 from ganvas.run import read_config, timeline
 from ganvas.spaces import TextSpace, joined, space_from_config, space_to_config, split, vocabulary_of
@@ -134,6 +136,13 @@ def test_a_file_of_lines(tmp_path: Path) -> None:
     assert next(iter(data.split("train").names)) == "names.txt:1"
 
 
+def test_the_plan_tells_some_texts(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("\n".join(["Ada"] * 30 + ["Bob"] * 30))
+    data = opened(tmp_path / "names.txt")
+    told = next(line for line in describe(data) if line.startswith("such as: "))
+    assert set(told.removeprefix("such as: ").split(" / ")) <= {"Ada", "Bob"} and preview(data).rows == {}
+
+
 def test_folders_are_labels_and_splits(tmp_path: Path) -> None:
     for name in ("train/x/1.txt", "train/y/2.txt", "test/x/3.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -222,6 +231,13 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, content: bytes, options
     with pytest.raises((DataError, UsageError)) as caught:
         opened(tmp_path / "t.txt", **options)
     assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_too_many_texts_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ganvas.data.texts.MOST_TEXTS", 3)
+    (tmp_path / "t.txt").write_bytes(b"a\r\nb\rc\n\nd\n")
+    with pytest.raises(DataError, match=r"at most 3 texts can be read, and t\.txt:5 is one more"):
+        opened(tmp_path / "t.txt")
 
 
 def test_pictures_with_texts_beside_them_are_pictures(tmp_path: Path) -> None:
@@ -331,12 +347,27 @@ def test_rewarded_tokens_become_likelier() -> None:
         made.discriminator.whole.weight[:, :8] = torch.eye(8)
         made.discriminator.out.weight.fill_(1.0)
         made.discriminator.out.bias.fill_(-4.0)
-    losses = made.reinforce_losses(Texts(torch.zeros(4096, 3)))
+    real = Texts(torch.zeros(4096, 3))
+    losses = made.reinforce_losses(Judged(real.text, fake=made.texts(real)))
     made.generator.zero_grad()
     losses.total().backward()
     gradient = made.generator.bias.grad
     assert gradient is not None and gradient[2] < 0 and gradient[2] == gradient.min()
     assert losses.kept["returns"].shape == (4096, 3)
+
+
+def test_a_token_is_rewarded_for_the_text_or_for_what_it_adds() -> None:
+    real, returns = Texts(torch.tensor([[2.0, 3, 3], [3, 0, 0]])), {}
+    for credit in ("text", "token"):
+        made = recipe(credit=credit, discount=0.0)
+        judged = Judged(real.text, fake=real.text.long())
+        returns[credit] = made.reinforce_losses(judged).kept["returns"]
+        with torch.no_grad():
+            logits = made.discriminator(judged.fake)
+    within = torch.tensor([[1.0, 1, 1], [1, 1, 0]])
+    added = torch.cat([logits[:, :1], logits[:, 1:] - logits[:, :-1]], dim=1)
+    assert torch.allclose(returns["text"], torch.tanh(logits / 2) * within, atol=1e-6)
+    assert torch.allclose(returns["token"], torch.tanh(added / 2) * within, atol=1e-6)
 
 
 def test_the_moving_mean_follows_what_is_usual_at_each_place() -> None:
@@ -442,7 +473,8 @@ def test_who_moves(adversarial: str) -> None:
     progress = ganvas.recipe.Progress(0, 0, 0, 0.6)
     made = recipe(adversarial=adversarial, warmup=0.5)
     batches = iter([Texts(torch.zeros(2, 3))] * 2)
-    players = [turn.optimizer for turn in made.turns(progress, batches)]
+    turns = made.turns(progress, batches)
+    players = [turn.optimizer for turn in turns]
     assert players == (["generator"] if adversarial == "none" else ["discriminator", "generator"])
     rates = made.rates(progress)
     assert rates["generator"] == pytest.approx(0.8 * (1.0 if adversarial == "none" else made.game_lr / made.lr))

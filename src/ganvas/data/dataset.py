@@ -16,10 +16,12 @@ from ganvas.data.readers import Items, Reader
 from ganvas.data.rows import SPLITS
 from ganvas.errors import UsageError, near_miss
 from ganvas.spaces import Space, space_to_config
-from ganvas.text import listed, quoted, shown
+from ganvas.text import cut, listed, quoted, shown
 
 if TYPE_CHECKING:
     import torch
+
+_SHOWN = 5  # texts that the plan tells
 
 
 class Data:
@@ -167,6 +169,9 @@ def describe(data: Data) -> list[str]:
         lines.append(f"labels: {len(data.labels)} ({named})")
     for name, counted in data.sorts.items():
         lines.append(f"{name}: {', '.join(f'{shown(each)} {count:,}' for each, count in counted.items())}")
+    if data.space.written:
+        some = data.space.lines(data.for_show(_SHOWN).value)
+        lines.append(f"such as: {' / '.join(cut(line, 60) for line in dict.fromkeys(some))}")
     return lines + [f"note: {note}" for note in data.notes]
 
 

@@ -56,7 +56,8 @@ def preview(data: Data) -> Preview:
     lines: list[dict[str, Cells]] = [
         {name: row[start : start + columns] for name, row in cells.items()} for start in range(0, len(chosen), columns)
     ]
-    return Preview(_sheet(lines), lines[0], tuple(data.labels[label] for label in labels))
+    first_rows = {} if data.space.written else lines[0]  # what is written is no picture for a terminal
+    return Preview(_sheet(lines), first_rows, tuple(data.labels[label] for label in labels))
 
 
 def _is_text(row: Cells) -> bool:

@@ -14,6 +14,7 @@ import hashlib
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -40,6 +41,9 @@ COLUMNS = ("text", "sentence", "sentences", "review", "title", "name", "descript
 
 MOST_LETTERS = 100_000
 """Of one text: what is longer is no sentence, but a file without lines."""
+
+MOST_TEXTS = 1_000_000
+"""Of one source."""
 
 _ENOUGH = 40  # different texts, of which some can be held out
 _USUAL = {"characters": 128, "words": 40}  # tokens that fit where nobody says how many
@@ -181,15 +185,15 @@ class TextReader(Reader):
 
     def _items(self, content: str) -> Iterator[tuple[int, str]]:
         """Number of the first line, and text of each item."""
-        lines = content.splitlines()
+        lines = io.StringIO(content, newline=None)
         if self.unit == "line":
             yield from enumerate(lines, 1)
             return
         start, block = 1, list[str]()
-        for number, line in enumerate([*lines, ""], 1):
+        for number, line in enumerate(chain(lines, [""]), 1):
             if line.strip():
                 start = start if block else number
-                block.append(line)
+                block.append(line.strip())
             elif block:
                 yield start, " ".join(block)
                 block = []
@@ -255,6 +259,8 @@ class _Found:
         if len(text.text) > MOST_LETTERS:
             self.huge.append(text.name)
         elif text.text.strip():
+            if len(self.texts) == MOST_TEXTS:
+                raise DataError(f"at most {MOST_TEXTS:,} texts can be read, and {shown(text.name)} is one more")
             self.texts.append(replace(text, text=" ".join(text.text.split())))
 
     @property

@@ -62,14 +62,14 @@ class TextGenerator(nn.Module):
 
     def logits(self, state: Tensor) -> Tensor:
         """(..., width) to (..., symbols): how likely each token is next."""
-        dropped = functional.dropout(state, self.dropout, self.training)
-        return functional.linear(self.out(dropped), self.embedding.weight, self.bias)
+        return functional.linear(self.out(state), self.embedding.weight, self.bias)
 
     def embedded(self, tokens: Tensor) -> Tensor:
         return tokens @ self.embedding.weight if tokens.is_floating_point() else self.embedding(tokens)
 
     def forward(self, tokens: Tensor, latent: Tensor, label: Tensor | None = None) -> Tensor:
-        """(B, L, symbols) logits of each of these tokens (B, L) after those before it."""
+        """(B, L, symbols) logits of each of these tokens (B, L) after those before it. Only here units are dropped, as
+        texts that are made must be those of the network."""
         before = functional.pad(tokens[:, :-1], (1, 0))
         state, told = self.begin(latent, label)
         entering = functional.dropout(self.embedded(before), self.dropout, self.training)
@@ -77,7 +77,7 @@ class TextGenerator(nn.Module):
         for seen in self.into(entering).unbind(1):
             state = self.step(seen + told, state)
             states.append(state)
-        return self.logits(torch.stack(states, dim=1))
+        return self.logits(functional.dropout(torch.stack(states, dim=1), self.dropout, self.training))
 
     def unrolled(self, latent: Tensor, label: Tensor | None, pick: Pick) -> Tensor:
         """Tokens (B, L) or (B, L, symbols), each picked by what the network says after those before it."""

@@ -18,6 +18,7 @@ says what the game wins and what it does not.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import torch
@@ -42,6 +43,13 @@ from ganvas.recipe import Batches, Losses, Optimizers, Progress, Recipe, Results
 
 FOLLOWING = 0.1
 """How fast the moving mean of rewards follows."""
+
+
+@dataclass(frozen=True)
+class Judged(Texts):
+    """Real texts, and those (B, length) int64 that the discriminator has just judged beside them."""
+
+    fake: Tensor = field(kw_only=True)
 
 
 class TextGAN(Recipe):
@@ -70,16 +78,19 @@ class TextGAN(Recipe):
         likelihood: Annotated[
             float, Range(0, 100), "weight of the likelihood in the generator's loss in the game"
         ] = 0.5,
+        credit: Annotated[
+            Literal["text", "token"], "reward a token by what the text up to it is worth, or by what it adds to that"
+        ] = "text",
         discount: Annotated[float, Range(0, 1), "how much the next token's reward counts for this one"] = 0.5,
         sharpness: Annotated[float, Range(0.1, 100), "by which logits are multiplied before gumbel softens them"] = 1.0,
         lr: arg.LearningRate = 2e-3,
-        game_lr: Annotated[float, Range(1e-7, 1, log=True), "learning rate of both players in the game"] = 5e-4,
+        game_lr: Annotated[float, Range(1e-7, 1, log=True), "learning rate of the generator in the game"] = 5e-4,
     ) -> None:
         super().__init__()
         self.classes = arg.condition(classes, conditional)
         self.latent, self.length = latent, shape[0]
         self.warmup, self.adversarial, self.likelihood = warmup, adversarial, likelihood
-        self.discount, self.sharpness, self.lr, self.game_lr = discount, sharpness, lr, game_lr
+        self.credit, self.discount, self.sharpness, self.lr, self.game_lr = credit, discount, sharpness, lr, game_lr
         self.generator = TextGenerator(
             symbols=symbols, length=self.length, latent=latent, width=width, classes=self.classes, dropout=dropout
         )
@@ -97,10 +108,10 @@ class TextGAN(Recipe):
         )
 
     def rates(self, progress: Progress) -> dict[str, float]:
-        """Learning rates fall linearly to zero in the second half; in the game they begin lower."""
+        """Learning rates fall linearly to zero in the second half; the generator's is lower in the game."""
         share = progress.falling
-        game = share * self.game_lr / self.lr
-        return {"discriminator": game, "generator": game if self.playing(progress) else share}
+        game = self.game_lr / self.lr if self.playing(progress) else 1.0
+        return {"discriminator": share, "generator": share * game}
 
     def playing(self, progress: Progress) -> bool:
         return self.adversarial != "none" and progress.fraction >= self.warmup
@@ -110,9 +121,10 @@ class TextGAN(Recipe):
         if not self.playing(progress):
             yield Turn("generator", self.likelihood_losses, real)
             return
-        yield Turn("discriminator", self.d_losses, real)
+        made = yield Turn("discriminator", self.d_losses, real)
         if self.adversarial == "reinforce":
-            yield Turn("generator", self.reinforce_losses, real, after=self.follow)
+            judged = Judged(real.text, real.label, fake=made.kept["fake"])
+            yield Turn("generator", self.reinforce_losses, judged, after=self.follow)
         else:
             yield Turn("generator", self.gumbel_losses, real)
 
@@ -127,36 +139,38 @@ class TextGAN(Recipe):
             "real": mean_within(functional.softplus(-of_true), up_to_end(true)),
             "fake": mean_within(functional.softplus(of_fake), up_to_end(fake)),
         }
-        return Losses(terms, whole(of_true, true), whole(of_fake, fake))
+        return Losses(terms, whole(of_true, true), whole(of_fake, fake)).keeping(fake=fake)
 
-    def reinforce_losses(self, real: Texts) -> Losses:
-        """ScratchGAN, equations 3 to 5, and the likelihood."""
-        fake = self.texts(real)
-        within = up_to_end(fake)
+    def reinforce_losses(self, judged: Judged) -> Losses:
+        """ScratchGAN, equations 3 to 5, of the texts that were judged, and the likelihood of the real ones."""
+        true, fake = judged.text.long(), judged.fake
+        of_true, of_fake = up_to_end(true), up_to_end(fake)
         with torch.no_grad():
-            logits = self.discriminator(fake, real.label)
-            rewards = (2 * torch.sigmoid(logits) - 1) * within
-            returns = discounted(rewards, self.discount)
-        said = -self.surprises(fake, real.label)
-        terms = {"reward": -mean_within((returns - self.baseline) * said, within)}
-        kept = {"returns": returns, "within": within}
-        return Losses(terms | self.kept_likelihood(real), fake_logits=whole(logits, fake), kept=kept)
+            logits = self.discriminator(fake, judged.label)
+            before = functional.pad(logits[:, :-1], (1, 0)) if self.credit == "token" else 0.0
+            returns = discounted((2 * torch.sigmoid(logits - before) - 1) * of_fake, self.discount)
+        labels = None if judged.label is None else judged.label.repeat(2)
+        surprises, expected = self.surprises(torch.cat([fake, true]), labels).chunk(2)
+        terms = {"reward": mean_within((returns - self.baseline) * surprises, of_fake)}
+        if self.likelihood:
+            terms["likelihood"] = self.likelihood * mean_within(expected, of_true)
+        kept = {"returns": returns, "within": of_fake}
+        return Losses(terms, fake_logits=whole(logits, fake), kept=kept)
 
     def gumbel_losses(self, real: Texts) -> Losses:
         made = self.generator.unrolled(self.noise(len(real)), real.label, relaxed(self.sharpness))
         fake = made.argmax(2)
         logits = self.discriminator(made, real.label)
         terms = {"generator": mean_within(functional.softplus(-logits), up_to_end(fake))}
-        return Losses(terms | self.kept_likelihood(real), fake_logits=whole(logits, fake))
+        if self.likelihood:
+            terms["likelihood"] = self.likelihood * self.nats_a_token(real)
+        return Losses(terms, fake_logits=whole(logits, fake))
 
     def follow(self, results: Results) -> None:
         """The moving mean of what is to come at each place, over the texts that are as long."""
         returns, within = results.kept["returns"], results.kept["within"]
         mean = (returns * within).sum(0) / within.sum(0).clamp(min=1)
         self.baseline += FOLLOWING * (mean - self.baseline) * (within.sum(0) > 0)
-
-    def kept_likelihood(self, real: Texts) -> dict[str, Tensor]:
-        return {"likelihood": self.likelihood * self.nats_a_token(real)} if self.likelihood else {}
 
     def nats_a_token(self, real: Texts) -> Tensor:
         return self.unlikeliness(real).sum() / up_to_end(real.text).sum()
