@@ -122,7 +122,10 @@ def test_another_table_is_other_data(tmp_path: Path) -> None:
         (rows(lambda n: "1"), "'smile' of attributes.csv is '1' for all pictures, so there is nothing to learn"),
         (rows(lambda n: "" if n in (3, 5) else "1"), "is missing for 2 pictures (such as 3.png): fill it in, or leave"),
         (rows(lambda n: "1", 4).replace("png", "gif").replace("name,", "name,x,").replace(",1", ",1,2"), "names"),
-        (rows(lambda n: str(n % 2)).replace(".png", "x.png"), "attributes.csv names none of the pictures in a: it has"),
+        (
+            rows(lambda n: str(n % 2)).replace(".png", "x.png"),
+            "attributes.csv names none of the pictures in a: it has names such as",
+        ),
         ("name\n" + "\n".join(f"{n}.png" for n in range(12)), "has no column beside the names of pictures"),
         (rows(lambda n: "1,2"), "has 3 values in its row 2, and 2 columns"),
         (rows(lambda n: "1,0", head="name,smile,smile"), "has two columns called 'smile': give each a name of its own"),

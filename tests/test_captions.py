@@ -247,7 +247,10 @@ def test_words_are_those_of_the_training_split_alone(tmp_path: Path) -> None:
         ({}, "has no captions: lay captions.csv"),
         ({"captions.csv": ""}, "captions.csv is no table"),
         ({"captions.csv": b"name,caption\n0.png,\xff\xfe"}, "captions.csv is no text in UTF-8"),
-        ({"captions.csv": "name,caption\nx.png,a\ny.png,b"}, "has a caption for none of the pictures"),
+        (
+            {"captions.csv": "name,caption\nx.png,a\ny.png,b"},
+            ": it has names such as 'x.png', and the pictures are called 0.png",
+        ),
         ({"captions.csv": "name,one,two\n0.png,a,b"}, "has no column called caption: it has one, two"),
         ({"captions.csv": "name,caption\n0.png,🎅\n1.png,🎄"}, "have no words: write what is to be seen"),
         ({"captions.csv": "name,caption\n0.png,one picture"}, "has 1 picture with a caption: at least 2"),

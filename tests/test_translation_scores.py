@@ -19,10 +19,12 @@ from ganvas.data.opening import open_data
 from ganvas.errors import RunError, UsageError
 from ganvas.features import Extractor, Features, ImageExtractor
 from ganvas.inputs import Given, Input
+from ganvas.metrics import answers, translation
 from ganvas.metrics import scorer as scorer_module
-from ganvas.metrics import translation
+from ganvas.metrics.answers import ranks
+from ganvas.metrics.passport import Score
+from ganvas.metrics.questions import as_made, questions_of
 from ganvas.metrics.scorer import Scorer
-from ganvas.metrics.translation import as_made, questions_of, ranks
 from ganvas.model.trained import Model
 from ganvas.recipe import Losses, Recipe, Turn
 from ganvas.run.recorder import Recorder
@@ -244,6 +246,24 @@ def test_what_cannot_be_judged_is_one_line(pairs, domains):
         judged(model_of(math.nan), pairs, split="validation")
 
 
+def test_only_what_the_metrics_need_is_made(pairs, monkeypatch):
+    def unneeded(*_, **__):
+        raise AssertionError("nobody needs this")
+
+    monkeypatch.setattr(translation, "reference", unneeded)
+    report = judged(model_of(), pairs, split="validation", metrics=["l1"])
+    assert report.scores["L1[RGB]"].value == 0 and report.passport["data"]["references"] == 24
+    monkeypatch.setattr(translation, "_answers", unneeded)
+    monkeypatch.setattr(translation, "mean_of", unneeded)
+    inside = Score("inside", "RGB", 0.4, None, "lower", 9, 9, {})
+    monkeypatch.setattr(translation, "twin_scores", lambda model, data: {inside.key: inside})
+    report = judged(model_of(), pairs, split="validation", metrics=["twins"])
+    assert list(report.scores) == ["inside[RGB]"]
+    assert report.passport["judged"]["count"] == 9 and report.passport["judged"]["beside"] == []
+    with pytest.raises(UsageError, match="ages cannot be told"):
+        judged(model_of(), pairs, split="validation", metrics=["ages"])
+
+
 def test_scores_while_training_ask_for_every_held_out_thing_once(pairs, tmp_path, monkeypatch):
     data = open_data(pairs, Pairs, size=SIDE, progress=False)
     monkeypatch.setattr(scorer_module, "_judge", lambda *_: Quarters())
@@ -271,11 +291,15 @@ def test_scores_of_unpaired_training_are_kernel_distances(domains, tmp_path, mon
 
 
 def test_every_metric_is_told_of_pairs(pairs):
+<<<<<<< HEAD
     of_sounds = {"mel", "loudness", "pitch"}
     named = {name for name in translation.METRICS if name not in {"ssim", *of_sounds}}
     with pytest.raises(UsageError, match="loudness cannot be told: images have no loudness"):
         judged(model_of(), pairs, split="validation", metrics=["loudness"])
+=======
+    named = {name for name in answers.METRICS if name != "ssim"}
+>>>>>>> pages
     report = judged(model_of(), pairs, split="validation", metrics=sorted(named - {"grid"}))
     assert {key.partition("[")[0] for key in report.scores} == {
-        measure.name for name in named - {"grid"} for measure in translation.METRICS[name]
+        measure.name for name in named - {"grid"} for measure in answers.METRICS[name]
     }

@@ -25,7 +25,7 @@ from ganvas.data.image_files import Files
 from ganvas.data.layout import layout
 from ganvas.data.readers import Items, Reader, SourceName, Twin
 from ganvas.data.rows import Row, RowStream, Source
-from ganvas.data.tables import CHANGED, ENDINGS, OF, Table, placed, read_table, told
+from ganvas.data.tables import CHANGED, ENDINGS, OF, Table, named_otherwise, placed, read_table, told, write_example
 from ganvas.errors import DataError
 from ganvas.files import read_regular
 from ganvas.options import Parsed, Range, Size2D
@@ -66,14 +66,14 @@ class AttributedReader(Reader):
     @classmethod
     def example(cls, folder: Path) -> tuple[str | Path, dict[str, Any]]:
         """40 pictures of 16 x 16 pixels: a square on gray ground, as light as the only attribute says."""
-        rows = ["name,light"]
-        for number in range(40):
-            light = 30 if number % 2 else 220
+
+        def square(light: int) -> np.ndarray:
             pixels = np.full((16, 16, 3), 110, np.uint8)
             pixels[4:12, 4:12] = light
-            Image.fromarray(pixels).save(folder / f"{number}.png")
-            rows.append(f"{number}.png,{light}")
-        (folder / "attributes.csv").write_text("\n".join(rows))
+            return pixels
+
+        lights = (30 if number % 2 else 220 for number in range(40))
+        write_example(folder, "attributes.csv", "light", ((square(light), light) for light in lights))
         return folder, {}
 
     @classmethod
@@ -266,11 +266,8 @@ def _items(table: Table, place_of: dict[int, str], source: Files) -> dict[str, i
             raise DataError(f"{table.title} has two rows for the picture {shown(name)}: leave one of them")
         rows[name] = row
     if not rows:
-        one, other = shown(table.names[0]), shown(source.names()[0])
-        raise DataError(
-            f"{table.title} names none of the pictures in {shown(source.name)}: it has names such as {one}, and the "
-            f"pictures are called {other}"
-        )
+        none = f"{table.title} names none of the pictures in {shown(source.name)}"
+        raise DataError(f"{none}: {named_otherwise(table, source.names())}")
     return dict(sorted(rows.items()))
 
 

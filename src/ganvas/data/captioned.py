@@ -29,7 +29,7 @@ from ganvas.data.image_files import Files
 from ganvas.data.layout import layout
 from ganvas.data.readers import Items, Reader, SourceName
 from ganvas.data.rows import Row, RowStream, Source, split_of, stem_of
-from ganvas.data.tables import Table, placed, read_table
+from ganvas.data.tables import Table, named_otherwise, placed, read_table, write_example
 from ganvas.errors import DataError
 from ganvas.files import read_regular
 from ganvas.options import Range, Size2D
@@ -71,14 +71,14 @@ class CaptionedReader(Reader):
     @classmethod
     def example(cls, folder: Path) -> tuple[str | Path, dict[str, Any]]:
         """40 pictures of 8 x 8 pixels, light above or light on the left, as their captions say."""
-        rows = ["name,caption"]
-        for number in range(40):
+
+        def lit(above: bool) -> np.ndarray:
             pixels = np.full((8, 8, 3), 40, np.uint8)
-            lit = pixels[:4] if number % 2 else pixels[:, :4]
-            lit[:] = 215
-            Image.fromarray(pixels).save(folder / f"{number}.png")
-            rows.append(f"{number}.png,light {'above' if number % 2 else 'on the left'}")
-        (folder / "captions.csv").write_text("\n".join(rows))
+            pixels[(slice(4),) if above else (slice(None), slice(4))] = 215
+            return pixels
+
+        sorts = {True: (lit(True), "light above"), False: (lit(False), "light on the left")}
+        write_example(folder, "captions.csv", "caption", (sorts[number % 2 == 1] for number in range(40)))
         return folder, {}
 
     @classmethod
@@ -286,11 +286,8 @@ class _Captions:
         if empty:
             notes.append(f"{counted(empty, 'caption')} of {title} empty")
         if not found:
-            one, other = quoted(table.names[0]), shown(source.names()[0])
-            raise DataError(
-                f"{title} has a caption for none of the pictures in {shown(source.name)}: it has names such as {one}, "
-                f"and the pictures are called {other}"
-            )
+            none = f"{title} has a caption for none of the pictures in {shown(source.name)}"
+            raise DataError(f"{none}: {named_otherwise(table, source.names())}")
         return cls(found, hashlib.sha256(content).hexdigest(), notes)
 
     @classmethod

@@ -19,7 +19,10 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
 
 from ganvas.attributes import MOST, Attribute
 from ganvas.errors import DataError, near_miss
@@ -148,6 +151,20 @@ def placed(table: Table, names: Iterable[str]) -> dict[int, str]:
             if row not in found and picture is not None:
                 found[row] = picture
     return found
+
+
+def named_otherwise(table: Table, pictures: Sequence[str]) -> str:
+    """How the names in a table and those of the pictures differ, for an error where none of them are the same."""
+    return f"it has names such as {quoted(table.names[0])}, and the pictures are called {shown(pictures[0])}"
+
+
+def write_example(folder: Path, title: str, column: str, items: Iterable[tuple[np.ndarray, object]]) -> None:
+    """Pictures, and beside them a table of this title that says one thing of each."""
+    rows = [f"name,{column}"]
+    for number, (pixels, word) in enumerate(items):
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+        rows.append(f"{number}.png,{word}")
+    (folder / title).write_text("\n".join(rows))
 
 
 def told(attribute: Attribute, numbers: Sequence[float]) -> str:

@@ -29,11 +29,12 @@ from ganvas.features import Extractor, ImageExtractor, extractor
 from ganvas.files import read_json
 from ganvas.metrics import bootstrap
 from ganvas.metrics import distributions as d
+from ganvas.metrics.answers import FEW, perceptual_distances
 from ganvas.metrics.leakage import trained_on
 from ganvas.metrics.native import native
+from ganvas.metrics.questions import Questions, questions_of
 from ganvas.metrics.reference import features_of, reference
 from ganvas.metrics.samples import Samples
-from ganvas.metrics.translation import FEW, Questions, perceptual_distances, questions_of
 from ganvas.recipe import Recipe, Results
 from ganvas.schema import any_number, record, whole
 from ganvas.training import Game, Verdict, Watcher, checkpoint, fraction_here, seed_from

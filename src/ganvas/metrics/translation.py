@@ -8,43 +8,41 @@ answers is near to each of them; a model is worth something where it beats both.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate, normalize
 
 from ganvas.data.dataset import Data
 from ganvas.data.rows import SPLITS
 from ganvas.errors import DataError, RunError, UsageError, near_miss
-from ganvas.features import Extractor, ImageExtractor
+from ganvas.features import Extractor
 from ganvas.features.weights import weights_hash
-from ganvas.metrics import bootstrap, faces, pairs
-from ganvas.metrics import distributions as d
+from ganvas.metrics import faces
+from ganvas.metrics.answers import METRICS, Case, scores_of
 from ganvas.metrics.attributes import twin_scores
 from ganvas.metrics.judgement import Report
+<<<<<<< HEAD
 from ganvas.metrics.passport import Better, Score, about_extractor, passport
 from ganvas.metrics.quantities import UNITS, wasserstein
 from ganvas.metrics.reference import BLOCK, features_of, reference
 from ganvas.metrics.samples import Samples, in_order, of_data, split_of
+=======
+from ganvas.metrics.passport import Score, about_extractor, passport
+from ganvas.metrics.questions import Questions, Side, mean_of, questions_of
+from ganvas.metrics.reference import BLOCK, reference
+from ganvas.metrics.samples import in_order, split_of
+>>>>>>> pages
 from ganvas.model import Model
 from ganvas.progress_bar import steps
-from ganvas.spaces import Space, stronger
 from ganvas.text import counted, quoted, shown
-
-SUBSET = 100
-"""Samples in each subset of KID at most."""
-
-FEW = 10
-"""Samples on each side that a kernel distance needs."""
 
 NOTHING, FLOOR, MEAN = "do nothing", "floor", "mean of targets"
 """Who is judged beside the model."""
 
+<<<<<<< HEAD
 _TIE = 1e-6
 
 
@@ -400,6 +398,8 @@ nearer than their own. sharpness: mean gradient, as a share of real answers'. gr
 4- or 8-pixel grid, as a multiple of real answers'."""
 
 
+=======
+>>>>>>> pages
 TWINS, AGES = "twins", "ages"
 """Metrics of models that change attributes, see `attributes.twin_scores`, and the age of faces, see
 `faces.ageing_scores`."""
@@ -420,6 +420,7 @@ def check_metrics(metrics: Sequence[str] | None) -> list[str]:
     return list(dict.fromkeys(wanted))
 
 
+<<<<<<< HEAD
 def scores_of(case: Case, wanted: Sequence[str], named: bool) -> dict[str, Score]:
     """The model's scores by key, each with those of the others in `more["beside"]`. named: whether they were asked for
     by name, so that what cannot be told is an error; else it is a note."""
@@ -456,6 +457,8 @@ def _json(told: Told) -> dict[str, Any]:
 # -- the whole --------------------------------------------------------------------------------------------------
 
 
+=======
+>>>>>>> pages
 def evaluate_translating(
     model: Model,
     data: Data,
@@ -472,16 +475,14 @@ def evaluate_translating(
 ) -> Report:
     """`METRICS` of what the model makes of held-out items, beside who does nothing, real answers and their mean.
 
-    split: what is held out. Real answers to compare with are those of the other splits, where there are any.
+    split: what is held out. Real answers to compare with are those of the other splits, where there are any. Nothing is
+    made or looked at that the metrics do not need: twins and ages are their own questions.
     Raises DataError, RunError or UsageError, each of one line.
     """
-    wanted = check_metrics(metrics)
-    first = next(iter(model.given))
-    questions = questions_of(data, split, n, seed, first)
-    if not questions.given or not len(questions.real.values):
-        raise DataError(f"{shown(data.source)} has nothing in its split {split}: choose another --split")
+    wanted, named, told = check_metrics(metrics), metrics is not None, list(notes)
     rest = [part for part in SPLITS if part not in split.split("+") and split != "all" and data.counts[part]]
     others = in_order("+".join(rest)) if rest else split
+<<<<<<< HEAD
     asked = [name for name in wanted if name in METRICS]
     real = reference(data, others, None, seed, judge, progress=progress).features if asked else torch.zeros(0, 1)
     sides = {"model": Side(_answers(model, questions, first, name, seed, progress), data.space)}
@@ -501,12 +502,19 @@ def evaluate_translating(
             "alike by chance, perceptual and R@k mean nothing"
         )
     scores = scores_of(case, asked, metrics is not None)
+=======
+    asked = [each for each in wanted if each in METRICS]
+    scores, beside = dict[str, Score](), list[str]()
+    if asked:
+        case = _case(model, data, judge, name, split, others, n, seed, progress, told)
+        scores, beside = scores_of(case, asked, named), list(case.sides)[1:]
+>>>>>>> pages
     if TWINS in wanted:
-        scores |= _of_twins(model, data, metrics is not None)
+        scores |= _of_twins(model, data, named)
     if AGES in wanted:
-        scores |= _of_ages(model, data, split, metrics is not None, case.notes, progress)
+        scores |= _of_ages(model, data, split, named, told, progress)
     if not scores:
-        raise DataError(f"no score can be told: {next(iter(case.notes))}")
+        raise DataError(f"no score can be told: {next(iter(told))}")
     extractors: dict[str, dict[str, Any]] = {score.extractor: {} for score in scores.values()}
     if judge.name in extractors:
         extractors[judge.name] = about_extractor(judge)
@@ -515,19 +523,20 @@ def evaluate_translating(
         judged={
             "kind": "translation", "name": name, "recipe": type(model.recipe).__name__, "step": model.step,
             "weights": weights_hash(model.recipe.state_dict()), "style": model.style, "seed": seed,
-            "count": len(questions), "beside": list(sides)[1:],
+            "count": max(each.samples for each in scores.values()), "beside": beside,
         },
         data={
             "name": data.name, "source": data.source, "fingerprint": data.fingerprint, "split": split,
-            "references": len(real), "real": others, "resizing": str(data.space),
+            "references": len(split_of(data, others)), "real": others, "resizing": str(data.space),
         },
         extractors=extractors,
-        notes=case.notes,
+        notes=told,
         warnings=list(warnings),
     )  # fmt: skip
     return Report(scores, made)
 
 
+<<<<<<< HEAD
 def _is_answer(questions: Questions) -> bool:
     """Whether what is given is the right answer already, as a vocoder has it."""
     nothing, answers = questions.nothing, questions.answers.values
@@ -546,6 +555,44 @@ def _rivals(model: Model, questions: Questions, progress: bool) -> dict[str, Ten
         for name, values in made.items():
             pieces.setdefault(name, []).append(values)
     return {name: torch.cat(each) for name, each in pieces.items()}
+=======
+def _case(
+    model: Model,
+    data: Data,
+    judge: Extractor,
+    name: str,
+    split: str,
+    others: str,
+    n: int | None,
+    seed: int,
+    progress: bool,
+    notes: list[str],
+) -> Case:
+    """All who answer what is given in the split. others: the splits of real answers to compare with. notes: gets what
+    there is to say of that."""
+    first = next(iter(model.given))
+    questions = questions_of(data, split, n, seed, first)
+    if not questions.given or not len(questions.real.values):
+        raise DataError(f"{shown(data.source)} has nothing in its split {split}: choose another --split")
+    sides = {"model": Side(_answers(model, questions, first, name, seed, progress), data.space)}
+    if questions.nothing is not None:
+        sides[NOTHING] = questions.nothing
+    sides[FLOOR] = questions.real
+    if data.space.photos:
+        sides[MEAN] = Side(mean_of(data, others).expand(len(questions), *data.space.shape), data.space, constant=True)
+    if others == split:
+        notes.append(f"no items but those of {split} to compare with, so KID's floor cannot be told")
+    if not questions.answered and len(questions.known):
+        notes.append(
+            f"{counted(len(questions.known), 'right answer')} known by names that are in both domains; where these are "
+            "alike by chance, perceptual and R@k mean nothing"
+        )
+
+    def seen() -> Tensor:
+        return reference(data, others, None, seed, judge, progress=progress).features
+
+    return Case(questions, sides, seen, others != split, judge, seed, progress, notes)
+>>>>>>> pages
 
 
 def _of_twins(model: Model, data: Data, named: bool) -> dict[str, Score]:
