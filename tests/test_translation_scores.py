@@ -291,14 +291,10 @@ def test_scores_of_unpaired_training_are_kernel_distances(domains, tmp_path, mon
 
 
 def test_every_metric_is_told_of_pairs(pairs):
-<<<<<<< HEAD
     of_sounds = {"mel", "loudness", "pitch"}
-    named = {name for name in translation.METRICS if name not in {"ssim", *of_sounds}}
+    named = {name for name in answers.METRICS if name not in {"ssim", *of_sounds}}
     with pytest.raises(UsageError, match="loudness cannot be told: images have no loudness"):
         judged(model_of(), pairs, split="validation", metrics=["loudness"])
-=======
-    named = {name for name in answers.METRICS if name != "ssim"}
->>>>>>> pages
     report = judged(model_of(), pairs, split="validation", metrics=sorted(named - {"grid"}))
     assert {key.partition("[")[0] for key in report.scores} == {
         measure.name for name in named - {"grid"} for measure in answers.METRICS[name]

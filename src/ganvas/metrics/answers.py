@@ -17,6 +17,7 @@ from ganvas.features import Extractor, ImageExtractor
 from ganvas.metrics import bootstrap, pairs
 from ganvas.metrics import distributions as d
 from ganvas.metrics.passport import Better, Score
+from ganvas.metrics.quantities import UNITS, wasserstein
 from ganvas.metrics.questions import Questions, Side
 from ganvas.metrics.reference import BLOCK, features_of
 from ganvas.metrics.samples import Samples
@@ -91,13 +92,14 @@ class Told:
 @dataclass(frozen=True)
 class Measure:
     """One score. scale: what stands in brackets behind its name. needs: what is lacking for it, "" where nothing is.
-    told: of a side, or None where it cannot be told of this one."""
+    told: of a side, or None where it cannot be told of this one. usual: whether its lack is worth a note."""
 
     name: str
     scale: Callable[[Case], str]
     better: Better
     needs: Callable[[Case], str]
     told: Callable[[Case, Side], Told | None]
+    usual: bool = True
 
 
 def _kid(case: Case, side: Side) -> Told | None:
@@ -126,6 +128,29 @@ def _of_pairs(measure: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Case, Si
         made, wanted = case.answering(side).values, case.questions.answers.values
         pieces = zip(made.split(BLOCK), wanted.split(BLOCK), strict=True)
         return _mean(case, torch.cat([measure(a.float(), b.float()) for a, b in pieces]))
+
+    return told
+
+
+def _fd(case: Case, side: Side) -> Told | None:
+    if side is case.questions.real and not case.fresh:
+        return None  # they would be compared with themselves
+    mine = case.features(side)
+    value = max(0.0, d.frechet_distance(d.Moments.of(case.real), d.Moments.of(mine)))
+    return Told(value, bootstrap.frechet_interval(case.real, mine, seed=case.seed), len(mine), len(case.real))
+
+
+def _apart(case: Case, side: Side) -> Told:
+    made, wanted = case.answering(side).samples, case.questions.answers.samples
+    pieces = [case.space.apart(a, b) for a, b in zip(made.split(BLOCK), wanted.split(BLOCK), strict=True)]
+    return _mean(case, torch.cat([each for each in pieces if each is not None]))
+
+
+def _quantity(name: str) -> Callable[[Case, Side], Told]:
+    def told(case: Case, side: Side) -> Told:
+        real, mine = (case.space.quantities(each.samples)[name] for each in (case.questions.real, side))
+        value, interval = wasserstein(real, mine, seed=case.seed)
+        return Told(value, interval, len(mine), len(real))
 
     return told
 
@@ -212,6 +237,26 @@ def _enough(case: Case) -> str:
     return "" if least >= FEW else f"it needs {FEW} held-out items and {FEW} others, and there are {least}"
 
 
+def _more_than_features(case: Case) -> str:
+    least, size = min(len(case.questions), len(case.real)), case.real.shape[1]
+    return "" if least > size else f"it needs more items than the {size:,} features, and there are {least:,}"
+
+
+def _measured(case: Case) -> str:
+    if not case.questions.answered:
+        return "this data has no right answers"
+    one = case.questions.answers.samples[:1]
+    return "" if case.space.apart(one, one) is not None else f"{case.space.noun} have no measure of their own"
+
+
+def _has(name: str) -> Callable[[Case], str]:
+    def needs(case: Case) -> str:
+        has = name in case.space.quantities(case.questions.real.samples[:1])
+        return "" if has else f"{case.space.noun} have no {name}"
+
+    return needs
+
+
 def _judge(case: Case) -> str:
     return case.extractor.name
 
@@ -226,6 +271,12 @@ def _l1(made: Tensor, wanted: Tensor) -> Tensor:
 
 METRICS: dict[str, tuple[Measure, ...]] = {
     "kid": (Measure("KID", _judge, "lower", _enough, _kid),),
+    "fd": (Measure("FD", _judge, "lower", _more_than_features, _fd, usual=False),),
+    "mel": (Measure("mel distance", lambda case: "dB", "lower", _measured, _apart, usual=False),),
+    **{
+        name: (Measure(name, lambda case, unit=unit: unit, "lower", _has(name), _quantity(name), usual=False),)  # type: ignore[misc]
+        for name, unit in UNITS.items()
+    },
     "perceptual": (Measure("perceptual", _judge, "lower", _maps, _perceptual),),
     "retrieval": (
         Measure("R@1", _judge, "higher", _known, _retrieval(1)),
@@ -237,10 +288,11 @@ METRICS: dict[str, tuple[Measure, ...]] = {
     "sharpness": (Measure("sharpness", _colours, 1.0, _photos, _sharpness),),
     "grid": (Measure("grid", _colours, "lower", _photos, _grid),),
 }
-"""By the name that people ask for. KID: of all answers beside real ones. perceptual, L1 (in levels of 256), PSNR, SSIM:
-to the right answer. R@k: the share of answers to which fewer than k right answers to others are nearer than their own.
-sharpness: mean gradient, as a share of real answers'. grid: energy at the frequencies of a 2-, 4- or 8-pixel grid, as a
-multiple of real answers'."""
+"""By the name that people ask for. KID, FD (Frechet distance): of all answers beside real ones. mel distance: of
+sounds, to the right answer. loudness, pitch: how far their distributions are from real ones'. perceptual, L1 (in levels
+of 256), PSNR, SSIM: to the right answer. R@k: the share of answers to which fewer than k right answers to others are
+nearer than their own. sharpness: mean gradient, as a share of real answers'. grid: energy at the frequencies of a 2-,
+4- or 8-pixel grid, as a multiple of real answers'."""
 
 
 def scores_of(case: Case, wanted: Sequence[str], named: bool) -> dict[str, Score]:
@@ -253,7 +305,8 @@ def scores_of(case: Case, wanted: Sequence[str], named: bool) -> dict[str, Score
             if why := measure.needs(case):
                 if named:
                     raise UsageError(f"{name} cannot be told: {why}")
-                lacking.setdefault(why, []).append(measure.name)
+                if measure.usual:
+                    lacking.setdefault(why, []).append(measure.name)
                 continue
             told = {side: measure.told(case, answers) for side, answers in case.sides.items()}
             mine = told.pop("model")
