@@ -105,11 +105,11 @@ class Bench:
 
     def words(self, split: str) -> list[Tokens]:
         part = self.data.split(split)
-        return self.data.space.words(part.gather(np.arange(len(part))).value)
+        return self.data.space.tokenised(part.gather(np.arange(len(part))).value)
 
     @cached_property
     def trained(self) -> list[Tokens]:
-        return self.words("train")
+        return self.tokenised("train")
 
     @cached_property
     def held(self) -> Texts:
@@ -119,7 +119,7 @@ class Bench:
 
     @cached_property
     def held_words(self) -> list[Tokens]:
-        return self.data.space.words(self.held.text)
+        return self.data.space.tokenised(self.held.text)
 
     @cached_property
     def symbols(self) -> int:
@@ -266,7 +266,7 @@ def compare(bench: Bench, asked: argparse.Namespace) -> None:
             taken = time.process_time() - began
             for temperature in temperatures:
                 samples = bench.made(training, temperature)
-                scores = bench.scores(bench.data.space.words(samples)) | bench.meaning(samples)
+                scores = bench.scores(bench.data.space.tokenised(samples)) | bench.meaning(samples)
                 if temperature == 1:
                     scores = {"NLL": bench.unlikeliness(training)} | scores
                     found[arm].append(scores)
@@ -285,7 +285,7 @@ def compare(bench: Bench, asked: argparse.Namespace) -> None:
 
 
 def _words(bench: Bench, training: Training, temperature: float) -> list[Tokens]:
-    return bench.data.space.words(bench.made(training, temperature))
+    return bench.data.space.tokenised(bench.made(training, temperature))
 
 
 def _argument(word: str) -> tuple[str, Any]:
