@@ -109,7 +109,7 @@ class Bench:
 
     @cached_property
     def trained(self) -> list[Tokens]:
-        return self.tokenised("train")
+        return self.words("train")
 
     @cached_property
     def held(self) -> Texts:
