@@ -208,6 +208,8 @@ def test_a_classifier_reads_sounds_and_hears_no_silence(tmp_path: Path) -> None:
     assert native(data, progress=False).weights_hash == judge.weights_hash
     silent = torch.zeros(1, 1, 1024)
     faint, loud = 2e-4 * torch.randn(1, 1, 1024), torch.from_numpy(tone(400, 1024)).float().reshape(1, 1, -1)
+    noisy = data.space.levels(data.space.encode(silent))
+    assert noisy.shape == (1, 1, 64, 9) and noisy.float().mean() > 10  # what lies there is heard above the quietest
     heard = [judge(data.space.encode(each)).features for each in (silent, faint, loud)]
     assert torch.dist(heard[0], heard[1]) < 0.05 * torch.dist(heard[0], heard[2])
     report = evaluate(tmp_path, data, extractor="native", metrics=["accuracy", "fid"], progress=False)
@@ -221,3 +223,19 @@ def test_samples_of_sounds_are_told_apart_by_pitch(folder: Path, tmp_path: Path)
     assert report.scores["loudness[dB]"].value < 0.2
     assert report.scores["pitch[semitones]"].value > 3
     assert report.scores["pitch[semitones]"].more["beside"]["floor"]["value"] < 3
+
+
+def test_the_server_makes_sounds_of_sounds() -> None:
+    pytest.importorskip("fastapi")
+    pytest.importorskip("python_multipart")
+    from test_serve_given import client_of
+
+    model = model_of()
+    given = wav(tone(500, 3001)[:, None], 8000)
+    with client_of(model) as client:
+        answer = client.post("/v1/transform", files={"source": ("a.wav", given)}, data={"seed": 0})
+        assert answer.status_code == 200 and answer.headers["content-type"] == "audio/wav"
+        wanted = model.transform(given)
+        assert torch.allclose(WaveSpace(8000, -1).read(answer.content), wanted, atol=1e-4)
+        refused = client.post("/v1/transform", files={"source": ("a.wav", b"RIFF no")})
+        assert refused.status_code == 422 and "no WAV file" in refused.text
