@@ -56,6 +56,7 @@ from ganvas.web.studio.painting import mask_of
 from ganvas.web.studio.processes import MOST
 from ganvas.web.studio.run_list import Shelf
 from ganvas.web.studio.run_panel import panel
+from ganvas.web.studio.widgets import enlarged
 from test_serve import until
 from translators import CHANGER, FILLER, TRANSLATOR, changer_model, filler_model, run_of, translator_model
 
@@ -177,6 +178,8 @@ def test_it_opens_on_the_latest_run_and_tells_how_it_went(page, tmp_path):
     told = page.locator("#watch").inner_text()
     assert "Finished after 60 steps" in told and "The doctor" in told and "Losses" in told
     assert page.locator("#watch .latest").get_attribute("src").startswith("data:image/png")
+    assert "What it learns from" in told and "Each column is one label: dots, lines." in told
+    assert page.locator("#watch .learned").evaluate("image => image.naturalWidth") == 2 * 9 - 1
     page.screenshot(path=tmp_path / "train.png")
 
 
@@ -376,6 +379,7 @@ def test_a_picture_is_changed_by_attributes_that_else_stay(others, tmp_path):
 
 def test_a_picture_of_the_camera_is_changed(others):
     _, page = others
+    wait_for_fields(page, "moods", "#to-mood")  # so that the fields of the other run are as they are at first
     wait_for_fields(page, "change", "#to-change-smile")
     photo = page.locator("#change-picture")
     for button in photo.get_by_label("Remove Image").all():  # of another test
@@ -628,7 +632,7 @@ def test_the_data_are_looked_at_before_a_training(page, runs, tmp_path):
     page.click("#look")
     shown = pixels(page, source(page, "#data-picture"))
     wanted = preview(open_data(archive, recipes.find(page.locator("#recipe input").input_value()).accepts))
-    assert np.array_equal(shown, np.asarray(wanted.picture))
+    assert np.array_equal(shown, np.asarray(enlarged(wanted.picture, 640)))
     told = page.locator("#data-facts").inner_text()
     assert "labels: 2 (dots 12, lines 12)" in told and "each column is one label: dots, lines" in told
     assert str(runs) not in told and "uploads" not in told

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from ganvas.report.charts import Chart, Line, figure
     from ganvas.report.half_blocks import print_rows
     from ganvas.report.page import write_report
-    from ganvas.report.pictures import clips, last_clips, last_picture, last_strip, noun_of, reconstructions
+    from ganvas.report.pictures import (
+        clips,
+        last_clips,
+        last_picture,
+        last_strip,
+        learned_from,
+        noun_of,
+        reconstructions,
+    )
     from ganvas.report.terminal import Display
     from ganvas.report.view import RunView, run_view
 

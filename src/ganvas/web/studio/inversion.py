@@ -58,6 +58,8 @@ def fields_of(
         elem_classes="hint",
     )
     seconds = gr.Slider(1, LONGEST, 5, step=1, label="Seconds to look for it", interactive=True, elem_id="seconds")
+    if asked:
+        gr.Markdown("What you know of it:", elem_classes="hint")
     known = [field_of(name, each, "known", FOUND) for name, each in asked.items()]
     go = gr.Button("Find it", variant="primary", elem_id="invert")
     said = gr.Markdown(elem_id="inverted", elem_classes="hint")
@@ -75,6 +77,7 @@ def fields_of(
         for number in range(1, COUNT + 1)
     ]
     with gr.Column(visible=False) as further:
+        gr.Markdown("What it is to be instead:", elem_classes="hint")
         to = [field_of(name, each, "to", STAYS) for name, each in asked.items()]
     found = gr.State(None)
 

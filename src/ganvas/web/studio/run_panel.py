@@ -6,7 +6,7 @@ A run folder may come from anywhere, so every text is escaped and every picture 
 from __future__ import annotations
 
 from ganvas.html import render
-from ganvas.report import figure, last_clips, last_picture, last_strip, reconstructions, run_view
+from ganvas.report import figure, last_clips, last_picture, last_strip, learned_from, reconstructions, run_view
 from ganvas.run import OUTCOMES, duration, is_over, mapping, measurements, number, outcome, series
 from ganvas.web.studio.run_list import Run
 
@@ -36,6 +36,7 @@ def panel(run: Run) -> str:
         clips=last_clips(run.path, run.config),
         strip=last_strip(run.path),
         rebuilt=reconstructions(run.path, run.config),
+        learned=learned_from(run.path, run.config),
         charts=[figure(chart, view.marks, data=False) for chart in shown],
     )
 

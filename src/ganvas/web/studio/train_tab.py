@@ -27,7 +27,7 @@ from ganvas.web.studio.context import Desk
 from ganvas.web.studio.errors import told
 from ganvas.web.studio.guard import check_here
 from ganvas.web.studio.run_panel import panel
-from ganvas.web.studio.widgets import picture_of
+from ganvas.web.studio.widgets import enlarged
 
 SETS = {
     "digits": "digits: 5,000 handwritten digits, gray, 28 x 28",
@@ -183,7 +183,16 @@ def _form(desk: Desk, form: gr.Accordion) -> None:
     with gr.Row(elem_classes="actions"):
         look = gr.Button("Look at the data", size="sm", elem_id="look", scale=0, min_width=180)
     with gr.Column(visible=False) as found:
-        pictures = picture_of("What it learns from", 480, "data-picture")
+        pictures = gr.Image(
+            label="What it learns from",
+            alt_text="Items of the data",
+            type="pil",
+            format="png",
+            interactive=False,
+            height=560,
+            elem_id="data-picture",
+            buttons=["download", "fullscreen"],
+        )
         facts = gr.HTML(elem_id="data-facts")
     go = gr.Button("Start", variant="primary", elem_id="start-training")
     quietly: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -204,7 +213,7 @@ def _form(desk: Desk, form: gr.Accordion) -> None:
         options = {option.name: _value(option, str(value)) for option, value in values if option.name in names}
         opened = open_data(_source(desk, data, own), recipes.find(chosen).accepts or None, **options)
         shown = preview(opened)
-        return shown.picture, _facts(opened, shown), gr.Column(visible=True)
+        return enlarged(shown.picture, 640), _facts(opened, shown), gr.Column(visible=True)
 
     recipe.change(told(_about), recipe, about, **quietly)
 
