@@ -45,7 +45,7 @@ from ganvas.errors import RunError, UsageError
 from ganvas.inputs import Given, inputs_to_json
 from ganvas.locks import holding
 from ganvas.run import only_trainer
-from ganvas.spaces import FREE, WaveSpace
+from ganvas.spaces import FREE, WaveSpace, space_to_config
 from ganvas.web.guard import Hosts
 from ganvas.web.http.encoding import as_zip
 from ganvas.web.studio import guard, terminal
@@ -458,17 +458,23 @@ def test_a_run_of_noise_finds_the_picture_and_moves_it(others, tmp_path):
 
 def test_a_run_that_takes_no_picture_says_so_in_change(others):
     folder, page = others
-    run = folder / "sounds"
-    shutil.copytree(folder / "moods", run)
-    config = json.loads((run / "config.json").read_text())
-    config["inputs"] = inputs_to_json({"source": Given(WaveSpace(8000, 800))})
-    (run / "config.json").write_text(json.dumps(config))
-    until(lambda: (page.locator("#run input").click(), page.get_by_role("option", name="sounds").count())[-1])
-    page.get_by_role("option", name="sounds", exact=True).click()
-    open_tab(page, "Change")
-    page.wait_for_selector("text=This run makes nothing of pictures")
+    space = WaveSpace(8000, 800)
+    of_sounds = {
+        "noises": ("codes", {"data": {"space": space_to_config(space)}}),  # sounds of noise
+        "sounds": ("moods", {"inputs": inputs_to_json({"source": Given(space)})}),  # pictures of sounds
+    }
+    for name, (like, change) in of_sounds.items():
+        shutil.copytree(folder / like, folder / name)
+        config = json.loads((folder / name / "config.json").read_text())
+        (folder / name / "config.json").write_text(json.dumps(config | change))
+    for name in of_sounds:
+        wait_for_fields(page, "codes", "#invert")
+        until(lambda name=name: (page.locator("#run input").click(), page.get_by_role("option", name=name).count())[-1])
+        page.get_by_role("option", name=name, exact=True).click()
+        page.wait_for_selector("text=This run makes nothing of pictures")
     choose(page, "#run", "codes")
-    shutil.rmtree(run)
+    for name in of_sounds:
+        shutil.rmtree(folder / name)
 
 
 @pytest.mark.parametrize(

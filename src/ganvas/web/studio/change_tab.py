@@ -97,7 +97,7 @@ def build(desk: Desk) -> None:
         def fields(name: Any, path: Any) -> None:
             inputs = desk.models.inputs(name)
             if not (pictures := _pictures(inputs)):
-                if can_be_inverted(inputs):
+                if can_be_inverted(inputs, desk.models.space(name)):
                     fields_of(desk, photo, inputs, [both, result], read, found)
                 else:
                     gr.Markdown(NONE)

@@ -15,6 +15,7 @@ from ganvas.errors import UsageError
 from ganvas.inputs import Input, given_of, searched_of
 from ganvas.model import Directions, Model, changed, main_directions, moved
 from ganvas.options import Range
+from ganvas.spaces import Space
 from ganvas.web.studio.context import Desk
 from ganvas.web.studio.errors import real, told
 from ganvas.web.studio.fields import STAYS, field_of, given_by
@@ -41,9 +42,10 @@ class Found:
     directions: Directions | None
 
 
-def can_be_inverted(inputs: Mapping[str, Input]) -> bool:
-    """Whether pictures are made of what is drawn, and nothing need be given."""
-    return not given_of(inputs) and bool(searched_of(inputs))
+def can_be_inverted(inputs: Mapping[str, Input], space: Space | None) -> bool:
+    """Whether pictures, samples of this space, are made of what is drawn, and nothing need be given."""
+    pictures = space is not None and space.canvas == "pixels"
+    return pictures and not given_of(inputs) and bool(searched_of(inputs))
 
 
 def fields_of(

@@ -11,6 +11,8 @@ from pathlib import Path
 from ganvas.errors import GanvasError, RunError
 from ganvas.inputs import Input, inputs_from_json
 from ganvas.model import Model, load
+from ganvas.run import mapping
+from ganvas.spaces import Space, space_from_config
 from ganvas.web.studio.run_list import Shelf
 
 KEPT = 4
@@ -59,6 +61,12 @@ class Models:
             with self.use(name) as model:  # of a run from before runs said so
                 return dict(model.inputs)
         return {}
+
+    def space(self, name: object) -> Space | None:
+        """What the run's model makes; None where nobody knows it yet, and where there is no such run."""
+        with suppress(GanvasError):
+            return space_from_config(mapping(mapping(self.shelf.run(name).config.get("data")).get("space")))
+        return None
 
 
 def _written(run: Path) -> float:
