@@ -28,6 +28,7 @@ from ganvas.recipes.textgan import Judged, TextGAN, discounted
 from ganvas.report import last_clips, write_report
 from ganvas.run import read_config, timeline
 from ganvas.spaces import TextSpace, joined, space_from_config, space_to_config, split, vocabulary_of
+from ganvas.testing import Subject, tiny
 
 LETTERS = TextSpace("characters", 4, ("a", "b", "c"))
 WORDS = TextSpace("words", 6, ("the", "dog", "it's", ",", "."))
@@ -378,6 +379,22 @@ def test_the_moving_mean_follows_what_is_usual_at_each_place() -> None:
     }
     made.follow(ganvas.recipe.Results({}, kept=kept))
     assert torch.allclose(made.baseline, torch.tensor([0.2, 0.2, 0.0]))
+
+
+@pytest.mark.parametrize("adversarial", ["reinforce", "gumbel"])
+def test_a_game_without_likelihood_learns_which_letters_a_label_has(adversarial: str) -> None:
+    """Half of the letters are those of the label by chance; each text has six."""
+    data = tiny(TextGAN)
+    small = {"width": 32, "d_width": 16, "latent": 4, "dropout": 0.0, "warmup": 0.0, "likelihood": 0.0}
+    arguments = small | {"adversarial": adversarial, "lr": 3e-3, "game_lr": 3e-3}
+    training = Subject(TextGAN, data, arguments, fit_steps=0, batch_size=64).training(steps=2000)
+    for _ in range(200):
+        training.step()
+    label = torch.arange(256) % 2
+    with torch.no_grad():
+        lines = data.space.lines(training.recipe.generate(**training.recipe.draw(256, {"label": label})))
+    right = [letter in ("abc", "xyz")[own] for line, own in zip(lines, label.tolist(), strict=True) for letter in line]
+    assert sum(right) / len(right) > 0.85 and sum(len(line) == 6 for line in lines) / 256 > 0.7
 
 
 # -- a whole run -------------------------------------------------------------------------------------------------------
