@@ -8,9 +8,9 @@
 --partners says how many pictures find a partner, and how often it is their twin. --prepare writes the folders trainA,
 trainB, testA and testB. Google's pictures are given and Twitter's are to be made. Variants of skin tone share a design
 and a name but for their code points, and are left out. Two figures count together, as each alone is easily had. R@1: of
-the test pictures, how many are nearest to their own twin among the twins of all, by the features of Lite0, which no
-training here uses. KID: the distance to Twitter's training pictures in the same features, from subsets of 150. Beside
-every run stand doing nothing, a zoom to the size that the other design has,
+the test pictures, how many are nearest to their own twin among the twins of all, by the angle of their features in
+Lite0, which no training here uses, as `ganvas evaluate` has it. KID: the distance to Twitter's training pictures in the
+same features, from subsets of 150. Beside every run stand doing nothing, a zoom to the size that the other design has,
 fitted to the training pictures' extent, and the twins themselves.
 """
 
@@ -34,6 +34,7 @@ from ganvas.data.batches import Unpaired
 from ganvas.data.opening import open_data
 from ganvas.data.unpaired import TwoDomains
 from ganvas.features import extractor
+from ganvas.metrics.answers import ranks
 from ganvas.metrics.distributions import kernel_distance
 from ganvas.spaces import ImageSpace, save_picture
 
@@ -100,15 +101,12 @@ class Judge:
 
     def __call__(self, made: Tensor) -> dict[str, float]:
         features = self.features(made)
-        apart = torch.cdist(features.double(), self.twins.double())
-        own = apart.diagonal()[:, None]
-        rank = (apart < own).sum(1)  # a twin that lies as near as one's own is no mistake
+        rank = ranks(features, self.twins)
         kid, _ = kernel_distance(self.target, features, subset_size=min(SUBSET, len(made)))
         return {
             "R@1": float((rank < 1).double().mean()),
             "R@5": float((rank < 5).double().mean()),
             "KID": kid,
-            "distance": float(own.mean()),
         }
 
 
