@@ -47,8 +47,7 @@ TASKS = {
     "emoji": Task(
         "cut",
         "emoji-pairs.zip",
-        "--size 64 --no-residual --partners lite2 --content lite2 --l1 5 --nce 0 --identity 0 --sees lite2 "
-        "--width 32 --lr 5e-4 --minutes 60",
+        "--size 64 --partners lite2 --content lite2 --sees lite2 --width 32 --minutes 45",
         lambda run, data: ["benchmarks.translate_unpaired", str(run), "--folder", str(run.parent / "emoji-data")],
     ),
     "avatars": Task(
