@@ -1,7 +1,7 @@
 """How well a run changes each attribute of a table with twins: the error to the exact twin inside the region that
 changes, as a share of doing nothing's, and outside it in levels of 255; and a sheet to look at.
 
-    python benchmarks/attributes.py runs/stargan-avatars avatars.zip --sheet sheet.png
+    python -m benchmarks.attributes runs/stargan-avatars avatars.zip --sheet sheet.png
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ TASKS = {
     "inpainting": Task(
         "inpainting",
         "super-resolution.zip/train",
-        "--minutes 40 --warmup 0.6",
+        "--minutes 60 --warmup 0.6",
         lambda run, data: ["benchmarks.inpainting", str(run), "--data", str(data / "super-resolution.zip" / "BSD100")],
     ),
 }

@@ -241,6 +241,34 @@ def test_recipes_change_what_is_asked_for_and_nothing_else(name: str) -> None:
     assert torch.equal(made(read), made(nothing))  # to want what is there is to want nothing
 
 
+def test_a_pretrained_network_judges_pictures_as_members_of_their_domains_alone() -> None:
+    """`--sees`: each depth has logits of every domain, and what no picture is or is to be counts for nothing."""
+    torch.manual_seed(0)
+    told = tuple(each.to_json() for each in FACES)
+    facts = {"channels": 3, "size": (32, 32), "attributes": told}
+    recipe = find_recipe("stargan")(**facts, width=8, d_width=8, sees="lite0")
+    assert recipe.frozen == ("features",) and not find_recipe("stargan")(**facts).frozen
+    numbers = torch.tensor([[0.0, 55.0, 1.0]] * 2)  # no smile, the middle of the ages' knots, pink
+    images = [torch.rand(2, 3, 32, 32) * 2 - 1 for _ in range(2)]
+    batch = Attributed(
+        image=images[0],
+        attributes=numbers,
+        source=images[1],
+        present=numbers,
+        change=torch.full_like(numbers, torch.nan),
+    )
+    recipe.generator.requires_grad_(False)  # type: ignore[union-attr]
+    judged = recipe.d_losses(batch, strength=0.0).terms["seen"]  # type: ignore[operator]
+    judged.backward()
+    trained = {name.split(".")[0] for name, each in recipe.named_parameters() if each.grad is not None}
+    assert trained == {"judges"}
+    of_domain = recipe.judges[0][-1].weight.grad.abs().sum((1, 2, 3))  # type: ignore[index, union-attr]
+    assert torch.equal(of_domain > 0, recipe.domains.memberships(numbers)[0] > 0)  # type: ignore[operator, union-attr]
+    recipe.generator.requires_grad_(True)  # type: ignore[union-attr]
+    recipe.g_losses(batch).terms["seen"].backward()  # type: ignore[operator]
+    assert recipe.generator.tail.weight.grad.abs().sum() > 0  # type: ignore[union-attr]
+
+
 def test_ageing_refuses_what_is_no_number() -> None:
     with pytest.raises(UsageError, match="ageing changes numbers, and smile is none: take stargan"):
         find_recipe("ageing")(channels=3, size=(16, 16), attributes=(FACES[0].to_json(),))

@@ -7,9 +7,11 @@ channels and depths is left out: shallow maps alone are used, and each feature v
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ganvas import augment
 from ganvas.features.lite import Lite
 
 DEPTHS = slice(1, 4)
@@ -32,11 +34,32 @@ class Seen(nn.Module):
 
 
 class Head(nn.Sequential):
-    """A map (B, channels, h, w) to the logits of all its places, (B * h * w,)."""
+    """A map (B, channels, h, w) to the logits of all its places, (B, made, h, w)."""
 
-    def __init__(self, channels: int, width: int) -> None:
+    def __init__(self, channels: int, width: int, made: int = 1) -> None:
         super().__init__(
             *(nn.Conv2d(channels, width, 1), nn.LeakyReLU(0.2)),
             *(nn.Conv2d(width, width, 3, padding=1), nn.LeakyReLU(0.2)),
-            *(nn.Conv2d(width, 1, 1), nn.Flatten(0)),
+            nn.Conv2d(width, made, 1),
         )
+
+
+class Judges(nn.ModuleList):
+    """A head for each depth of what a `Seen` has. No heads where there is none."""
+
+    def __init__(self, features: Seen | None, width: int, made: int = 1) -> None:
+        super().__init__(Head(depth, width, made) for depth in (features.channels if features is not None else ()))
+
+    def logits(self, features: Seen, images: Tensor) -> list[Tensor]:
+        """(B, made, h, w) of each depth, for pictures (B, C, H, W) that are moved by up to a sixteenth first."""
+        maps = features(augment.translation(images, 1 / 16))
+        return [head(each) for head, each in zip(self, maps, strict=True)]
+
+
+def seen(name: str) -> Seen | None:
+    """The network of this name; None for `pixels`. It is made where its weights are, also where the recipe is made
+    without values."""
+    if name == "pixels":
+        return None
+    with torch.device("cpu"):
+        return Seen(name)

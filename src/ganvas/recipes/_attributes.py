@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from ganvas.attributes import Attribute
 from ganvas.data.batches import Attributed
 from ganvas.inputs import Attributes, Given, Input, Number
 from ganvas.networks.attributes import AttributeGenerator, DomainDiscriminator, Domains
+from ganvas.networks.projected import Judges, seen
 from ganvas.options import Group, Range
 from ganvas.penalties import lazily, squared_gradient
 from ganvas.recipe import Batches, Losses, Optimizers, Progress, Recipe, Turn, Turns
@@ -33,6 +35,7 @@ class Game(Group):
     cycle: arg.Weight = 10.0
     r1: arg.Penalty = 1.0
     penalty_every: arg.PenaltyEvery = 4
+    sees: Annotated[Literal["pixels", "lite0", "lite2"], "what the discriminator looks at besides"] = "pixels"
     d_lr: Annotated[float, Range(1e-7, 1, log=True), "learning rate of the discriminator"] = 1.2e-3
 
 
@@ -60,13 +63,17 @@ class Changing(Recipe):
         facts = {**images.facts, "domains": self.domains.count}
         self.generator = AttributeGenerator(width=game.width, **facts)
         self.discriminator = DomainDiscriminator(width=game.d_width, **facts)
+        self.features = seen(game.sees)
+        self.judges = Judges(self.features, game.d_width, self.domains.count)
+        self.frozen = ("features",) if self.features is not None else ()  # type: ignore[misc]
 
     def inputs(self) -> dict[str, Input]:
         source = Given(ImageSpace(self.channels, FREE, FREE))
         return {"source": source, "change": Attributes(self.attributes), "strength": Number(0, 3, default=1)}
 
     def optimizers(self) -> Optimizers:
-        return self.contest.optimizers(discriminator=(self.discriminator, self.game.d_lr), generator=self.generator)
+        judging = nn.ModuleList([self.discriminator, self.judges])
+        return self.contest.optimizers(discriminator=(judging, self.game.d_lr), generator=self.generator)
 
     def rates(self, progress: Progress) -> dict[str, float]:
         """Both learning rates fall linearly to zero in the second half (Choi et al. 2018, section 5.3)."""
@@ -91,6 +98,8 @@ class Changing(Recipe):
         maps, said = self.discriminator(real.image)
         losses = self.contest.losses.d_losses_of(logits_of(maps, true), logits_of(self.discriminator(fake)[0], wanted))
         losses |= {"reading": self.domains.missed(said.float(), true)}
+        if self.features is not None:
+            losses |= {"seen": self.seen(self.contest.losses.d_losses_of, (real.image, true), (fake, wanted))}
         if not strength * self.game.r1:
             return losses
         slope = squared_gradient(lambda image: logits_of(self.discriminator(image)[0], true).mean((1, 2)), real.image)
@@ -104,6 +113,8 @@ class Changing(Recipe):
         true = self.domains.memberships(real.attributes)
         real_logits = logits_of(self.discriminator(real.image)[0], true) if paired else None
         terms = self.contest.losses.generator(logits_of(maps, wanted), real_logits)
+        if self.features is not None:
+            terms["seen"] = self.seen(self.g_losses_of, (fake, wanted), (real.image, true))
         half = slice(0, (len(real) + 1) // 2)  # the way back costs as much as the way there
         back, _ = self.generator(fake[half], (present - wanted)[half])
         return Losses(
@@ -113,6 +124,17 @@ class Changing(Recipe):
                 "cycle": self.game.cycle * cycled(back, real.source[half]),
             }
         )
+
+    def seen(self, losses: Callable[..., Losses], *judged: tuple[Tensor, Tensor]) -> Tensor:
+        """The mean over depths of a player's loss on the logits of pictures and their memberships, by the maps that the
+        pretrained network has of them."""
+        assert self.features is not None
+        said = ([logits_of(maps, of) for maps in self.judges.logits(self.features, image)] for image, of in judged)
+        return torch.stack([losses(*each).total() for each in zip(*said, strict=True)]).mean()
+
+    def g_losses_of(self, fake_logits: Tensor, real_logits: Tensor) -> Losses:
+        objective = self.contest.losses
+        return Losses(objective.generator(fake_logits, real_logits if objective.paired else None))
 
     def generate(self, *, source: Tensor, change: Tensor, strength: Tensor) -> Tensor:
         true = read(self.discriminator, self.domains, source, self.size)

@@ -30,7 +30,7 @@ from ganvas import augment
 from ganvas.data.batches import Unpaired
 from ganvas.inputs import Given, Input
 from ganvas.networks.patch import PatchDiscriminator
-from ganvas.networks.projected import Head, Seen
+from ganvas.networks.projected import Judges, seen
 from ganvas.networks.translation import Translator
 from ganvas.networks.warp import Warp
 from ganvas.options import Range
@@ -76,13 +76,8 @@ class CUT(Recipe):
         self.warp = Warp() if warp else None
         self.averaged = ("generator", "warp") if warp else ("generator",)  # type: ignore[misc]
         self.discriminator = PatchDiscriminator(channels=channels, width=d_width, normalised=False)
-        self.features: Seen | None = None
-        self.content = answers.network()
-        self.judges = nn.ModuleList()
-        if sees != "pixels":
-            with torch.device("cpu"):  # where its weights are, also where the recipe is made without values
-                self.features = Seen(sees)
-            self.judges.extend(Head(depth, d_width) for depth in self.features.channels)
+        self.features, self.content = seen(sees), answers.network()
+        self.judges = Judges(self.features, d_width)
         networks = {"features": self.features, "content": self.content}
         self.frozen = tuple(name for name, each in networks.items() if each is not None)  # type: ignore[misc]
         self.heads = nn.ModuleList(_head(depth) for depth in self.generator.widths)
@@ -141,9 +136,8 @@ class CUT(Recipe):
     def judged_maps(self, losses: Callable[..., Losses], *images: Tensor) -> Tensor:
         """The mean over depths of a player's loss on the maps that the pretrained network has of these images."""
         assert self.features is not None
-        maps = [self.features(augment.translation(each, 1 / 16)) for each in images]
-        each = [losses(judge, *found).total() for judge, *found in zip(self.judges, *maps, strict=True)]
-        return torch.stack(each).mean()
+        said = [self.judges.logits(self.features, each) for each in images]
+        return torch.stack([losses(lambda logits: logits, *each).total() for each in zip(*said, strict=True)]).mean()
 
     def placed(self, source: Tensor) -> Tensor:
         return source if self.warp is None else self.warp(source)
