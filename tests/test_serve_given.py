@@ -398,6 +398,7 @@ def test_what_cannot_be_inverted_is_one_line(inverting, digit, case):
         ({"lable": 1}, {}, "inputs: there is no 'lable'; did you mean 'label'?"),
         ({}, {"lable": 1}, "there is no 'lable' to set; did you mean 'label'?"),
         ({}, {"label": "zwei"}, "label: there is no 'zwei'"),
+        ({}, {"label": ["0", "1"]}, "label: give one, not 2"),
         ({}, {"direction2": "far"}, "direction2 must be a number from -100 to 100"),
         ({}, {"direction17": 1}, "there is no direction17: the first 16 can be set"),
         ({}, {"x" * 300: 1}, "set."),

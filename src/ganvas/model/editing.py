@@ -186,4 +186,7 @@ def _changed(model: Model, found: Mapping[str, Tensor], plan: _Plan) -> Tensor:
     if plan.directions is not None:
         inputs = moved(inputs, plan.directions, plan.amounts)
     n = len(next(iter(inputs.values())))
+    for name, each in plan.values.items():
+        if len(each) not in (1, n):
+            raise UsageError(f"{name}: give {'one' if n == 1 else f'one or {n:,}'}, not {len(each):,}")
     return model.decode(inputs | {name: each.expand(n, *each.shape[1:]) for name, each in plan.values.items()})
