@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from benchmarks import translate_unpaired as unpaired
 from benchmarks import zoo as packing
 from torch.nn import functional
 
 import ganvas
 from ganvas.data.batches import Unpaired
 from ganvas.errors import RunError
+from ganvas.features import extractor
+from ganvas.metrics.answers import ranks
 from ganvas.model import zoo
 from ganvas.networks.restyling import restyled, statistics_apart
 from ganvas.networks.translation import Translator
@@ -149,6 +152,21 @@ def test_the_zoo_takes_a_model_with_all_that_it_averages(tmp_path: Path, monkeyp
     (folder / "tiny" / "only.safetensors").write_bytes(b"\0" * 100)
     with pytest.raises(RunError, match=r"only.safetensors was altered"):
         ganvas.load("zoo:tiny")
+
+
+def test_emoji_of_one_design_get_the_colours_of_the_other(shared_data: Path, tmp_path: Path) -> None:
+    """`zoo:emoji-style` on held-out names, beside their twins, which it has never seen."""
+    unpaired.prepare(shared_data / "emoji-pairs.zip", tmp_path)
+    given, twins = (unpaired.pictures(tmp_path, part) for part in ("testA", "testB"))
+    made = ganvas.load("zoo:emoji-style").transform(given).clamp(-1, 1)
+    assert made.shape == given.shape == (168, 3, 64, 64)
+    judge = extractor("lite0")
+    given_rank, made_rank = (
+        ranks(*(judge(unpaired.levels(each)).features for each in (values, twins))) for values in (given, made)
+    )
+    assert (made_rank == 0).sum() > (given_rank == 0).sum() + 5  # nearest to their own twin
+    apart = [(values - twins).mean((2, 3)).abs().mean() for values in (given, made)]
+    assert apart[1] < apart[0]
 
 
 def test_a_pretrained_network_sees_pictures_that_are_smaller_than_it_halves() -> None:
