@@ -2,10 +2,10 @@
 
 What is given is a sound, and its mel spectrogram is taken of it within the generator, so that the network is used like
 any other that changes files: `ganvas translate RUN in.wav --out out.wav`. The generator works on the frames of that
-spectrogram, finds magnitudes and phases, and ends in an inverse Fourier transform. Judges look at the samples by
-several periods and at spectrograms of several resolutions. The generator's loss adds the difference of mel
-spectrograms (HiFi-GAN, eq. 4), here on three grids, and the difference in the judges' layers (eq. 5). A first share of
-the training is the difference of mel spectrograms alone.
+spectrogram, corrects magnitudes that have it, finds phases, and ends in some turns of Griffin-Lim, which neither paper
+has, and an inverse Fourier transform. Judges look at the samples by several periods and at spectrograms of several
+resolutions. The generator's loss adds the difference of mel spectrograms (HiFi-GAN, eq. 4), here on three grids, that
+of magnitudes, and the difference in the judges' layers (eq. 5). A first share of the training has no judges.
 
 Where what is given lacks its high frequencies (`--low-rate`), what it has stays as it is, and the rest is made: so
 sounds of 8 kHz become sounds of 16 kHz.
