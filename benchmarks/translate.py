@@ -53,7 +53,7 @@ TASKS = {
     "avatars": Task(
         "stargan",
         "avatars.zip",
-        f"--attributes {ATTRIBUTES} --minutes 40",
+        f"--attributes {ATTRIBUTES} --d-steps 1 --sees lite2 --r1 0.1 --cycle 0.1 --minutes 40",
         lambda run, data: ["benchmarks.attributes", str(run), str(data / "avatars.zip")],
     ),
     "ageing": Task("ageing", "faces-age.zip", "--attributes age --minutes 50", split="test"),
