@@ -8,8 +8,8 @@ changed back must be what it was (eq. 4).
 Not the papers': the generator is told the difference between what is wanted and what there is. It paints through a mask
 (Pumarola et al. 2018) that has no price, since a price closes it before anything is learned. Each attribute is changed
 in a share of the pictures, so that changing one alone is learned too. The discriminator reads before the game begins,
-and can look through a pretrained network as well (`--sees lite2`). Changes as large as a hat want a weak cycle (`--cycle
-0.1`): with a strong one they stay transparent, so that what they cover can come back.
+and can look through a pretrained network as well (`--sees lite2`). Changes as large as a hat want a weak cycle
+(`--cycle 0.1`): with a strong one they stay transparent, so that what they cover can come back.
 
     ganvas train stargan --data avatars.zip --attributes glasses,beard,hat,smile,long_hair,hair_colour
     ganvas translate runs/stargan-avatars face.png --change glasses=1,hair_colour=pink --out changed.png
