@@ -17,7 +17,7 @@ from ganvas.features import Extractor, ImageExtractor
 from ganvas.metrics import bootstrap, pairs
 from ganvas.metrics import distributions as d
 from ganvas.metrics.passport import Better, Score
-from ganvas.metrics.quantities import UNITS, wasserstein
+from ganvas.metrics.quantities import UNITS, told_of, wasserstein
 from ganvas.metrics.questions import Questions, Side
 from ganvas.metrics.reference import BLOCK, features_of
 from ganvas.metrics.samples import Samples
@@ -251,8 +251,7 @@ def _measured(case: Case) -> str:
 
 def _has(name: str) -> Callable[[Case], str]:
     def needs(case: Case) -> str:
-        has = name in case.space.quantities(case.questions.real.samples[:1])
-        return "" if has else f"{case.space.noun} have no {name}"
+        return "" if told_of(case.space, name) else f"{case.space.noun} have no {name}"
 
     return needs
 

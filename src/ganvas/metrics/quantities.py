@@ -7,11 +7,17 @@ import torch
 from torch import Tensor
 
 from ganvas.metrics import bootstrap
+from ganvas.spaces import Space
 
 UNITS = {"loudness": "dB", "pitch": "semitones"}
 """Of what `Space.quantities` may hold."""
 
 BINS = 1024
+
+
+def told_of(space: Space, name: str) -> bool:
+    """Whether samples of this space have the quantity."""
+    return name in space.quantities(torch.zeros(1, *map(abs, space.shape)))
 
 
 def wasserstein(real: Tensor, made: Tensor, *, seed: int = 0) -> tuple[float, bootstrap.Interval]:

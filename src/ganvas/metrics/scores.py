@@ -24,7 +24,7 @@ from ganvas.metrics.memorisation import Memorisation, memorisation
 from ganvas.metrics.modes import modes, stacked_modes
 from ganvas.metrics.native import Native, native, train_classifier
 from ganvas.metrics.passport import Score, finite
-from ganvas.metrics.quantities import UNITS, wasserstein
+from ganvas.metrics.quantities import UNITS, told_of, wasserstein
 from ganvas.metrics.reference import Reference, features_of, reference
 from ganvas.metrics.samples import HELD_OUT, Samples, count_of, of_data
 from ganvas.spaces import Space
@@ -370,13 +370,12 @@ def _quantity(name: str, unit: str) -> Metric:
         beside = {"floor": {"value": finite(floor), "interval": list(map(finite, around))}}
         yield Score(name, unit, value, interval, "lower", len(mine), len(theirs), more={"beside": beside})
 
-    def has(space: Space) -> bool:
-        return name in space.quantities(torch.zeros(1, *map(abs, space.shape)))
-
     def needs(case: Case) -> str:
-        return _at_least(FEW, name)(case) if has(case.data.space) else f"{case.data.space.noun} have no {name}"
+        return (
+            _at_least(FEW, name)(case) if told_of(case.data.space, name) else f"{case.data.space.noun} have no {name}"
+        )
 
-    return Metric(compute, needs, f"distribution of {name}, of sounds", has)
+    return Metric(compute, needs, f"distribution of {name}, of sounds", lambda space: told_of(space, name))
 
 
 def _numbers(case: Case, samples: Samples, name: str) -> Tensor:

@@ -30,7 +30,7 @@ ORDERS = (1, 2, 3)
 REAL, RIVAL = "real", "3-gram"
 
 Measure = Callable[[Sequence[Tokens]], Sequence[float]]
-"""What each of some texts is worth, whose mean is the score."""
+"""Of some texts, what each is worth, or what they say of each held-out one; the mean is the score."""
 
 
 @dataclass
@@ -114,11 +114,7 @@ def _perplexity(case: Case) -> Iterator[Score]:
     mine = written(case)
     judge = mine.model(mine.held)
     yield _score(case, "perplexity", "lower", _means(case, lambda texts: nats_a_token(judge, texts), math.exp))
-    told: dict[str, tuple[float, Any]] = {}
-    for side, texts in {"": mine.made, **mine.sides}.items():
-        each = torch.tensor(nats_a_token(mine.model(texts), mine.held), dtype=torch.float64)
-        bounds = bootstrap.mean_interval(each, seed=case.seed)
-        told[side] = math.exp(float(each.mean())), bootstrap.Interval(*map(math.exp, bounds))
+    told = _means(case, lambda texts: nats_a_token(mine.model(texts), mine.held), math.exp)
     yield _score(case, "reverse perplexity", "lower", told)
 
 

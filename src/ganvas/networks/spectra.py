@@ -46,16 +46,19 @@ class Grid:
 
 def grid(rate: int, samples: int) -> Grid:
     """The grid of a generator of sounds of so many samples: windows that overlap by half."""
-    longest = int(math.log2(max(16, samples))) - 1
-    size = 2 ** max(3, min(longest, round(math.log2(rate * WINDOW))))
+    size = _window(rate, samples, WINDOW)
     return Grid(size, size // 2)
 
 
 def mel_grid(rate: int, samples: int, seconds: float) -> Grid:
     """Windows of about so many seconds, no longer than half of what there is, that overlap by three quarters."""
-    longest = int(math.log2(max(16, samples))) - 1
-    size = 2 ** max(3, min(longest, round(math.log2(rate * seconds))))
+    size = _window(rate, samples, seconds)
     return Grid(size, size // 4)
+
+
+def _window(rate: int, samples: int, seconds: float) -> int:
+    longest = int(math.log2(max(16, samples))) - 1
+    return int(2 ** max(3, min(longest, round(math.log2(rate * seconds)))))
 
 
 def other(made: Grid) -> Grid:
@@ -247,8 +250,7 @@ class SpectralGenerator(nn.Module):
         spectra = functional.pad(self.head(hidden).float(), (0, 1)).unflatten(1, (self.channels, 3, -1))
         level, along, across = spectra.transpose(3, 4).unbind(2)
         loud = functional.pad(level[:, :, :-1].clamp(max=8).exp(), (0, 0, 0, 1))
-        length = (along.square() + across.square() + 1e-8).rsqrt()
-        waves: Tensor = self.inverse(loud * along * length, loud * across * length)
+        waves: Tensor = self.inverse(*phased(loud, along, across))
         return waves[:, :, : self.samples]
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +19,7 @@ from ganvas.networks.projected import Judges, seen
 from ganvas.options import Group, Range
 from ganvas.penalties import lazily, squared_gradient
 from ganvas.recipe import Batches, Losses, Optimizers, Progress, Recipe, Turn, Turns
+from ganvas.recipes._seen import Sees, over_depths
 from ganvas.spaces import FREE, ImageSpace
 
 
@@ -35,7 +35,7 @@ class Game(Group):
     cycle: arg.Weight = 10.0
     r1: arg.Penalty = 1.0
     penalty_every: arg.PenaltyEvery = 4
-    sees: Annotated[Literal["pixels", "lite0", "lite2"], "what the discriminator looks at besides"] = "pixels"
+    sees: Sees = "pixels"
     d_lr: Annotated[float, Range(1e-7, 1, log=True), "learning rate of the discriminator"] = 1.2e-3
 
 
@@ -99,7 +99,8 @@ class Changing(Recipe):
         losses = self.contest.losses.d_losses_of(logits_of(maps, true), logits_of(self.discriminator(fake)[0], wanted))
         losses |= {"reading": self.domains.missed(said.float(), true)}
         if self.features is not None:
-            losses |= {"seen": self.seen(self.contest.losses.d_losses_of, (real.image, true), (fake, wanted))}
+            both = self.seen(real.image, true), self.seen(fake, wanted)
+            losses |= {"seen": over_depths(self.contest.losses.discriminator, *both)}
         if not strength * self.game.r1:
             return losses
         slope = squared_gradient(lambda image: logits_of(self.discriminator(image)[0], true).mean((1, 2)), real.image)
@@ -114,7 +115,8 @@ class Changing(Recipe):
         real_logits = logits_of(self.discriminator(real.image)[0], true) if paired else None
         terms = self.contest.losses.generator(logits_of(maps, wanted), real_logits)
         if self.features is not None:
-            terms["seen"] = self.seen(self.g_losses_of, (fake, wanted), (real.image, true))
+            of_real = [self.seen(real.image, true)] if paired else []
+            terms["seen"] = over_depths(self.contest.losses.generator, self.seen(fake, wanted), *of_real)
         half = slice(0, (len(real) + 1) // 2)  # the way back costs as much as the way there
         back, _ = self.generator(fake[half], (present - wanted)[half])
         return Losses(
@@ -125,16 +127,11 @@ class Changing(Recipe):
             }
         )
 
-    def seen(self, losses: Callable[..., Losses], *judged: tuple[Tensor, Tensor]) -> Tensor:
-        """The mean over depths of a player's loss on the logits of pictures and their memberships, by the maps that the
-        pretrained network has of them."""
+    def seen(self, image: Tensor, memberships: Tensor) -> list[Tensor]:
+        """The logits of each depth of pictures as members of their domains, by the maps that the pretrained network has
+        of them."""
         assert self.features is not None
-        said = ([logits_of(maps, of) for maps in self.judges.logits(self.features, image)] for image, of in judged)
-        return torch.stack([losses(*each).total() for each in zip(*said, strict=True)]).mean()
-
-    def g_losses_of(self, fake_logits: Tensor, real_logits: Tensor) -> Losses:
-        objective = self.contest.losses
-        return Losses(objective.generator(fake_logits, real_logits if objective.paired else None))
+        return [logits_of(maps, memberships) for maps in self.judges.logits(self.features, image)]
 
     def generate(self, *, source: Tensor, change: Tensor, strength: Tensor) -> Tensor:
         true = read(self.discriminator, self.domains, source, self.size)

@@ -18,8 +18,7 @@ should come out (`--partners`), these are compared with that, and not by patches
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +35,7 @@ from ganvas.networks.warp import Warp
 from ganvas.options import Range
 from ganvas.recipe import Batches, Losses, Optimizers, Progress, Recipe, Turn, Turns
 from ganvas.recipes._answers import Answers
+from ganvas.recipes._seen import Sees, over_depths
 from ganvas.spaces import FREE, ImageSpace
 
 TEMPERATURE = 0.07
@@ -63,7 +63,7 @@ class CUT(Recipe):
         nce: arg.Weight = 0.5,
         identity: arg.Weight = 0.5,
         patches: Annotated[int, Range(2, 4096), "places of each map that are told from one another"] = 64,
-        sees: Annotated[Literal["pixels", "lite0", "lite2"], "what the discriminator looks at besides"] = "pixels",
+        sees: Sees = "pixels",
         answers: Answers = Answers.open(l1=2.0),
         warp: Annotated[bool, "learn to enlarge and move all pictures, before they are changed"] = False,
         contest: arg.Contest = arg.Contest(objective="least-squares", lr=4e-4, beta1=0.5, beta2=0.99),
@@ -110,7 +110,8 @@ class CUT(Recipe):
         fake = made[:count]
         losses = self.contest.g_losses(self.judge, fake, real.image)
         if self.features is not None:
-            losses |= {"seen": self.judged_maps(self.contest.g_losses, fake, real.image)}
+            of_real = [self.seen(real.image)] if self.contest.losses.paired else []
+            losses |= {"seen": over_depths(self.contest.losses.generator, self.seen(fake), *of_real)}
         known = real.pairs
         if len(known):
             losses |= self.answers.missed(self.content, fake[known], real.image[known])
@@ -126,18 +127,18 @@ class CUT(Recipe):
         """`other` is what the generator made."""
         losses = self.contest.d_losses(self.judge, judged.image, judged.other)
         if self.features is not None:
-            losses |= {"seen": self.judged_maps(self.contest.d_losses, judged.image, judged.other)}
+            both = self.seen(judged.image), self.seen(judged.other)
+            losses |= {"seen": over_depths(self.contest.losses.discriminator, *both)}
         return losses
 
     def judge(self, images: Tensor) -> Tensor:
         logits: Tensor = self.discriminator(augment.translation(images, 1 / 16))
         return logits
 
-    def judged_maps(self, losses: Callable[..., Losses], *images: Tensor) -> Tensor:
-        """The mean over depths of a player's loss on the maps that the pretrained network has of these images."""
+    def seen(self, images: Tensor) -> list[Tensor]:
+        """The logits of each depth, by the maps that the pretrained network has of these images."""
         assert self.features is not None
-        said = [self.judges.logits(self.features, each) for each in images]
-        return torch.stack([losses(lambda logits: logits, *each).total() for each in zip(*said, strict=True)]).mean()
+        return self.judges.logits(self.features, images)
 
     def placed(self, source: Tensor) -> Tensor:
         return source if self.warp is None else self.warp(source)
