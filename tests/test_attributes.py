@@ -337,6 +337,28 @@ def test_errors_to_twins_are_shares_of_doing_nothing(tmp_path: Path) -> None:
         assert errors["smile"].visible == 0 and np.isnan(errors["smile"].share)
 
 
+def test_what_chance_costs_is_told_by_the_changes_of_other_twins(tmp_path: Path) -> None:
+    folder = Path(painted(tmp_path / "a").source)
+    with (folder / "attributes.csv").open("a") as table:
+        for number, level in ((4, 40), (5, 50), (6, 60)):
+            table.write(f"\nc{number}.png,{number}.png,smile,{1 - number % 2},{number}")
+            pixels = np.full((8, 8, 3), number, np.uint8)
+            pixels[4:] = level
+            Image.fromarray(pixels).save(folder / f"c{number}.png")
+    lines = (folder / "attributes.csv").read_text().replace("t1.png,1.png,light,1,51", "t1.png,1.png,light,1,5")
+    (folder / "attributes.csv").write_text(lines.replace("c5.png,5.png,smile,0,5", "c5.png,5.png,smile,1,5"))
+    data = opened(folder)
+    model = Model(Painter(right=0, off=0).eval(), data.space, Painter().inputs(), 0)
+    errors = twin_errors(model, data)
+    # Each of 40, 50 and 60 levels is guessed by the others: 15, 10 and 15 off at random, 15, 0 and 15 in the middle.
+    assert errors["smile"].draw == pytest.approx(40 / 3, abs=1e-3)
+    assert errors["smile"].guess == pytest.approx(10, abs=1e-3)
+    assert np.isnan(errors["light"].draw) and np.isnan(errors["light"].guess)  # both twins are alone with their value
+    told = twin_scores(model, data)
+    assert told["inside[smile]"].more["best guess"] == pytest.approx(10 / 45, abs=1e-3)
+    assert "best guess" not in told["inside[light]"].more
+
+
 # -- faces' ages ------------------------------------------------------------------------------------------------------
 
 
