@@ -58,6 +58,8 @@ from ganvas.web.studio.run_list import Shelf
 from ganvas.web.studio.run_panel import panel
 from ganvas.web.studio.widgets import enlarged
 from test_serve import until
+from test_vocoder import SMALL, tone, wav
+from test_vocoder import model_of as vocoder_model
 from translators import CHANGER, FILLER, TRANSLATOR, changer_model, filler_model, run_of, translator_model
 
 PATIENCE = 60_000  # milliseconds
@@ -251,6 +253,8 @@ def others(seen, tmp_path_factory) -> Iterator[tuple[Path, Any]]:
     ganvas.train("infogan", data=data, out=folder / "codes", **small)
     for name, model in (("moods", translator_model(FREE)), ("change", changer_model()), ("fill", filler_model())):
         run_of(model, folder / name)
+    arguments = SMALL | {"turns": 0, "samples": 4096, "rate": 8000, "low_rate": 0}
+    run_of(vocoder_model(turns=0), folder / "voices", "vocoder", arguments)
     code = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -454,6 +458,57 @@ def test_a_run_of_noise_finds_the_picture_and_moves_it(others, tmp_path):
     assert np.abs(back.astype(int) - begin).max() <= 1
     other = changed(page, lambda: choose(page, "#to-category", "1"))
     assert np.abs(other.astype(int) - begin).max() > 0
+
+
+def heard(page, act: str | Callable[[], object] = "#change") -> tuple[str, bytes, bytes, bytes]:
+    """Name and bytes of the sound that the page offers, once it is another one than before; and those of the two that
+    it plays."""
+    shown = "[...document.querySelectorAll('#changed-heard audio')].map(player => player.src).join()"
+    before = page.evaluate(shown)
+    page.click(act) if isinstance(act, str) else act()
+    page.wait_for_function(f"before => {shown} !== before && {shown} !== ''", arg=before)
+    assert page.locator("#changed-both").is_hidden()
+    with page.expect_download() as download:
+        page.click("#changed")
+    played = [page.request.get(each).body() for each in page.evaluate(shown).split(",")]
+    return download.value.suggested_filename, Path(download.value.path()).read_bytes(), *played
+
+
+def test_a_sound_is_changed_heard_and_seen(others, tmp_path):
+    _, page = others
+    wait_for_fields(page, "voices", "#change")
+    page.wait_for_selector("#change-sound", state="visible")
+    assert page.locator("#change-picture").is_hidden() and page.locator("#change-own-size").is_hidden()
+    told = page.get_by_text("choose a sound first")
+    until(lambda: (page.click("#change"), page.wait_for_timeout(500), told.count())[-1])  # once all listens
+    model, space = vocoder_model(turns=0), WaveSpace(8000, FREE)
+    sound = tmp_path / "sound.wav"
+    sound.write_bytes(wav(np.stack([tone(300, 44100, rate=22050), tone(900, 44100, rate=22050)], axis=1), 22050))
+    page.set_input_files("#change-sound input[type=file]", sound)
+    page.wait_for_selector("#change-sound audio, #change-sound .waveform-container", state="attached")
+    name, content, before, after = heard(page)
+    layers = space.layers(sound.read_bytes())
+    assert name == "sound-voices.wav" and content == after
+    assert content == model.space.file(model.space.joined(model.transform(layers))) and len(content) == 44 + 4 * 16000
+    assert before == space.file(space.joined(layers))
+    seen = [pixels(page, each.get_attribute("src")) for each in page.locator("#changed-heard img").all()]
+    assert np.array_equal(seen[0], np.asarray(space.show(space.joined(layers)))) and np.any(seen[0] != seen[1])
+    lasting = page.evaluate("document.querySelectorAll('#changed-heard audio')[1].duration")
+    assert lasting == pytest.approx(2, abs=0.01)  # the browser plays it
+    # What is no sound, and a long one, are refused in a line.
+    wrong, long = tmp_path / "wrong.wav", tmp_path / "long.wav"
+    wrong.write_bytes(b"no sound")
+    long.write_bytes(wav(np.zeros((1_100_000, 1)), 1000))
+    for path, said in (
+        (wrong, "the sound: this is no WAV file"),
+        (long, "these are 18.3 minutes, and the page changes"),
+    ):
+        page.locator("#change-sound").get_by_label("Clear").click()
+        page.set_input_files("#change-sound input[type=file]", path)
+        page.wait_for_selector("#change-sound audio, #change-sound .waveform-container", state="attached")
+        page.click("#change")
+        page.wait_for_selector(f"text={said}")
+    page.locator("#change-sound").get_by_label("Clear").click()
 
 
 def test_a_run_that_takes_no_picture_says_so_in_change(others):

@@ -36,6 +36,9 @@ FIELDS = {
 }
 """Kinds of inputs that the script of each page draws or asks for."""
 
+CHANGED = frozenset({"pixels", "spectrogram"})
+"""How what is given is drawn (`Space.canvas`) on pages that take it: each has a script and a template of its name."""
+
 DIRECTIONS = 6
 OFFERED = 64
 """Values of one input, such as captions, that a page offers at most."""
@@ -66,10 +69,10 @@ def kind_of(model: Model) -> str:
         raise UsageError(f"a page cannot show {model.space.noun} yet, only {shown}: export to onnx or hub")
     for place, (name, given) in enumerate(model.given.items()):
         painted = place > 0 and given.space.photos and given.shape[0] == 1
-        if not painted and {given.space.canvas, model.space.canvas} != {"pixels"}:
+        if not painted and not given.space.canvas == model.space.canvas in CHANGED:
             raise UsageError(
-                f"a page makes pictures of pictures, and this model {model.space.noun} of {name!r} ({given.space}): "
-                "take --format onnx or hub"
+                "a page makes pictures of pictures or sounds of sounds, and this model "
+                f"{model.space.noun} of {name!r} ({given.space}): take --format onnx or hub"
             )
     if strange := sorted({each.kind for each in model.inputs.values()} - FIELDS[model.use]):
         raise UsageError(f"a page has no field for an input of kind {strange[0]}: take --format onnx or hub")
@@ -108,12 +111,14 @@ def _offered(each: Input) -> dict[str, Any]:
 
 
 def about_transforming(model: Model) -> dict[str, Any]:
-    """The same of one that changes a picture. side: how long its shorter side was in training, where any size fits.
-    rim: pixels around what is painted over in which a mask fades. alone: what the network without its recipe falls
-    short of."""
+    """The same of one that changes pictures or sounds. side: how long the shorter side of a picture was in training,
+    where any size fits. rim: pixels around what is painted over in which a mask fades. alone: what the network without
+    its recipe falls short of."""
     first = next(iter(model.given.values()))
-    free = model.any_size and first.scale == 1
+    free = model.any_size and first.scale == 1 and first.space.photos
     return {
+        "canvas": model.space.canvas,
+        "space": space_to_config(model.space),
         "inputs": inputs_to_json(model.inputs),
         "output": output_of(model),
         "side": min(model.space.shape[1:]) if free else None,

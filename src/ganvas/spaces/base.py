@@ -60,6 +60,7 @@ class Space(ABC):
     word for it.
 
     written: whether samples are texts, so that many of them stand in one file, each on a line (`lines`, `tokenised`).
+    at_once: numbers in each channel of something given that a page takes through a network while somebody waits.
 
     few: training items below which there is too little data, whatever else is. steady: the recipe that was made against
     mode collapse, "" where there is none for this kind.
@@ -80,6 +81,7 @@ class Space(ABC):
     task: ClassVar[str | None] = None
     change: ClassVar[str | None] = None
     written: ClassVar[bool] = False
+    at_once: ClassVar[int] = 2_000_000
     few: ClassVar[int] = 0
     steady: ClassVar[str] = ""
 
@@ -287,6 +289,10 @@ class Space(ABC):
             kept = max(1, int(side * share))
             sample = sample.narrow(dimension, (side - kept) // 2, kept)
         return sample
+
+    def amount(self, numbers: int) -> str:
+        """So many numbers of each channel of samples, as people say it."""
+        return f"{numbers / 1e6:.3g} million numbers"
 
     def size_of_file(self, content: bytes, most: int) -> int:
         """How much there is in a file that somebody gives, from its header alone: pixels, or whatever the samples are

@@ -90,7 +90,7 @@ const page = (() => {
     context.putImageData(image, 0, 0);
   }
 
-  // -- pictures of the visitor ---------------------------------------------------------------------------------------
+  // -- what the visitor gives -----------------------------------------------------------------------------------------
 
   /** Hands on files that are picked in the field or dropped on the page, from now on. */
   function picked(field, take) {
@@ -125,12 +125,12 @@ const page = (() => {
     return canvas.getContext("2d");
   }
 
-  function save(canvas, name) {
-    canvas.toBlob((blob) => {
-      const address = URL.createObjectURL(blob);
-      make("a", { href: address, download: `${name}.png` }).click();
-      setTimeout(() => URL.revokeObjectURL(address), 60_000);
-    }, "image/png");
+  function save(canvas, name) { canvas.toBlob((blob) => download(blob, `${name}.png`), "image/png"); }
+
+  function download(blob, name) {
+    const address = URL.createObjectURL(blob);
+    make("a", { href: address, download: name }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 60_000);
   }
 
   function byId(id) { return document.getElementById(id); }
@@ -139,6 +139,6 @@ const page = (() => {
   function count(element) { element.dataset.painted = Number(element.dataset.painted ?? 0) + 1; }
   return {
     about, started, run, tell, drawn, captioned, randomFrom, newSeed, sizeOf, paint, picked, compare, pixelsOf, white,
-    sized, save, byId, make, titled, count,
+    sized, save, download, byId, make, titled, count,
   };
 })();

@@ -8,7 +8,6 @@ from typing import Any
 
 import gradio as gr
 
-from ganvas.errors import UsageError
 from ganvas.html import render
 from ganvas.options import Range
 from ganvas.report import clips
@@ -17,7 +16,7 @@ from ganvas.web.studio.context import Desk
 from ganvas.web.studio.downloads import keep
 from ganvas.web.studio.errors import SEEDS, real, told, whole
 from ganvas.web.studio.fields import field_of, given_by, lacking
-from ganvas.web.studio.upscale_tab import MOST_PIXELS
+from ganvas.web.studio.uploads import check_at_once
 from ganvas.web.studio.widgets import picture_of, renew, show
 
 MOST = 144
@@ -56,11 +55,8 @@ def build(desk: Desk) -> None:
             if model.given.keys() == model.inputs.keys():
                 n = 1  # nothing is drawn, so that all would be the same
             values = model.checked(n, given, truncation := None if share == 1 else share)
-            large = max((math.prod(each.shape[2:]) for each in values.values()), default=0)
-            if large > MOST_PIXELS:
-                raise UsageError(
-                    f"the page takes files of up to {MOST_PIXELS / 1e6:.0f} megapixels, not {large:,} pixels"
-                )
+            for each, input in model.given.items():
+                check_at_once(input.space, math.prod(values[each].shape[2:]))
             samples = model.sample(n, seed=start, truncation=truncation, **values)
             grid = model.space.show(samples)
             heard = render("web/studio/clips.html.jinja", clips=clips(model.space, model.space.played(samples)))
