@@ -35,6 +35,7 @@ ARGUMENTS = {
     "esrgan": ENLARGING | {"width": 8, "growth": 8},
     "srgan": ENLARGING,
     "sngan": {"lr": 1e-3},
+    "stylegan2": {"width": 16, "latent": 32, "r1_every": 2, "path_every": 3},
     "pix2pix": {"width": 8, "d_width": 4, "warmup": 0.0, "lr": 2e-3},
     "inpainting": {"width": 8, "d_width": 4, "warmup": 0.0, "content": "none", "lr": 2e-3},
     "stargan": {"width": 8, "d_width": 8, "warmup": 0.0, "lr": 2e-3},
