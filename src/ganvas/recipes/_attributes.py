@@ -49,6 +49,7 @@ class Changing(Recipe):
     """
 
     accepts = (Attributed,)
+    sees = ()
     averaged = ("generator", "discriminator")
     training_defaults = {"epochs": 10, "batch_size": 8}
     penalties = ("r1",)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from ganvas.augment import How, Operations
+
 FREE = -1
 """In a shape: any size."""
 
@@ -194,6 +196,10 @@ class Space(ABC):
     def patterns(self, samples: Tensor) -> dict[int, tuple[float, float]]:
         """Traces of the network in samples, by period: how strong each is, and how far it sticks out. {} where nothing
         of the kind is known."""
+        return {}
+
+    def augmentations(self, how: How) -> Operations:
+        """What `--augment` can do to samples, by name; {} where nothing is known that leaves them samples."""
         return {}
 
     def levels(self, encoded: Tensor) -> Tensor:
