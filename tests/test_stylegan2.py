@@ -13,6 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.data.batches import Images
+from ganvas.inputs import Shift
+from ganvas.model.latent import closed_form_directions, moved
+from ganvas.model.trained import Model
 from ganvas.networks.equalised import EqualisedConv2d, EqualisedLinear
 from ganvas.networks.resampling import doubled, halved
 from ganvas.networks.running_mean import RunningMean
@@ -20,6 +23,7 @@ from ganvas.networks.style import GAIN, ModulatedConv2d, StyleDiscriminator, Sty
 from ganvas.penalties import path_lengths, path_weight
 from ganvas.recipe import Progress, Results
 from ganvas.recipes.stylegan2 import StyleGAN2
+from ganvas.spaces import ImageSpace
 
 SMALL: dict[str, Any] = {"channels": 3, "size": (8, 8), "latent": 16, "width": 8, "widest": 16}
 
@@ -388,3 +392,50 @@ def test_a_sample_does_not_depend_on_the_others() -> None:
 def test_presets_can_be_made() -> None:
     paper = {k: v for k, v in StyleGAN2.presets["paper"].items() if k not in ("batch_size", "steps")}
     assert len(made(**paper | {"width": 4, "widest": 8, "latent": 8}).generator.mapping.layers) == 8
+
+
+# -- in w --
+
+
+@functools.cache
+def model() -> Model:
+    recipe, _ = drawn()
+    return Model(recipe, ImageSpace(3, 8, 8), recipe.inputs(), 0)
+
+
+def test_a_shift_is_added_to_the_w_of_each_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe, inputs = drawn()
+    assert recipe.inputs()["shift"] == Shift((3, 16)) and not inputs["shift"].any()
+    seen: list[list[Tensor]] = []
+    monkeypatch.setattr(recipe.generator.synthesis, "forward", lambda w, noise: seen.append(w) or torch.zeros(6))
+    shift = torch.randn(6, 3, 16)
+    for way in (shift, inputs["shift"]):
+        recipe.generate(**inputs | {"shift": way})
+    for layer in range(3):
+        torch.testing.assert_close(seen[0][layer], seen[1][layer] + shift[:, layer])
+
+
+def test_directions_are_in_w_and_of_all_layers() -> None:
+    """The eigenvectors of A' A of all affine maps A of w together (Shen and Zhou 2021, eq. 7)."""
+    found = closed_form_directions(model(), count=3)
+    synthesis = model().recipe.generator.synthesis
+    layers = [each.convolution.style for each in synthesis.convolutions] + [each.style for each in synthesis.to_image]
+    matrix = np.concatenate([each.weight.double().numpy() * each.scale for each in layers])
+    values, vectors = np.linalg.eigh(matrix.T @ matrix)
+    assert found.input == "shift" and found.vectors.shape == (3, 16)
+    for place in range(3):
+        assert abs(found.vectors[place].double().numpy() @ vectors[:, -1 - place]) == pytest.approx(1, abs=1e-4)
+        assert found.shares[place].item() == pytest.approx(values[-1 - place] / values.sum(), rel=1e-4)
+    changed = moved(model().recipe.draw(2), found, [0.0, 2.0])["shift"]
+    torch.testing.assert_close(changed, (2 * found.vectors[1]).expand(2, 3, 16))
+
+
+def test_inversion_goes_on_in_w_and_leaves_the_noise() -> None:
+    target = model().sample(1, seed=9)
+    found = model().invert(target, steps=30, draws=8, seed=2)
+    assert found.inputs["shift"].abs().max() > 0
+    assert torch.equal(found.inputs["fine"].square().mean(1).round(decimals=3), torch.ones(1))
+    assert found.errors < 0.7 * found.drawn_errors
+    torch.manual_seed(0)
+    noises = model().recipe.draw(8)["noise"]
+    assert found.inputs["noise"].shape == noises[:1].shape and abs(found.inputs["noise"].std().item() - 1) < 0.25

@@ -30,9 +30,9 @@ from ganvas.spaces import kinds, space_to_config
 from ganvas.version import __version__
 
 FIELDS = {
-    SAMPLING: frozenset({"attributes", "caption", "class", "normal", "number", "uniform"}),
+    SAMPLING: frozenset({"attributes", "caption", "class", "normal", "number", "shift", "uniform"}),
     ENLARGING: frozenset({"given"}),
-    TRANSFORMING: frozenset({"attributes", "class", "given", "normal", "number", "uniform"}),
+    TRANSFORMING: frozenset({"attributes", "class", "given", "normal", "number", "shift", "uniform"}),
 }
 """Kinds of inputs that the script of each page draws or asks for."""
 

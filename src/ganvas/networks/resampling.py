@@ -10,6 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+SUMMED = 4
+"""How many pixels become one."""
+
 
 def doubled(x: Tensor) -> Tensor:
     """(B, C, H, W) to (B, C, 2H, 2W)."""
@@ -18,8 +21,13 @@ def doubled(x: Tensor) -> Tensor:
 
 def halved(x: Tensor) -> Tensor:
     """(B, C, H, W), both even, to (B, C, H/2, W/2)."""
+    return halved_sums(x) / SUMMED
+
+
+def halved_sums(x: Tensor) -> Tensor:
+    """The same, `SUMMED` times as large: for where the scale of the next weights can take that off at no cost."""
     count, channels, height, width = x.shape
     shape = [count, channels, height // 2, width // 2]
     # A depthwise convolution with stride 2 is as quick, but its derivative takes a hundred times as long.
     sums: Tensor = torch.ops.aten.upsample_bilinear2d_backward(x, [height, width], shape, False, 2.0, 2.0)
-    return sums / 4
+    return sums

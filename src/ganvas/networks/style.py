@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from ganvas.networks.equalised import GAIN, SLOPE, EqualisedConv2d, EqualisedLinear
 from ganvas.networks.minibatch import MinibatchDeviation
-from ganvas.networks.resampling import doubled, halved
+from ganvas.networks.resampling import SUMMED, doubled, halved_sums
 from ganvas.networks.running_mean import RunningMean
 from ganvas.networks.shapes import Pyramid, pyramid
 
@@ -210,13 +210,15 @@ class StyleGenerator(nn.Module):
         fine: Tensor,
         crossover: Tensor,
         noise: Tensor,
+        shift: Tensor,
         label: Tensor | None = None,
     ) -> Tensor:
         """latent, fine: (B, latent) of unit mean square, or nearer to 0 where they are truncated; crossover: (B,), how
-        many layers take their w from `latent`, the further ones taking it from `fine`; noise: (B, noises); label: (B,)
-        int64 where conditional. Returns (B, C, H, W), about in [-1, 1]."""
-        w, other = self.w(latent, label), self.w(fine, label)
-        images: Tensor = self.synthesis(self.mixed(w, other, crossover), noise)
+        many layers take their w from `latent`, the further ones taking it from `fine`; noise: (B, noises); shift: (B,
+        layers, w), added to the w of each layer; label: (B,) int64 where conditional. Returns (B, C, H, W), about in
+        [-1, 1]."""
+        mixed = self.mixed(self.w(latent, label), self.w(fine, label), crossover)
+        images: Tensor = self.synthesis([w + way for w, way in zip(mixed, shift.unbind(1), strict=True)], noise)
         return images
 
     def w(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
@@ -281,13 +283,14 @@ class Halving(nn.Module):
 
     def __init__(self, before: int, after: int, *, gain: float) -> None:
         super().__init__()
-        self.one, self.two = EqualisedConv2d(before, before, 3, gain=gain), EqualisedConv2d(before, after, 3, gain=GAIN)
-        self.shortcut = EqualisedConv2d(before, after, 1, gain=gain / GAIN, bias=False)
+        self.one = EqualisedConv2d(before, before, 3, gain=gain)
+        self.two = EqualisedConv2d(before, after, 3, gain=GAIN / SUMMED)
+        self.shortcut = EqualisedConv2d(before, after, 1, gain=gain / GAIN / SUMMED, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden = _leaky(self.two(halved(_leaky(self.one(x)))))
+        hidden = _leaky(self.two(halved_sums(_leaky(self.one(x)))))
         # The second LeakyReLU's gain and the division by root 2 cancel out.
-        result: Tensor = hidden + self.shortcut(halved(x))
+        result: Tensor = hidden + self.shortcut(halved_sums(x))
         return result
 
 

@@ -22,7 +22,7 @@ from torch.optim import Optimizer
 
 from ganvas import arguments as arg
 from ganvas.data.batches import Images
-from ganvas.inputs import Input, Normal, Number, label
+from ganvas.inputs import Input, Noise, Normal, Number, Shift, label
 from ganvas.networks.running_mean import RunningMean
 from ganvas.networks.style import StyleDiscriminator, StyleGenerator
 from ganvas.optimizers import optimizer
@@ -81,7 +81,8 @@ class StyleGAN2(Recipe):
             "latent": Normal((self.latent,), sphere=True),
             "fine": Normal((self.latent,), sphere=True),
             "crossover": Number(0, synthesis.layers, default=synthesis.layers),
-            "noise": Normal((synthesis.noises,)),
+            "noise": Noise((synthesis.noises,)),
+            "shift": Shift((synthesis.layers, self.latent)),
             **label(self.images.classes),
         }
 
