@@ -17,10 +17,11 @@ from ganvas.augment.at_random import (
     saturation,
     translation,
 )
-from ganvas.augment.operations import How, Operation, Operations, drawn, shown
+from ganvas.augment.operations import Decided, How, Operation, Operations, decided, drawn, shown
 
 __all__ = [
     "POLICIES",
+    "Decided",
     "How",
     "Name",
     "Operation",
@@ -29,6 +30,7 @@ __all__ = [
     "chained",
     "contrast",
     "cutout",
+    "decided",
     "drawn",
     "flip",
     "jitter",

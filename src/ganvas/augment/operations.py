@@ -23,17 +23,21 @@ How = Literal["diff", "ada"]
 class Operation:
     """One way to change samples.
 
-    apply: of samples (B, ...), numbers (B, `numbers`) and a probability (a tensor without dimensions), the changed
-    samples, differentiable twice. numbers: how many of them it takes for a sample. moves: whether it only moves what
-    there is, so that it does the same to anything on the same grid, such as a picture and its source. usual: whether it
-    is among those that are taken where nobody chooses.
+    decide: of numbers (B, `numbers`), a probability (a tensor without dimensions) and the shape of one sample, what
+    will be done, as tensors. apply: of samples (B, ...) and these, the changed samples, differentiable twice. numbers:
+    how many it takes for a sample. moves: whether it only moves or hides what there is, so that it does the same to
+    anything on the same grid, such as a picture and its source. usual: whether it is among those that are taken where
+    nobody chooses.
     """
 
-    apply: Callable[[Tensor, Tensor, Tensor], Tensor]
+    decide: Callable[[Tensor, Tensor, torch.Size], Decided]
+    apply: Callable[..., Tensor]
     numbers: int
     moves: bool = False
     usual: bool = True
 
+
+Decided = tuple[Tensor, ...]
 
 Operations = Mapping[str, Operation]
 """By name, in the order in which they are applied."""
@@ -46,14 +50,20 @@ def drawn(operations: Operations, count: int, seed: int) -> Tensor:
     return torch.rand(count, numbers, generator=torch.Generator().manual_seed(seed))
 
 
-def shown(operations: Operations, samples: Tensor, draw: Tensor, probability: Tensor) -> Tensor:
-    """Samples (B, ...) after all operations, float32. draw: (B, N) of `drawn`. probability: of each change, 0 to 1.
+def decided(operations: Operations, draw: Tensor, probability: Tensor, shape: torch.Size) -> list[Decided]:
+    """What will be done to each of B samples of this shape. draw: (B, N) of `drawn`. probability: of each change."""
+    parts = draw.split([each.numbers for each in operations.values()], dim=1)
+    with torch.autocast(draw.device.type, enabled=False):
+        return [each.decide(part, probability, shape) for each, part in zip(operations.values(), parts, strict=True)]
+
+
+def shown(operations: Operations, samples: Tensor, changes: list[Decided]) -> Tensor:
+    """Samples (B, ...) after all operations, float32, with `changes` of `decided`.
 
     In float32 also within autocast: a sample that few bits hold is another one.
     """
     with torch.autocast(samples.device.type, enabled=False):
         samples = samples.float()
-        parts = draw.split([each.numbers for each in operations.values()], dim=1)
-        for operation, part in zip(operations.values(), parts, strict=True):
-            samples = operation.apply(samples, part, probability)
+        for operation, change in zip(operations.values(), changes, strict=True):
+            samples = operation.apply(samples, *change)
     return samples

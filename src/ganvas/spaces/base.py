@@ -198,6 +198,11 @@ class Space(ABC):
         of the kind is known."""
         return {}
 
+    @classmethod
+    def augments(cls) -> bool:
+        """Whether `augmentations` has some, told without any."""
+        return cls.augmentations is not Space.augmentations
+
     def augmentations(self, how: How) -> Operations:
         """What `--augment` can do to samples, by name; {} where nothing is known that leaves them samples."""
         return {}

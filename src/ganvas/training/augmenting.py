@@ -14,7 +14,8 @@ a dividing line count beside the mean of the generated ones, and of pairs it is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
@@ -36,6 +37,9 @@ EVERY = 4
 
 TARGET, SPEED, MOST = 0.6, 500_000, 0.8
 """The paper's: of the sign; items from 0 to 1; and up to where augmentations don't leak in practice."""
+
+Changes = Callable[[int, torch.Size], list[augment.Decided]]
+"""What is done to so many samples of this shape."""
 
 _TAG = 0x41554721
 """Sets these draws apart from the others of the same part of a turn."""
@@ -67,15 +71,21 @@ class Augmenter:
             yield
             return
         seed = hashed(*numbers, _TAG)
+
+        @functools.cache
+        def changes(count: int, shape: torch.Size) -> list[augment.Decided]:
+            draw = augment.drawn(self.operations, count, seed).to(self.device, non_blocking=True)
+            return augment.decided(self.operations, draw, self.probability, shape)
+
         with ExitStack() as stack:
             for owner, name in self.judges:
-                shown = partial(self._shown, getattr(owner, name), seed)
+                shown = partial(self._shown, getattr(owner, name), changes)
                 stack.enter_context(replaced(owner, name, shown))
             yield
 
-    def _shown(self, judge: Any, seed: int, samples: Tensor, *others: Any, **named: Any) -> Any:
-        draw = augment.drawn(self.operations, len(samples), seed).to(self.device, non_blocking=True)
-        return judge(augment.shown(self.operations, samples, draw, self.probability), *others, **named)
+    def _shown(self, judge: Any, changes: Changes, samples: Tensor, *others: Any, **named: Any) -> Any:
+        done = changes(len(samples), samples.shape[1:])
+        return judge(augment.shown(self.operations, samples, done), *others, **named)
 
     # -- the probability ----------------------------------------------------------------------------------------
 
