@@ -24,6 +24,11 @@ HEAD = 64
 COARSE = 4
 """Tokens on a side of the grid that the latent vector is projected to."""
 
+FAINT = 0.1
+"""The size of what begins weak: what tokens are told of their places, beside what they hold, and the details of patches
+beside their smooth part. Otherwise a generator begins with noise that no latent vector changes, and unlearns it first.
+"""
+
 _SLOPE = 0.2
 
 
@@ -82,7 +87,7 @@ class TransformerGenerator(nn.Module):
             nn.Linear(wide, width), nn.LeakyReLU(_SLOPE), nn.Linear(width, width), nn.LeakyReLU(_SLOPE)
         )
         self.project = nn.Linear(wide, width * math.prod(self.coarse))
-        self.places = nn.Parameter(torch.randn(math.prod(self.grid), width))
+        self.places = nn.Parameter(FAINT * torch.randn(math.prod(self.grid), width))
         self.register_buffer("spread", _spread(self.coarse, self.grid), persistent=False)
         self.modulate = nn.Linear(width, 2 * depth * width)
         self.blocks = nn.ModuleList(Block(width, self.grid, depth) for _ in range(depth))
@@ -132,7 +137,7 @@ class TransformerDiscriminator(nn.Module):
         self.patch = size[0] // self.grid[0]
         self.stem = nn.Conv2d(channels, maps, 3, padding=1)
         self.embed = nn.Linear(maps * self.patch**2, width)
-        self.places = nn.Parameter(torch.randn(math.prod(self.grid), width))
+        self.places = nn.Parameter(FAINT * torch.randn(math.prod(self.grid), width))
         self.blocks = nn.ModuleList(Block(width, self.grid, depth) for _ in range(depth))
         self.head = nn.Linear(width, 1)
         self.reading = nn.Linear(width, width) if classes else None
@@ -199,19 +204,24 @@ def attention(asked: Tensor, heads: int) -> Tensor:
 
 
 class Output(nn.Module):
-    """Tokens (B, T, width) to what is added to images, (B, C, H, W): a linear map to the pixels of a patch, `maps`
-    each, and a 3x3 convolution over the seams."""
+    """Tokens (B, T, width) to what is added to images, (B, C, H, W): `maps` for each pixel, which are a bilinear
+    enlargement of what is one linear map of the tokens, and another one's details for each pixel of a patch; then a 3x3
+    convolution over the seams."""
 
     def __init__(self, width: int, channels: int, grid: tuple[int, int], patch: int, maps: int) -> None:
         super().__init__()
         self.grid, self.patch = grid, patch
-        self.linear = nn.Linear(width, maps * patch**2)
+        self.smooth, self.details = nn.Linear(width, maps), nn.Linear(width, maps * patch**2)
+        self.details.weight.data.mul_(FAINT)
+        nn.init.zeros_(self.details.bias)
         self.last = nn.Conv2d(maps, channels, 3, padding=1)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        pixels = self.linear(functional.layer_norm(tokens, tokens.shape[-1:]))
-        maps = functional.leaky_relu(_joined(pixels, self.grid, self.patch), _SLOPE)
-        image: Tensor = self.last(maps)
+        normal = functional.layer_norm(tokens, tokens.shape[-1:])
+        planes = self.smooth(normal).unflatten(1, self.grid).permute(0, 3, 1, 2)
+        smooth = functional.interpolate(planes, scale_factor=self.patch, mode="bilinear")
+        maps = smooth + _joined(self.details(normal), self.grid, self.patch)
+        image: Tensor = self.last(functional.leaky_relu(maps, _SLOPE))
         return image
 
 
