@@ -38,7 +38,7 @@ ARGUMENTS = {
     "stylegan2": {"width": 16, "latent": 32, "r1_every": 2, "path_every": 3},
     "pix2pix": {"width": 8, "d_width": 4, "warmup": 0.0, "lr": 2e-3},
     "inpainting": {"width": 8, "d_width": 4, "warmup": 0.0, "content": "none", "lr": 2e-3},
-    "stargan": {"width": 8, "d_width": 8, "warmup": 0.0, "lr": 2e-3},
+    "stargan": {"width": 8, "d_width": 8, "warmup": 0.0, "lr": 2e-3, "r1": 1.0},
     "ageing": {"width": 8, "d_width": 8, "warmup": 0.0, "lr": 2e-3},
     "cyclegan": {"width": 8, "d_width": 4, "lr": 2e-3},
     "adain": {"width": 8, "d_width": 4, "encoder": "lite0", "lr": 4e-3},
