@@ -17,6 +17,7 @@ from ganvas.data.batches import SoundPairs, Waves
 from ganvas.data.opening import open_data
 from ganvas.data.sound_pairs import lowered
 from ganvas.errors import UsageError
+from ganvas.exporting.graph import largest_difference, onnx_bytes
 from ganvas.metrics.evaluate import evaluate
 from ganvas.metrics.native import native
 from ganvas.metrics.quantities import wasserstein
@@ -116,6 +117,13 @@ def test_low_frequencies_that_are_given_stay() -> None:
     spectra = [torch.fft.rfft(each[0, 0, 512:3584]).abs() for each in (waves, made)]
     place = int(spectra[0].argmax())
     assert float(spectra[1][place]) == pytest.approx(float(spectra[0][place]), rel=0.01)
+
+
+def test_turns_of_a_graph_share_their_constants() -> None:
+    pytest.importorskip("onnxruntime")
+    graphs = [onnx_bytes(model_of(turns), "vocoder") for turns in (1, 6)]
+    assert len(graphs[1]) < 1.3 * len(graphs[0])
+    assert largest_difference(model_of(1), graphs[0]) <= 1e-4
 
 
 # -- files -----------------------------------------------------------------------------------------------------------

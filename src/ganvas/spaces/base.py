@@ -77,7 +77,7 @@ class Space(ABC):
     element: ClassVar[str] = "img"
     crisp: ClassVar[bool] = False
     rim: ClassVar[int] = 0
-    canvas: ClassVar[Literal["pixels", "scatter", "spectrogram"] | None] = None
+    canvas: ClassVar[Literal["lines", "pixels", "scatter", "spectrogram"] | None] = None
     task: ClassVar[str | None] = None
     change: ClassVar[str | None] = None
     written: ClassVar[bool] = False
