@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 import re
 import shutil
@@ -13,11 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from benchmarks import zoo as packing
 
 import ganvas
 from ganvas.cli import main
 from ganvas.data.waves import WaveReader
 from ganvas.errors import DataError, UsageError
+from ganvas.model import shared_config, zoo
 from ganvas.model.files import sample_to
 from ganvas.report import last_clips, write_report
 from ganvas.run import only_trainer, read_config, timeline
@@ -153,3 +156,23 @@ def test_a_format_that_there_is_not_is_one_line(run: Path, tmp_path: Path) -> No
     with pytest.raises(UsageError, match="give a folder as --out"):
         sample_to(run, tmp_path / "grid.png", n=2, format="flac")
     assert not list(tmp_path.iterdir())
+
+
+# -- the zoo --
+
+
+def test_the_zoo_keeps_the_names_of_labels(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    about = {"title": "t", "trained_on": "tones", "licence": "l", "limits": "m"}
+    (folder / "about.json").write_text(json.dumps(about))
+    monkeypatch.setattr(zoo, "_folder", lambda: tmp_path)
+    monkeypatch.setattr(packing, "ZOO", tmp_path)
+    monkeypatch.setattr("sys.argv", ["zoo", "tiny", "--run", str(run)])
+    packing.main()
+    packed = ganvas.load("zoo:tiny")
+    assert packed.labels == ("high", "low") and packed.space == SPACE
+    assert shared_config("zoo:tiny")["data"]["labels"] == ["high", "low"]
+    with torch.no_grad():
+        alike = [model.sample(4, seed=1, label="low") for model in (packed, ganvas.load(run))]
+    torch.testing.assert_close(*alike, atol=0.02, rtol=0)

@@ -33,10 +33,10 @@ WRITING = "lines"
 """The page of a model that makes texts, whose `Space.canvas` it is called by."""
 
 FIELDS = {
-    SAMPLING: frozenset({"attributes", "caption", "class", "normal", "number", "uniform"}),
-    WRITING: frozenset({"class", "normal", "number", "uniform"}),
+    SAMPLING: frozenset({"attributes", "caption", "class", "normal", "number", "shift", "uniform"}),
+    WRITING: frozenset({"class", "normal", "number", "shift", "uniform"}),
     ENLARGING: frozenset({"given"}),
-    TRANSFORMING: frozenset({"attributes", "class", "given", "normal", "number", "uniform"}),
+    TRANSFORMING: frozenset({"attributes", "class", "given", "normal", "number", "shift", "uniform"}),
 }
 """Kinds of inputs that the script of each page draws or asks for."""
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from ganvas.augment import How, Operations
+
 SIDE = 16
 """`look` shrinks images to at most this many pixels a side."""
 
@@ -154,6 +156,11 @@ class ImageSpace(Space):
                 contrasts.append(float(along[peak] / (torch.stack(beside).mean() + 1e-6 * power.mean())))
             found[period] = (max(*shares, 1e-6), max(*contrasts, 1e-6))
         return found
+
+    def augmentations(self, how: How) -> Operations:
+        from ganvas.augment.pictures import pictures
+
+        return pictures(how, self.channels)
 
     @property
     def tile(self) -> tuple[int, int]:

@@ -42,7 +42,7 @@ const page = (() => {
   function drawn(input, random, share = 1) {
     const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
     const even = () => input.low + (input.high - input.low) * random();
-    const one = { normal, uniform: even, number: () => input.default, attributes: () => NaN }[input.kind];
+    const one = { normal, uniform: even, number: () => input.default, shift: () => 0, attributes: () => NaN }[input.kind];
     const values = Float32Array.from({ length: sizeOf(input) }, one);
     if (input.kind !== "normal") return values;
     const square = values.reduce((sum, value) => sum + value * value, 0) / values.length;
