@@ -59,6 +59,7 @@ from ganvas.web.studio.painting import mask_of
 from ganvas.web.studio.processes import MOST
 from ganvas.web.studio.run_list import Shelf
 from ganvas.web.studio.run_panel import panel
+from ganvas.web.studio.uploads import content_of
 from ganvas.web.studio.widgets import enlarged
 from test_serve import until
 from test_vocoder import SMALL, tone, wav
@@ -545,13 +546,16 @@ def test_a_sound_is_changed_heard_and_seen(others, tmp_path):
     assert np.array_equal(seen[0], np.asarray(space.show(space.joined(layers)))) and np.any(seen[0] != seen[1])
     lasting = page.evaluate("document.querySelectorAll('#changed-heard audio')[1].duration")
     assert lasting == pytest.approx(2, abs=0.01)  # the browser plays it
-    # What is no sound, and a long one, are refused in a line.
+    # What is no sound, and a long one, are refused in a line; of silence there is a remark.
     wrong, long = tmp_path / "wrong.wav", tmp_path / "long.wav"
     wrong.write_bytes(b"no sound")
     long.write_bytes(wav(np.zeros((1_100_000, 1)), 1000))
+    silence = tmp_path / "silence.wav"
+    silence.write_bytes(wav(np.zeros((900, 1)), 8000))
     for path, said in (
         (wrong, "the sound: this is no WAV file"),
         (long, "these are 18.3 minutes, and the page changes"),
+        (silence, "sound: nothing is to be heard in it"),
     ):
         page.locator("#change-sound").get_by_label("Clear").click()
         page.set_input_files("#change-sound input[type=file]", path)
@@ -599,6 +603,19 @@ def test_a_run_that_takes_no_picture_says_so_in_change(others):
     choose(page, "#run", "codes")
     for name in of_sounds:
         shutil.rmtree(folder / name)
+
+
+def test_a_file_of_many_bytes_is_refused_unread(tmp_path, monkeypatch):
+    path, space = tmp_path / "sound.wav", WaveSpace(8000, FREE)
+    path.write_bytes(wav(np.zeros((900, 1)), 8000))
+    assert content_of(path, space, "sound") == ("sound", path.read_bytes())
+    monkeypatch.setattr("ganvas.web.studio.uploads.MOST_BYTES", 1000)
+    with pytest.raises(UsageError, match="the sound has more than 0 MB; ganvas translate has no limit"):
+        content_of(path, space, "sound")
+    monkeypatch.undo()
+    monkeypatch.setattr("ganvas.web.studio.uploads.MOST_READ", 800)
+    with pytest.raises(UsageError, match="the sound: 900 amplitudes at 8,000 Hz, and at most 800 are taken here"):
+        content_of(path, space, "sound")
 
 
 @pytest.mark.parametrize(

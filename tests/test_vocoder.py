@@ -161,6 +161,10 @@ def test_files_of_any_length_rate_and_channels_are_translated(
     assert lengths == {"stereo": (2, 1, 8000), "silence": (1, 1, 500), "short": (1, 1, 3), "six": (6, 1, 100)}
     alone = ganvas.load(run).transform(WaveSpace(8000, -1).layers((given / "stereo.wav").read_bytes())[:1])
     assert torch.allclose(read["stereo"][:1], alone, atol=1e-4)
+    with pytest.raises(SystemExit) as ended:
+        main(["translate", str(run), str(given / "silence.wav"), "--out", str(tmp_path / "made.wav")])
+    assert not ended.value.code
+    assert capsys.readouterr().out.endswith("made.wav; nothing is to be heard in it\n")
 
 
 # -- judging ---------------------------------------------------------------------------------------------------------
