@@ -23,9 +23,10 @@ from ganvas import recipes
 from ganvas.captions import Sentences, Words
 from ganvas.exporting.graph import onnx_bytes
 from ganvas.exporting.web import KINDS, kind_of, page
-from ganvas.inputs import Uniform
+from ganvas.inputs import Uniform, with_names
 from ganvas.model import Model
-from ganvas.spaces import FREE, ImageSpace, WaveSpace, widened
+from ganvas.recipes.textgan import TextGAN
+from ganvas.spaces import FREE, ImageSpace, TextSpace, WaveSpace, widened
 from test_export import LABELS, SPACES, enlarger_of, model_of
 from test_vocoder import model_of as vocoder_model
 from translators import changer_model, filler_model, translator_model
@@ -621,6 +622,53 @@ def test_what_is_no_sound_for_the_page_is_told_and_the_next_one_is_changed(tmp_p
     wanted = WaveSpace(8000, FREE).read((tmp_path / "other.flac").read_bytes())[0, 0]
     assert len(given) == 4000 and np.abs(np.array(given) - wanted.numpy()).max() < 1e-4  # browsers round otherwise
 
+
+@pytest.mark.parametrize("tokens", ["words", "characters"])
+def test_texts_are_written_in_the_browser_as_python_tells_them(tmp_path, tokens):
+    known = ("the", "dog", "it's", ",", ".", "(") if tokens == "words" else ("a", "b", "é", " ", "<")
+    space = TextSpace(tokens, 9, known)
+    torch.manual_seed(0)
+    recipe = TextGAN(shape=(9,), symbols=space.symbols, classes=2, width=16, latent=4, d_width=4)
+    inputs = with_names(recipe.inputs(), {"label": ("early", "late")})
+    model = Model(recipe.eval().requires_grad_(False), space, inputs, step=7)
+    path = written(tmp_path, model, "textgan", "verses")
+    with browser_page() as seen:
+        opened(seen, path.as_uri())
+
+        def now(act=None) -> tuple[list[str], list[str]]:
+            """The texts of the page after `act`, and Python's of the numbers that it drew."""
+            before = int(seen.page.get_attribute("#samples", "data-painted"))
+            if act:
+                act()
+                seen.page.wait_for_function("n => document.getElementById('samples').dataset.painted > n", arg=before)
+            drawn = seen.page.evaluate(DRAWN)
+            inputs = {name: torch.tensor([one[name] for one in drawn]) for name in drawn[0]}
+            inputs |= {"temperature": inputs["temperature"].flatten()}
+            lines = space.lines(model.decode(inputs))
+            return seen.page.eval_on_selector_all("#samples li", "all => all.map(each => each.textContent)"), lines
+
+        first, right = now()
+        assert first == right and len(first) == 40 and len(set(first)) > 20
+        assert seen.page.input_value("#given-temperature") == "1"
+        cold, right = now(lambda: set_slider(seen, "#given-temperature", "0.1"))
+        assert cold == right and cold != first
+        late, right = now(lambda: seen.page.select_option("#class-label", "1"))
+        assert late == right and late != cold
+        usual, right = now(lambda: set_slider(seen, "#truncation", "0"))
+        assert usual == right and len(set(usual)) == 1
+        with seen.page.expect_download() as download:
+            seen.page.click("#save")
+        download.value.save_as(tmp_path / "saved.txt")
+        assert download.value.suggested_filename == "verses.txt"
+        assert (tmp_path / "saved.txt").read_text(encoding="utf-8") == "".join(f"{line}\n" for line in usual)
+        now(lambda: set_slider(seen, "#truncation", "1"))
+        other, right = now(lambda: seen.page.click("#new"))
+        assert other == right and other != late and seen.console == []
+        assert [each for each in seen.requests if not each.startswith("blob:")] == [path.as_uri()]
+
+
+DRAWN = """() => ganvas.draw(Number(document.getElementById("seed").value), 40).map(
+  (one) => Object.fromEntries(Object.entries(one).map(([name, value]) => [name, value.length ? [...value] : value])))"""
 
 SHADES = """canvas => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height), found = new Set();

@@ -29,8 +29,12 @@ from ganvas.model import BLOCK, ENLARGING, SAMPLING, TRANSFORMING, Model
 from ganvas.spaces import kinds, space_to_config
 from ganvas.version import __version__
 
+WRITING = "lines"
+"""The page of a model that makes texts, whose `Space.canvas` it is called by."""
+
 FIELDS = {
     SAMPLING: frozenset({"attributes", "caption", "class", "normal", "number", "shift", "uniform"}),
+    WRITING: frozenset({"class", "normal", "number", "shift", "uniform"}),
     ENLARGING: frozenset({"given"}),
     TRANSFORMING: frozenset({"attributes", "class", "given", "normal", "number", "shift", "uniform"}),
 }
@@ -74,9 +78,10 @@ def kind_of(model: Model) -> str:
                 "a page makes pictures of pictures or sounds of sounds, and this model "
                 f"{model.space.noun} of {name!r} ({given.space}): take --format onnx or hub"
             )
-    if strange := sorted({each.kind for each in model.inputs.values()} - FIELDS[model.use]):
+    kind = WRITING if model.use == SAMPLING and model.space.canvas == WRITING else model.use
+    if strange := sorted({each.kind for each in model.inputs.values()} - FIELDS[kind]):
         raise UsageError(f"a page has no field for an input of kind {strange[0]}: take --format onnx or hub")
-    return model.use
+    return kind
 
 
 def about_enlarging(model: Model) -> dict[str, Any]:
@@ -101,6 +106,15 @@ def about_sampling(model: Model) -> dict[str, Any]:
         "inputs": [told | _offered(model.inputs[told["name"]]) for told in inputs_to_json(model.inputs)],
         "output": output_of(model),
         "directions": directions(model),
+    }
+
+
+def about_writing(model: Model) -> dict[str, Any]:
+    """The same of one that writes texts."""
+    return {
+        "space": space_to_config(model.space),
+        "inputs": inputs_to_json(model.inputs),
+        "output": output_of(model),
     }
 
 
@@ -129,6 +143,7 @@ def about_transforming(model: Model) -> dict[str, Any]:
 
 KINDS: dict[str, Callable[[Model], dict[str, Any]]] = {
     SAMPLING: about_sampling,
+    WRITING: about_writing,
     ENLARGING: about_enlarging,
     TRANSFORMING: about_transforming,
 }

@@ -38,6 +38,9 @@ LOWEST, HIGHEST = 60, 500
 DITHER = 0.003
 """Amplitude of the noise that a judge hears in all sounds."""
 
+INAUDIBLE = 1e-4
+"""Amplitude up to which all of a sound counts as silence."""
+
 SHORTEST = 64
 """Samples to which a shorter sound is filled up with silence before it is looked at or shown."""
 
@@ -260,6 +263,9 @@ class WaveSpace(Space):
             file.setframerate(self.rate)
             file.writeframes(np.ascontiguousarray(numbers.T).astype("<i2").tobytes())
         return buffer.getvalue()
+
+    def remark(self, sample: Tensor) -> str:
+        return "" if float(sample.abs().max()) > INAUDIBLE else "nothing is to be heard in it"
 
     def amount(self, numbers: int) -> str:
         return f"{numbers / self.rate / 60:.3g} minutes"

@@ -133,12 +133,20 @@ const page = (() => {
     setTimeout(() => URL.revokeObjectURL(address), 60_000);
   }
 
+  /** A choice of a class, or of all in turn. */
+  function classChoice(input) {
+    const select = make("select", { id: `class-${input.name}` });
+    select.append(make("option", { value: "all", textContent: "all in turn" }));
+    for (let i = 0; i < input.classes; i++) select.append(make("option", { value: String(i), textContent: input.names[i] ?? String(i) }));
+    return select;
+  }
+
   function byId(id) { return document.getElementById(id); }
   function make(tag, properties = {}) { return Object.assign(document.createElement(tag), properties); }
   function titled(name) { return `${name[0].toUpperCase()}${name.slice(1).replaceAll("_", " ")}`; }
   function count(element) { element.dataset.painted = Number(element.dataset.painted ?? 0) + 1; }
   return {
     about, started, run, tell, drawn, captioned, randomFrom, newSeed, sizeOf, paint, picked, compare, pixelsOf, white,
-    sized, save, download, byId, make, titled, count,
+    sized, save, download, classChoice, byId, make, titled, count,
   };
 })();

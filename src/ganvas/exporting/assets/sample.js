@@ -177,9 +177,7 @@
   function build() {
     byId("about").textContent = `Recipe ${about.recipe}, step ${about.step.toLocaleString("en")}, made with Ganvas ${about.version}. The same seed gives the same samples here; PyTorch draws others.`;
     for (const input of classInputs) {
-      const select = make("select", { id: `class-${input.name}` });
-      select.append(make("option", { value: "all", textContent: "all in turn" }));
-      for (let i = 0; i < input.classes; i++) select.append(make("option", { value: String(i), textContent: input.names[i] ?? String(i) }));
+      const select = page.classChoice(input);
       select.addEventListener("change", sample);
       const label = make("label", { textContent: `${page.titled(input.name)} ` });
       label.append(select);

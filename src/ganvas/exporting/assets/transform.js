@@ -5,8 +5,9 @@
   const { about, byId, make, titled } = page;
   const { inputs } = about;
   const [first, ...more] = inputs.filter((input) => input.kind === "given");
+  const drawnAlone = () => () => null;
   const quick = 250; // milliseconds of a change up to which a slider that moves is followed
-  const fields = { attributes, class: choice, normal: () => () => null, number: numbers, uniform: numbers };
+  const fields = { attributes, class: choice, normal: drawnAlone, number: numbers, shift: drawnAlone, uniform: numbers };
   const read = {}; // what is asked for, by input: gives its value, null where it is to be drawn
   const taken = new Set(); // names of the inputs that the visitor gave
   const medium = mediumOf({ first, more, change, take });

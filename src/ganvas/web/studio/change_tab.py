@@ -14,7 +14,7 @@ from ganvas.inputs import DRAWN, Given, Input, given_of
 from ganvas.model import Model
 from ganvas.spaces import FREE, Space
 from ganvas.web.studio.context import Desk
-from ganvas.web.studio.errors import SEEDS, told, whole
+from ganvas.web.studio.errors import SEEDS, said, told, whole
 from ganvas.web.studio.fields import field_of, given_by
 from ganvas.web.studio.inversion import can_be_inverted, fields_of
 from ganvas.web.studio.painting import mask_of, over, painting
@@ -59,6 +59,8 @@ def build(desk: Desk) -> None:
             mask = mask_input(model.inputs)
             if mask is not None:
                 given[mask] = mask_of(painted, *sample.shape[2:])
+            if remark := space.remark(sample):
+                gr.Info(said(f"{UPLOADS[str(space.canvas)].noun}: {remark}"))
             made = model.space.joined(model.transform(sample, seed=start, **given))
             return shown.of(desk.shelf, f"{stem}-{name}", (space, space.joined(sample)), (model.space, made))
 
