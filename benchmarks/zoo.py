@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import save
 from torch import Tensor
 
@@ -112,5 +111,4 @@ def _scored(parsed: argparse.Namespace, style: str, data: Path, trained: Mapping
 
 
 if __name__ == "__main__":
-    torch.set_grad_enabled(False)
     main()
