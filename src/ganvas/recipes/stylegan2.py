@@ -53,7 +53,7 @@ class StyleGAN2(Recipe):
         conditional: arg.Conditional = True,
         latent: arg.Latent = 128,
         width: arg.Width = 32,
-        widest: Annotated[int, Range(1, 4096), "most feature maps of a layer"] = 256,
+        widest: Annotated[int, Range(1, 4096), "most feature maps of a layer"] = 128,
         mapping_layers: Annotated[int, Range(1, 64), "layers of the mapping network"] = 2,
         mixing: Annotated[float, Range(0, 1), "share of generated images whose styles are two latents'"] = 0.5,
         r1: arg.Penalty = 0.1,
