@@ -347,6 +347,9 @@ def test_the_mean_of_w_follows_the_generators_turn() -> None:
     recipe.w_seen(Results(terms={}, kept={name: each.detach() for name, each in losses.kept.items()}))
     torch.testing.assert_close(recipe.generator.mean.value[1], losses.kept["w"].detach()[1::2].mean(0))
     assert recipe.generator.mean.seen.flatten().tolist() == [1, 1]
+    without = made(classes=2, conditional=False)  # one mean, whatever labels the data has
+    assert list(without.g_losses(real).kept) == ["w"]
+    assert without.generator.mean.value.shape == (1, 16)
 
 
 # -- sizes --

@@ -2,9 +2,9 @@
 
 A mapping network, whose w modulates and demodulates convolutions; noise at each of them; an image that is a sum over
 sizes; a residual discriminator; logistic loss. R1 and the path length penalty have turns of their own, every 16th and
-every 8th step, that much stronger, and Adam's constants make up for the more of them (appendix B). Labels enter the
-mapping network by an embedding and the discriminator by projection. Presets name what is smaller here than in the
-paper: a shallow mapping network, fewer maps, and learning rates that fall, for minutes on a CPU.
+every 8th step, that much stronger, and Adam's constants make up for the additional turns (appendix B). Labels enter
+the mapping network by an embedding and the discriminator by projection. For minutes on a CPU the mapping network is
+shallow, maps are few and learning rates fall; `--preset paper` has what the paper has.
 
     ganvas train stylegan2 --data photos --size 64 --minutes 20
     ganvas sample runs/... --truncation 0.7
@@ -53,7 +53,7 @@ class StyleGAN2(Recipe):
         conditional: arg.Conditional = True,
         latent: arg.Latent = 128,
         width: arg.Width = 32,
-        widest: Annotated[int, Range(1, 4096), "most feature maps of a layer"] = 256,
+        widest: Annotated[int, Range(1, 4096), "most feature maps of a layer"] = 128,
         mapping_layers: Annotated[int, Range(1, 64), "layers of the mapping network"] = 2,
         mixing: Annotated[float, Range(0, 1), "share of generated images whose styles are two latents'"] = 0.5,
         r1: arg.Penalty = 0.1,
@@ -121,9 +121,9 @@ class StyleGAN2(Recipe):
         return Losses({"r1": self.r1_every * self.r1 / 2 * squared_gradient(judge, real.image)})
 
     def g_losses(self, real: Images) -> Losses:
-        fake, w = self.mixed(real)
+        fake, seen = self.mixed(real)
         losses = self.contest.g_losses(partial(self.discriminator, label=real.label), fake, real.image)
-        return losses.keeping(w=w, **real.given())
+        return losses.keeping(**seen)
 
     def path_losses(self, real: Images) -> Losses:
         """The squared distance of path lengths from their running mean (section 3.2); the first ones are compared with
@@ -138,16 +138,16 @@ class StyleGAN2(Recipe):
         weight = self.path_every * self.path_length * path_weight(self.images.size)
         return Losses({"path_length": weight * (lengths - mean).square().mean()}).keeping(lengths=lengths[:, None])
 
-    def mixed(self, real: Images) -> tuple[Tensor, Tensor]:
-        """Images that go with this batch, and the w (B, w) of their coarse layers. Of a share of them the finer layers
-        take another w, from a layer on that is drawn."""
+    def mixed(self, real: Images) -> tuple[Tensor, dict[str, Tensor]]:
+        """Images that go with this batch, and the `w` (B, w) of their coarse layers with the `label` that it has. Of a
+        share of the images the finer layers take another w, from a layer on that is drawn."""
         drawn, generator = self.draw_for(real), self.generator
         layers, count = generator.synthesis.layers, len(real)
         crossover = torch.randint(1, max(layers, 2), (count,), device=self.device)
         crossover = torch.where(torch.rand(count, device=self.device) < self.mixing, crossover, layers)
-        told = drawn.get("label")
-        w, fine = (generator.mapping(drawn[name], told) for name in ("latent", "fine"))
-        return generator.synthesis(generator.mixed(w, fine, crossover), drawn["noise"]), w
+        told = {"label": drawn["label"]} if "label" in drawn else {}
+        w, fine = (generator.mapping(drawn[name], **told) for name in ("latent", "fine"))
+        return generator.synthesis(generator.mixed(w, fine, crossover), drawn["noise"]), {"w": w, **told}
 
     def w_seen(self, results: Results) -> None:
         self.generator.mean.follow(results.kept["w"], results.kept.get("label"))
