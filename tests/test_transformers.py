@@ -118,6 +118,15 @@ def test_every_level_adds_to_the_image_of_the_last():
     torch.testing.assert_close(network.levels(latent)[0].unique(), torch.tensor([math.tanh(2.0) + LEAK * 2.0]))
 
 
+def test_levels_are_spread_over_the_blocks_and_need_as_many():
+    def ends(levels, depth):
+        return TransformerGenerator(latent=4, channels=1, size=(8, 8), levels=levels, **SMALL | {"depth": depth}).ends
+
+    assert ends(1, 1) == [1] and ends(2, 3) == [1, 3] and ends(4, 7) == [1, 3, 5, 7]
+    with pytest.raises(UsageError, match="--levels 3 needs as many blocks, and --depth is 2; raise it"):
+        ends(3, 2)
+
+
 def test_the_first_block_learns_from_its_own_image():
     network = TransformerGenerator(latent=4, channels=1, size=(8, 8), levels=2, **SMALL)
     network.levels(torch.randn(2, 4))[0].sum().backward()
