@@ -135,7 +135,7 @@ def test_the_first_block_learns_from_its_own_image():
 
 def test_noise_falls_from_level_to_level_and_the_last_has_none():
     assert noise_of_levels(1, 0.5) == [0.0] and noise_of_levels(3, 0.5) == [0.5, 0.25, 0.0]
-    recipe = made(levels=3, noise=0.5)
+    recipe = made(levels=3, depth=3, noise=0.5)
     torch.manual_seed(0)
     seen = recipe.seen_of(Images(torch.ones(400, 1, 8, 8)))
     assert seen.shape == (400, 3, 8, 8) and torch.equal(seen[:, 2], torch.ones(400, 8, 8))
