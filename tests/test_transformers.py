@@ -118,6 +118,15 @@ def test_every_level_adds_to_the_image_of_the_last():
     torch.testing.assert_close(network.levels(latent)[0].unique(), torch.tensor([math.tanh(2.0) + LEAK * 2.0]))
 
 
+def test_levels_are_spread_over_the_blocks_and_need_as_many():
+    def ends(levels, depth):
+        return TransformerGenerator(latent=4, channels=1, size=(8, 8), levels=levels, **SMALL | {"depth": depth}).ends
+
+    assert ends(1, 1) == [1] and ends(2, 3) == [1, 3] and ends(4, 7) == [1, 3, 5, 7]
+    with pytest.raises(UsageError, match="--levels 3 needs as many blocks, and --depth is 2; raise it"):
+        ends(3, 2)
+
+
 def test_the_first_block_learns_from_its_own_image():
     network = TransformerGenerator(latent=4, channels=1, size=(8, 8), levels=2, **SMALL)
     network.levels(torch.randn(2, 4))[0].sum().backward()
@@ -126,7 +135,7 @@ def test_the_first_block_learns_from_its_own_image():
 
 def test_noise_falls_from_level_to_level_and_the_last_has_none():
     assert noise_of_levels(1, 0.5) == [0.0] and noise_of_levels(3, 0.5) == [0.5, 0.25, 0.0]
-    recipe = made(levels=3, noise=0.5)
+    recipe = made(levels=3, depth=3, noise=0.5)
     torch.manual_seed(0)
     seen = recipe.seen_of(Images(torch.ones(400, 1, 8, 8)))
     assert seen.shape == (400, 3, 8, 8) and torch.equal(seen[:, 2], torch.ones(400, 8, 8))

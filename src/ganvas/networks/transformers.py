@@ -61,7 +61,8 @@ class TransformerGenerator(nn.Module):
     blocks, an image is made of the tokens and added to what was there, so the first blocks learn to make images too.
 
     patch: the side of a patch, or 0 (`automatic`). depth: blocks. maps: feature maps at full size, which a 3x3
-    convolution makes an image of, so that patches have no seams.
+    convolution makes an image of, so that patches have no seams. Raises UsageError where there are more levels than
+    blocks, and as `patches` does.
     """
 
     def __init__(
@@ -78,6 +79,10 @@ class TransformerGenerator(nn.Module):
         classes: int = 0,
     ) -> None:
         super().__init__()
+        if levels > depth:
+            raise UsageError(
+                f"--levels {levels} needs as many blocks, and --depth is {depth}; raise it, or lower --levels"
+            )
         self.grid = patches(size, patch)
         self.patch = size[0] // self.grid[0]
         self.coarse = (min(COARSE, self.grid[0]), min(COARSE, self.grid[1]))
@@ -91,7 +96,7 @@ class TransformerGenerator(nn.Module):
         self.register_buffer("spread", _spread(self.coarse, self.grid), persistent=False)
         self.modulate = nn.Linear(width, 2 * depth * width)
         self.blocks = nn.ModuleList(Block(width, self.grid, depth) for _ in range(depth))
-        self.ends = [round(depth * (level + 1) / levels) for level in range(levels)]
+        self.ends = [depth * (level + 1) // levels for level in range(levels)]
         self.outputs = nn.ModuleList(Output(width, channels, self.grid, self.patch, maps) for _ in range(levels))
 
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
@@ -109,7 +114,7 @@ class TransformerGenerator(nn.Module):
         made, image = [], None
         for number, block in enumerate(self.blocks, 1):
             tokens = block(tokens, styles[:, number - 1])
-            while len(made) < len(self.ends) and self.ends[len(made)] == number:
+            if number == self.ends[len(made)]:
                 added = self.outputs[len(made)](tokens)
                 image = added if image is None else image + added
                 made.append(torch.tanh(image) + LEAK * image)
