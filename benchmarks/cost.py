@@ -52,7 +52,7 @@ def measured(name: str, size: int, steps: int, batch: int, changes: Mapping[str,
     known = {option.name for option in read_options(recipe)}
     torch.manual_seed(0)
     facts = {k: v for k, v in data.facts().items() if k in known}
-    training = Training(recipe(**checked(recipe, facts | changes)), data, Settings(steps=1000, batch_size=batch))
+    training = Training(recipe(**checked(recipe, {**facts, **changes})), data, Settings(steps=1000, batch_size=batch))
     training._train_mode()
     kind = torch.bfloat16 if training.precision == "bf16" else torch.float32
     one, other = (torch.randn(PRODUCT, PRODUCT).to(kind) for _ in range(2))

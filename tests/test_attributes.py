@@ -389,8 +389,8 @@ def test_what_chance_costs_is_told_by_the_changes_of_other_twins(tmp_path: Path)
     assert errors["smile"].guess == pytest.approx(10, abs=1e-3)
     assert np.isnan(errors["light"].draw) and np.isnan(errors["light"].guess)  # both twins are alone with their value
     told = twin_scores(model, data)
-    assert told["inside[smile]"].more["best guess"] == pytest.approx(10 / 45, abs=1e-3)
-    assert "best guess" not in told["inside[light]"].more
+    assert told["inside[smile]"].more["beside"]["best guess"]["value"] == pytest.approx(10 / 45, abs=1e-3)
+    assert not told["inside[light]"].more["beside"]
 
 
 # -- faces' ages ------------------------------------------------------------------------------------------------------

@@ -23,7 +23,6 @@ from ganvas.data.opening import open_data
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.inputs import Caption, inputs_from_json, inputs_to_json
 from ganvas.model import Model, drawn, walk
-from ganvas.recipes.text2image import woven
 from ganvas.spaces import ImageSpace
 from ganvas.testing import Subject
 from translators import run_of
@@ -285,17 +284,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = recipes.find("text2image")(**arguments).eval().requires_grad_(False)
     model = Model(recipe, ImageSpace(3, 12, 20), recipe.inputs(), step=3)
     return run_of(model, tmp_path_factory.mktemp("run") / "hats", "text2image", arguments)
-
-
-def test_a_weave_is_told_from_edges_and_flat_colours() -> None:
-    weave = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(16, 16)[None, None]
-    assert woven(weave).item() == 1 and woven(-0.25 * weave[..., :31, :30]).item() == 0.25
-    stripes = torch.tensor([1.0, -1.0]).repeat(16).expand(1, 1, 32, 32)
-    edge = torch.ones(1, 3, 32, 32).tril(3)
-    for picture in (torch.full((1, 3, 32, 32), 0.7), stripes, stripes.transpose(2, 3)):
-        assert woven(picture).item() == 0
-    assert woven(edge) < 0.05  # of a diagonal edge, whose blocks are all alike
-    assert woven(torch.rand(2, 1, 2, 2)) > 0  # the smallest
 
 
 def test_a_caption_decides_and_noise_varies(run: Path) -> None:

@@ -63,13 +63,16 @@ class TwinErrors:
 
 
 def twin_scores(model: Model, data: Data, *, most: int | None = None) -> dict[str, Score]:
-    """`inside[NAME]`, as a share of doing nothing's error, and `outside[NAME]`, in levels, for each attribute that the
-    model can change and the data has twins for; {} where it has none. most: twins of each attribute, spread evenly."""
+    """`inside[NAME]`, as a share of doing nothing's error, beside those of a real draw and of the best guess, and
+    `outside[NAME]`, in levels, for each attribute that the model can change and the data has twins for; {} where it has
+    none. most: twins of each attribute, spread evenly."""
     scores: dict[str, Score] = {}
     for name, errors in twin_errors(model, data, most=most).items():
-        told = {"do nothing": errors.nothing, "levels": errors.model, "visible": errors.visible}
-        chance = {"a real draw": errors.of_nothing(errors.draw), "best guess": errors.of_nothing(errors.guess)}
-        told |= {name: share for name, share in chance.items() if not math.isnan(share)}
+        told: dict[str, Any] = {"do nothing": errors.nothing, "levels": errors.model, "visible": errors.visible}
+        chance = {"real draw": errors.of_nothing(errors.draw), "best guess": errors.of_nothing(errors.guess)}
+        told["beside"] = {
+            who: {"value": share, "interval": None} for who, share in chance.items() if not math.isnan(share)
+        }
         inside = Score("inside", name, errors.share, None, "lower", errors.pairs, errors.visible, told)
         outside = Score("outside", name, errors.outside, None, "lower", errors.pairs, errors.pairs)
         scores |= {each.key: each for each in (inside, outside)}

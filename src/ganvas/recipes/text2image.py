@@ -4,8 +4,7 @@ The discriminator is matching-aware (section 4.1): a real picture with another p
 generator also plays with captions between two of the training (section 4.2). Its blocks are modulated by caption and
 noise (DF-GAN: Tao et al. 2022, section 3.3); there the gradient penalty is on real pictures with their captions alone,
 here on generated ones too, since objective and penalties are those of r3gan (Huang et al. 2024). Both comparisons, of
-real with generated and of right with wrong captions, are of pairs. A discriminator with a gradient penalty hardly minds
-a faint weave of single pixels, which networks of stride 2 make; `--weave` is a loss on just that.
+real with generated and of right with wrong captions, are of pairs.
 
     ganvas train text2image --data avatars-captioned/ --minutes 25
     ganvas sample runs/text2image-... --caption "a smiling man with a red beard and glasses" -n 8
@@ -18,7 +17,6 @@ from typing import Annotated
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ganvas import arguments as arg
 from ganvas.captions import encoder_from_json
@@ -50,7 +48,6 @@ class Text2Image(Recipe):
         fold: arg.Fold = 2,
         mismatch: Annotated[float, Range(0, 100), "weight of telling right captions from wrong ones"] = 1.0,
         interpolated: Annotated[float, Range(0, 1), "share of the generator's captions that lie between two"] = 0.25,
-        weave: arg.Weight = 50.0,
         r1: arg.Penalty = 1.0,
         r2: arg.Penalty = 1.0,
         penalty_every: arg.PenaltyEvery = 4,
@@ -59,7 +56,7 @@ class Text2Image(Recipe):
         super().__init__()
         self.encoder, self.examples = encoder_from_json(captions["encoder"]), tuple(map(str, captions["examples"]))
         self.latent, self.mismatch, self.interpolated, self.contest = latent, mismatch, interpolated, contest
-        self.weave, self.r1, self.r2, self.penalty_every = weave, r1, r2, penalty_every
+        self.r1, self.r2, self.penalty_every = r1, r2, penalty_every
         facts = {"caption": self.encoder.size, "condition": condition, **images.facts}
         self.generator = CaptionedGenerator(latent=latent, width=width, fold=fold, **facts)
         self.discriminator = CaptionedDiscriminator(width=d_width, **facts)
@@ -96,28 +93,13 @@ class Text2Image(Recipe):
         wanted = torch.lerp(real.caption, real.wrong, torch.where(between, share, torch.zeros_like(share)))
         fake = self.generator(**drawn | {"caption": wanted})
         paired = self.contest.losses.paired
-        losses = Losses(
+        return Losses(
             self.contest.losses.generator(
                 self.discriminator(fake, wanted),
                 self.discriminator(real.image, real.caption) if paired else None,
             )
         )
-        return losses | {"weave": self.weave * woven(fake)} if self.weave else losses
 
     def generate(self, *, latent: Tensor, caption: Tensor) -> Tensor:
         # The players see what is not clamped, so that no pixel is ever without a gradient.
         return self.generator(latent, caption).clamp(-1, 1)  # type: ignore[no-any-return]
-
-
-def woven(images: Tensor) -> Tensor:
-    """How strong a weave of single pixels is in images (B, C, H, W), both sides at least 2: in each block of 2x2 pixels
-    what its diagonals differ by, the mean of that over windows of 8x8 blocks, and its size. An edge here and there,
-    which may lie this way or that, nearly cancels; what repeats with the pixels does not."""
-    first, right, below, last = functional.pixel_unshuffle(_even(images).float(), 2).unflatten(1, (-1, 4)).unbind(2)
-    diagonals = (first - right - below + last) / 4
-    window = min(8, *diagonals.shape[2:])
-    return functional.avg_pool2d(diagonals, window, max(1, window // 2)).abs().mean()
-
-
-def _even(images: Tensor) -> Tensor:
-    return images[..., : images.shape[2] // 2 * 2, : images.shape[3] // 2 * 2]
