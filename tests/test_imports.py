@@ -17,8 +17,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "ganvas"
 LAYERS = """
 text
 errors lazy version locks threads
-options files progress_bar user_file html schema attributes captions
-settings spaces optimizers penalties augment
+augment options files progress_bar user_file html schema attributes captions
+settings spaces optimizers penalties
 features
 data inputs
 networks photos

@@ -94,6 +94,22 @@ class Size2D(Parsed, tuple[int, int]):
         return f"{self[0]}x{self[1]}"
 
 
+class Words(Parsed, tuple[str, ...]):
+    """Names, from `colour,cutout` or a list of them, each once."""
+
+    metavar = "NAME,..."
+    noun = "names with commas between them"
+
+    def __new__(cls, value: Any) -> Self:
+        words = [word.strip() for word in value.split(",")] if isinstance(value, str) else list(value)
+        if not words or not all(isinstance(word, str) and word for word in words):
+            raise ValueError(value)
+        return super().__new__(cls, tuple(dict.fromkeys(words)))
+
+    def __str__(self) -> str:
+        return ",".join(self)
+
+
 @dataclass(frozen=True)
 class Option:
     """One keyword argument of a constructor.

@@ -57,6 +57,31 @@ def path_weight(size: tuple[int, int]) -> float:
     return math.log(2) / math.log(max(math.sqrt(math.prod(size)), 4) / 2)
 
 
+def approximate_squared_gradient(
+    discriminator: Callable[[Tensor], Tensor], samples: Tensor, logits: Tensor, noise: float = 0.1
+) -> Tensor:
+    """Mean over the batch of the squared change of the logits when the samples get normal noise of the standard
+    deviation `noise`, over its square: without second derivatives about what `squared_gradient` is, and for linear
+    logits that on average (Lin et al. 2025, "Diffusion adversarial post-training", the approximated R1).
+
+    logits: what the discriminator said of the samples (B, ...) as they are.
+    """
+    moved = discriminator(samples.detach() + noise * torch.randn_like(samples))
+    return ((moved.float() - logits.float()) / noise).square().mean()
+
+
+def approximately_zero_centred(
+    discriminator: Callable[[Tensor], Tensor], judged: Mapping[str, tuple[Tensor, Tensor, float]]
+) -> dict[str, Tensor]:
+    """As `zero_centred`, by `approximate_squared_gradient`. judged: by the term's name, `r1` or `r2`, the samples, what
+    the discriminator said of them, and the factor; no term where that is 0."""
+    return {
+        name: factor / 2 * approximate_squared_gradient(discriminator, samples, logits)
+        for name, (samples, logits, factor) in judged.items()
+        if factor
+    }
+
+
 def lazily(step: int, every: int) -> int:
     """The factor on a penalty that is applied at every `every`th step only: `every` there, so that its strength over
     time stays the same, and 0 elsewhere (lazy regularisation: Karras et al. 2020, appendix B)."""

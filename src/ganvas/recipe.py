@@ -138,12 +138,15 @@ class Recipe(nn.Module):
     accepts: the batches it can be trained on. averaged: sub-modules that the moving average follows.
     presets: named sets of arguments and training settings (`--preset NAME`).
     training_defaults: training settings that suit this recipe.
+    sees: where its judges see samples: networks, lists of them, or functions (`discriminator.features`) whose first
+    argument is samples; `--augment` changes them there. () where there is nothing of the kind.
     frozen: sub-modules that are never trained (pretrained features): kept in evaluation mode, out of checkpoints.
     penalties: names of arguments that are weights of penalties on the discriminator's gradients.
     """
 
     accepts: ClassVar[tuple[type[Batch], ...]] = ()
     averaged: ClassVar[tuple[str, ...]] = ("generator",)
+    sees: ClassVar[tuple[str, ...]] = ("discriminator",)
     frozen: ClassVar[tuple[str, ...]] = ()
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     training_defaults: ClassVar[dict[str, Any]] = {}
@@ -186,6 +189,11 @@ class Recipe(nn.Module):
 
     def rates(self, progress: Progress) -> dict[str, float]:
         """Factors on each optimizer's learning rate at this moment, by the optimizer's name; 1 where none is given."""
+        return {}
+
+    def decays(self, progress: Progress) -> dict[str, float]:
+        """Adam's second decay, beta2, of each optimizer at this moment, by the optimizer's name; as it was made where
+        none is given."""
         return {}
 
     def notes(self) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from ganvas.options import Range
+from ganvas.options import Range, Words
 
 GENERAL = ("data", "out", "resume", "preset", "start", "dry_run", "quiet", "data_root", "preview", "recipe", "help")
 """Flags of every training beside these settings."""
@@ -32,4 +32,18 @@ class Settings:
     score_every: Annotated[int | None, Range(1), "steps between scores, which pick best/; default: none"] = None
     stop_when_flat: Annotated[int | None, Range(1), "stop after this many scores without a clearly better one"] = None
     looks: Annotated[bool, "look at some samples every 100 steps, which tells the doctor most of what it knows"] = True
+    augment: Annotated[
+        Literal["none", "diff", "ada"],
+        "show judges changed samples: all of them (diff), or as many as few items make needed (ada)",
+    ] = "none"
+    augment_operations: Annotated[Words | None, "which changes, such as colour,cutout; default: the papers'"] = None
+    augment_target: Annotated[
+        float | None, Range(-1, 1), "ada: the mean sign of what is said of real items, to be kept (default: 0.6)"
+    ] = None
+    augment_speed: Annotated[
+        int | None, Range(1), "ada: items in which the probability goes from 0 to 1 (default: 500000)"
+    ] = None
+    augment_most: Annotated[
+        float | None, Range(0, 1), "ada: the probability's bound; above 0.8 samples get changed too (default: 0.8)"
+    ] = None
     heal: Annotated[bool, "go back and change the game where the doctor finds it ailing"] = False

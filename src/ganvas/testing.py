@@ -18,7 +18,7 @@ import functools
 import itertools
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -84,6 +84,7 @@ class Subject:
     fit_steps: int
     batch_size: int = 16
     ema: float = 2000.0
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def made(self) -> Recipe:
         """The recipe, always from the same seed."""
@@ -100,6 +101,7 @@ class Subject:
             "precision": "float32",
             "device": "cpu",
             "ema": self.ema,
+            **self.settings,
         }
         training = Training(self.made(), self.data, Settings(**chosen | settings), processes=processes)
         training._train_mode()
@@ -113,17 +115,19 @@ def check_recipe(
     arguments: Mapping[str, Any] | None = None,
     checks: Sequence[str] | None = None,
     fit_steps: int = 600,
+    settings: Mapping[str, Any] | None = None,
 ) -> CheckReport:
     """Plays the recipe on tiny data and checks that it keeps the contract of `ganvas.Recipe`.
 
     data: what to train on, as `open_data` takes it; by default the example of the kind of data that it accepts.
     arguments: of the recipe's constructor. checks: names of `CHECKS`, by default all. fit_steps: in how many steps at
-    most it must fit the data. Takes some seconds for a small recipe; most of them go into the fitting.
+    most it must fit the data. settings: of training, such as {"augment": "ada"}. Takes some seconds for a small recipe;
+    most of them go into the fitting.
 
     Raises AssertionError, with a line for each check that failed; UsageError for the name of a check that there is not.
     """
     names = _names(checks)
-    subject = Subject(recipe, _opened(recipe, data), arguments or {}, fit_steps)
+    subject = Subject(recipe, _opened(recipe, data), arguments or {}, fit_steps, settings=settings or {})
     with torch.random.fork_rng(devices=[]):
         report = CheckReport(recipe.__name__, tuple(_outcome(name, subject) for name in names))
     failed = [check for check in report.checks if not check.passed]
@@ -143,9 +147,14 @@ class RecipeCheck:
     data: Callable[[], Data]
     arguments: Mapping[str, Any]
     fit_steps: int
+    settings: Mapping[str, Any]
 
     def __call__(self) -> Check:
-        chosen: dict[str, Any] = {"arguments": self.arguments, "fit_steps": self.fit_steps}
+        chosen: dict[str, Any] = {
+            "arguments": self.arguments,
+            "fit_steps": self.fit_steps,
+            "settings": self.settings,
+        }
         return check_recipe(self.recipe, self.data(), checks=[self.check], **chosen).checks[0]
 
     def __str__(self) -> str:
@@ -159,21 +168,24 @@ def recipe_checks(
     arguments: Mapping[str, Any] | None = None,
     checks: Sequence[str] | None = None,
     fit_steps: int = 600,
+    settings: Mapping[str, Any] | None = None,
     name: str | None = None,
 ) -> list[RecipeCheck]:
     """What `check_recipe` does, in pieces for `pytest.mark.parametrize`: each check is a test with a name of its own,
     which can be chosen (`-k resume`), skipped, or run beside the others.
 
     data: as in `check_recipe`, or a function that makes it. It is opened by the first check that is called, and not
-    when tests are collected. arguments, checks, fit_steps: as in `check_recipe`. name: stands first in the tests'
-    names; by default what the recipe is called.
+    when tests are collected. arguments, checks, fit_steps, settings: as in `check_recipe`. name: stands first in the
+    tests' names; by default what the recipe is called.
 
     Raises UsageError for the name of a check that there is not.
     """
     opened = functools.cache(functools.partial(_opened, recipe, data))
     known = recipes.name_of(recipe)
     shown = name or (recipe.__name__ if ":" in known else known)
-    return [RecipeCheck(shown, each, recipe, opened, arguments or {}, fit_steps) for each in _names(checks)]
+    return [
+        RecipeCheck(shown, each, recipe, opened, arguments or {}, fit_steps, settings or {}) for each in _names(checks)
+    ]
 
 
 def tiny_images(size: int | tuple[int, int] = 8, channels: int = 1, count: int = 40) -> Data:
@@ -480,8 +492,7 @@ def _first_turns(training: Training) -> Iterator[tuple[int, Turn]]:
             if turn.optimizer not in seen:
                 seen.add(turn.optimizer)
                 yield number, turn
-            seed_from(0, number)
-            results = training.results([turn.losses(turn.batch)])
+            results = training.results([training.losses(turn, turn.batch, number)])
 
 
 def _first_gradients(subject: Subject, precision: str) -> dict[str, tuple[dict[str, float], Tensor]]:
@@ -490,9 +501,8 @@ def _first_gradients(subject: Subject, precision: str) -> dict[str, tuple[dict[s
     found = {}
     for number, turn in _first_turns(training):
         training._let_move(turn.optimizer)
-        seed_from(0, number)
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-            losses = turn.losses(turn.batch)
+            losses = training.losses(turn, turn.batch, number)
         held = training.players[turn.optimizer]
         gradients = torch.autograd.grad(losses.total(), held, allow_unused=True)
         flat = torch.cat(
@@ -513,8 +523,7 @@ def _gradients_of_copies(subject: Subject) -> dict[str, tuple[float, float]]:
             batch = cast(Any, turn.batch)
             names = [name for name, value in vars(batch).items() if value is not None]
             batch = replace(batch, **{name: torch.cat([getattr(batch, name)] * copies) for name in names})
-            seed_from(0, number)
-            turn.losses(batch).total().backward()
+            training.losses(turn, batch, number).total().backward()
             norm = float(gradient_norm(training.players[turn.optimizer]))
             lengths.setdefault(turn.optimizer, []).append(norm)
     return {player: (pair[0], pair[1]) for player, pair in lengths.items()}

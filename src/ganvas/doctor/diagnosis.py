@@ -169,6 +169,10 @@ class _Case:
         known = self.facts.arguments
         return [text for name, text in advice.items() if known is None or name in known]
 
+    def augmented(self) -> list[str]:
+        """Advice against items that are learned by heart."""
+        return ["--augment ada, which shows the discriminator changed items"] if self.facts.plain else []
+
     @property
     def grown(self) -> bool:
         """Whether enough was seen to judge samples."""
@@ -228,7 +232,7 @@ def _memorisation(case: _Case) -> Iterator[Finding]:
         f"samples are copies of training items: beside other items, they lie {copying:.2f} times as far from the "
         f"nearest one as fresh items do (1 = no nearer{items})",
         "The data is so small, or training so long, that the generator has learned the items by heart.",
-        ["more data, or mirrored and shifted copies of it", "stop earlier", *case.flags(width="a lower --width")],
+        ["more data", *case.augmented(), "stop earlier", *case.flags(width="a lower --width")],
     )
 
 
@@ -408,7 +412,7 @@ def _little_data(case: _Case) -> Iterator[Finding]:
         f"there are {count:,.0f} training items",
         "So few items can be learned by heart by either player: the discriminator then knows them apart from anything "
         "new, and the generator can only repeat them.",
-        ["a thousand items or more", "mirrored, shifted and recoloured copies of those there are"],
+        ["a thousand items or more", *case.augmented()],
     )
 
 

@@ -163,7 +163,7 @@ class Facts:
 
     arguments: the recipe's. items: how many the training has. few: below how many of this kind there are too few.
     steady: the recipe that was made against a collapse on this kind, "" where none was. looking: whether samples are
-    looked at while the run trains.
+    looked at while the run trains. plain: whether judges see samples as they are, where they could see them augmented.
     """
 
     arguments: Mapping[str, Any] | None
@@ -171,6 +171,7 @@ class Facts:
     few: int
     steady: str
     looking: bool | None
+    plain: bool = False
 
 
 def facts_of(config: Mapping[str, Any]) -> Facts:
@@ -183,6 +184,7 @@ def facts_of(config: Mapping[str, Any]) -> Facts:
         few=0 if kind is None else kind.few,
         steady="" if kind is None else kind.steady,
         looking=looking if isinstance(looking, bool) else None,
+        plain=settings.get("augment") == "none" and kind is not None and kind.augments(),
     )
 
 

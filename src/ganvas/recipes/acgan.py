@@ -24,6 +24,7 @@ class ACGAN(Recipe):
     """Auxiliary classifier GAN for labelled images of any size."""
 
     accepts = (Images,)
+    sees = ("discriminator.features",)
     presets = {"paper": {"width": 48, "latent": 110, "batch_size": 100, "auxiliary": 1.0}}
     training_defaults = {"epochs": 50}
 

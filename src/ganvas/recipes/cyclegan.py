@@ -35,6 +35,7 @@ class CycleGAN(Recipe):
     """Pictures of one domain into another and back, learned without pairs; the style `b-to-a` is the way back."""
 
     accepts = (Unpaired,)
+    sees = ("judge_a", "judge_b")
     averaged = ("to_b", "to_a")
     training_defaults = {"epochs": 100, "batch_size": 4}
 

@@ -35,6 +35,7 @@ class InfoGAN(Recipe):
     """Unsupervised codes, a category and some numbers, that change what one can see in a sample."""
 
     accepts = (Images,)
+    sees = ("discriminator.features",)
     presets = {"paper": {"width": 64, "batch_size": 128}}
     training_defaults = {"epochs": 50}
 

@@ -32,6 +32,7 @@ class Text2Image(Recipe):
     """Pictures of what captions say."""
 
     accepts = (Captioned,)
+    sees = ("discriminator.seen",)
     training_defaults = {"epochs": 30, "batch_size": 32}
     penalties = ("r1", "r2")
 

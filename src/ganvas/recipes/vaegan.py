@@ -36,6 +36,7 @@ class VAEGAN(Recipe):
     """An autoencoder whose errors are seen by a discriminator: sharper reconstructions and samples than `vae` makes."""
 
     accepts = (Images,)
+    sees = ("discriminator.features",)
     averaged = ("generator", "encoder")
     training_defaults = {"epochs": 50, "batch_size": 32}
     penalties = ("r1", "r2")

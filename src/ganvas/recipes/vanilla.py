@@ -24,6 +24,7 @@ class Vanilla(Recipe):
     """The original GAN, with fully connected players, for images and points."""
 
     accepts = (Images, Points)
+    sees = ("judge",)
     presets = {
         "paper": {"width": 1200, "optimizer": "sgd", "lr": 0.1, "beta1": 0.5, "batch_size": 100},
         "tutorial": arg.TUTORIAL,

@@ -24,6 +24,7 @@ class WaveGAN(Recipe):
     """Sounds of a fixed length, by label where there are labels."""
 
     accepts = (Waves,)
+    sees = ("critic",)
     presets = {"paper": {"width": 64, "lr": 1e-4, "d_steps": 5, "batch_size": 64}}
     training_defaults = {"epochs": 100}
 

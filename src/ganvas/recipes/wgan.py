@@ -23,6 +23,7 @@ class WGAN(Recipe):
     """Wasserstein GAN with clipped weights, for images of any size."""
 
     accepts = (Images,)
+    sees = ("critic",)
     presets = {"paper": {"width": 64, "lr": 5e-5, "d_steps": 5, "batch_size": 64}}
     training_defaults = {"epochs": 100}
 

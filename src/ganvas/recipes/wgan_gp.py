@@ -24,6 +24,7 @@ class WGANGP(Recipe):
     """Wasserstein GAN with a gradient penalty, for images of any size, with an optional class condition."""
 
     accepts = (Images,)
+    sees = ("critic",)
     presets = {"paper": {"width": 64, "lr": 1e-4, "d_steps": 5, "batch_size": 64}}
     training_defaults = {"epochs": 100}
 

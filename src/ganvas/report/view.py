@@ -39,8 +39,9 @@ class RunView:
     """recipe, data: their names. noun: what the data's items are called. outcome: how it ended, after how much, one
     sentence. facts: (what, value) of those that are known. main, others: what the doctor finds. roll_backs: a sentence,
     "" where there was none. caveat: what the doctor cannot know, "" before it has seen anything. charts: by what they
-    are about: scores, losses, accuracy, probability, gradients, penalties, speed; of some there may be none, or none
-    with a point. marks: (step, event) of roll-backs. events: (step, event). tables: (title, rows of key and value).
+    are about: scores, losses, accuracy, probability, augmentation, gradients, penalties, speed; of some there may be
+    none, or none with a point. marks: (step, event) of roll-backs. events: (step, event). tables: (title, rows of key
+    and value).
     """
 
     recipe: str
@@ -157,6 +158,14 @@ def _charts(config: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, list[Ch
         ],
         "accuracy": [chart for what, chart in verdicts if what == "accuracy"],
         "probability": [chart for what, chart in verdicts if what == "probability"],
+        "augmentation": [
+            Chart(
+                "Adaptive augmentation",
+                "The probability of each change of what judges see. It grows while real items are known too well.",
+                [Line("probability", series(measured, "augmentation/probability"), "c0")],
+                "share",
+            )
+        ],
         "gradients": [
             Chart(
                 "Gradient norms",

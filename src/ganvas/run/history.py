@@ -28,7 +28,7 @@ GAME = ("real", "fake", "pair", "adversarial")
 
 _OF_REAL = {f"{what}_{kind}" for what in VIEWS for kind in ("real", "pair")}
 _NOT_A_LOSS = {f"{what}_{kind}" for what in VIEWS for kind in KINDS} | {"gradient_norm"}
-_NOT_A_PLAYER = ("learning_rate", "signal", "score", "value")
+_NOT_A_PLAYER = ("learning_rate", "signal", "score", "value", "augmentation")
 _TODAY = {"images": "items", "images_per_second": "items_per_second"}
 
 _ROWS, _LINE, _BYTES = 500_000, 1 << 18, 1 << 28

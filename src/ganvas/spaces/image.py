@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from ganvas.augment import How, Operations
+
 SIDE = 16
 """`look` shrinks images to at most this many pixels a side."""
 
@@ -155,6 +157,11 @@ class ImageSpace(Space):
             found[period] = (max(*shares, 1e-6), max(*contrasts, 1e-6))
         return found
 
+    def augmentations(self, how: How) -> Operations:
+        from ganvas.augment.pictures import pictures
+
+        return pictures(how, self.channels)
+
     @property
     def tile(self) -> tuple[int, int]:
         return self.height, self.width
@@ -164,6 +171,9 @@ class ImageSpace(Space):
         return sheet(self.to_uint8(samples), columns, gap)
 
     # -- files ----------------------------------------------------------------------------------------------------
+
+    def amount(self, numbers: int) -> str:
+        return f"{numbers / 1e6:.3g} megapixels"
 
     def size_of_file(self, content: bytes, most: int) -> int:
         """Pixels. Several frames are refused, since one sample is meant."""

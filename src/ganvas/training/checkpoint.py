@@ -61,7 +61,17 @@ VALUES = record(
         "step_scale": number(0, 1),
         "roll_backs": whole(0, 1000),
         "watchers": table(table()),
-    }
+    },
+    {
+        "augmentation": record(
+            {
+                "probability": number(0, 1),
+                "sign": number(-1, 1),
+                "signs": number(-MOST_STEPS, MOST_STEPS),
+                "count": number(0, MOST_STEPS),
+            }
+        )
+    },
 )
 
 _NAME = re.compile(r"step-(\d{8,16})")

@@ -22,8 +22,9 @@ from torch import Tensor, nn
 from ganvas.data.dataset import Data
 from ganvas.data.stream import Stream
 from ganvas.errors import TrainingError, UsageError
-from ganvas.recipe import Losses, Progress, Recipe, Results, frozen_names, frozen_networks
+from ganvas.recipe import Losses, Progress, Recipe, Results, Turn, frozen_names, frozen_networks
 from ganvas.settings import Settings
+from ganvas.training.augmenting import Augmenter
 from ganvas.training.averaging import MovingAverage, put_submodule
 from ganvas.training.hardware import channels_last, pick_device, pick_precision
 from ganvas.training.meter import Meter
@@ -85,6 +86,7 @@ class Training:
             world=self.processes.world,
             device=self.device,
         )
+        self.augmenter = Augmenter(recipe, data, settings, self.device)
         self.meter = Meter(self.device)
         self.steps_done = 0
         self.seconds = 0.0
@@ -116,9 +118,8 @@ class Training:
             parts: list[Losses] = []
             for index, part in enumerate(turn.batch.chunk(self.settings.accumulate)):
                 part_number = self.processes.rank * self.settings.accumulate + index
-                seed_from(self.settings.seed, progress.step, number, part_number)
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-                    losses = turn.losses(part)
+                    losses = self.losses(turn, part, progress.step, number, part_number)
                 (losses.total() / self.parts).backward()
                 parts.append(losses)
             self.processes.sum_gradients(self.players[turn.optimizer])
@@ -128,11 +129,20 @@ class Training:
             joined = own if turn.after is None else self.processes.join_results(own)
             results[turn.optimizer] = joined
             self.meter.add(turn.optimizer, joined, norm)
+            self.augmenter.hear(own)
             if turn.after is not None:
                 turn.after(joined)
         self.steps_done += 1
+        self.augmenter.adapt(self.steps_done, self.batch_size, self.processes)
         self.averaged.follow(self.steps_done * self.batch_size, self.batch_size)
         return results
+
+    def losses(self, turn: Turn, part: Any, *numbers: int) -> Losses:
+        """What a turn gives of a part of its batch, all that is random being a function of the seed and of `numbers`:
+        step, turn and part."""
+        seed_from(self.settings.seed, *numbers)
+        with self.augmenter.showing(self.settings.seed, *numbers):
+            return turn.losses(part)
 
     def run(self) -> None:
         """Plays until the planned length, a watcher's word, or a signal; `outcome` then says which it was.
@@ -213,6 +223,7 @@ class Training:
         if row.culprit is None:
             self.roll_backs = 0
             values = {"step": self.steps_done, "items": self.steps_done * self.batch_size, **row.values}
+            values |= self.augmenter.measured()
             for watcher in self.watchers:
                 values |= watcher.measure(self)
             for watcher in self.watchers:
@@ -310,6 +321,9 @@ class Training:
         for name, optimizer in self.optimizers.items():
             for group, base in zip(optimizer.param_groups, self.base_rates[name], strict=True):
                 group["lr"] = base * factors.get(name, 1.0) * self.step_scale
+        for name, beta2 in self.recipe.decays(progress).items():
+            for group in self.optimizers[name].param_groups:
+                group["betas"] = (group["betas"][0], beta2)
 
     def results(self, parts: Sequence[Losses]) -> Results:
         """What these parts of a turn, which are this process's, gave."""

@@ -33,6 +33,7 @@ def plan(training: Training, data: Data, name: str, arguments: Mapping[str, Any]
     )
     lines.append(f"parameters: {sizes}")
     lines += [f"note: {note}" for note in recipe.notes()]
+    lines += training.augmenter.notes()
     parts = f" in {training.parts} parts" if training.parts > 1 else ""
     lines.append(f"batch: {training.batch_size} of {len(data.split('train')):,} training items{parts}")
     if training.batch_size < settings.batch_size:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ganvas.training.augmenting import Augmenter
 from ganvas.training.watcher import Game, Watcher
 
 
@@ -25,6 +26,7 @@ class Stateful(Game, Protocol):
     seconds: float
     step_scale: float
     roll_backs: int
+    augmenter: Augmenter
 
 
 def capture(training: Stateful) -> dict[str, Any]:
@@ -49,6 +51,7 @@ def capture(training: Stateful) -> dict[str, Any]:
             "seconds": training.elapsed(),
             "step_scale": training.step_scale,
             "roll_backs": training.roll_backs,
+            **({"augmentation": kept} if (kept := training.augmenter.state()) else {}),
             "watchers": {name: copy.deepcopy(watcher.state) for name, watcher in named(training.watchers).items()},
         },
     }
@@ -74,6 +77,7 @@ def restore(training: Stateful, state: dict[str, Any]) -> None:
     training.steps_done, training.batches.position = values["step"], values["position"]
     training.step_scale, training.roll_backs = values["step_scale"], values["roll_backs"]
     training.seconds = values["seconds"]
+    training.augmenter.load_state(values.get("augmentation", {}))
 
 
 def _placed(value: Tensor, slot: str, parameter: nn.Parameter, optimizer: Optimizer) -> Tensor:
