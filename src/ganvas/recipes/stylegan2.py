@@ -4,7 +4,7 @@ A mapping network, whose w modulates and demodulates convolutions; noise at each
 sizes; a residual discriminator; logistic loss. R1 and the path length penalty have turns of their own, every 16th and
 every 8th step, that much stronger, and Adam's constants make up for the additional turns (appendix B). Labels enter
 the mapping network by an embedding and the discriminator by projection. For minutes on a CPU the mapping network is
-shallow, maps are few and learning rates fall; `--preset paper` has what the paper has.
+shallow, maps are few, and learning rates are higher and fall; `--preset paper` has what the paper has.
 
     ganvas train stylegan2 --data photos --size 64 --minutes 20
     ganvas sample runs/... --truncation 0.7
@@ -40,7 +40,8 @@ class StyleGAN2(Recipe):
     accepts = (Images,)
     presets = {
         "paper": {
-            "latent": 512, "width": 128, "widest": 512, "mapping_layers": 8, "mixing": 0.9, "r1": 10.0, "decay": False
+            "latent": 512, "width": 128, "widest": 512, "mapping_layers": 8, "mixing": 0.9, "r1": 10.0, "lr": 2e-3,
+            "decay": False
         }
     }  # fmt: skip
     training_defaults = {"steps": 3000, "batch_size": 32}
@@ -63,7 +64,7 @@ class StyleGAN2(Recipe):
         path_share: Annotated[float, Range(0, 1), "share of the batch that it is applied to"] = 0.5,
         decay: arg.Decay = True,
         minibatch_deviation: arg.MinibatchDeviation = True,
-        contest: arg.Contest = arg.Contest(objective="non-saturating", lr=2e-3, beta1=0.0, beta2=0.99),
+        contest: arg.Contest = arg.Contest(objective="non-saturating", lr=5e-3, beta1=0.0, beta2=0.99),
     ) -> None:
         super().__init__()
         self.images, self.latent, self.contest = images.by_label(conditional), latent, contest
