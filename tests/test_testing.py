@@ -46,7 +46,7 @@ ARGUMENTS = {
     "vanilla": {"objective": "relativistic", "r1": 3.0, "r2": 3.0, "dropout": 0.0, "beta1": 0.0, "beta2": 0.99},
     "wgan": {"lr": 1e-3, "clip": 0.1},
     "wgan-gp": {"lr": 1e-3},
-    "gat": {"width": 32, "d_width": 32, "depth": 2, "maps": 4, "latent": 8, "lr": 3e-4},
+    "gat": {"width": 32, "d_width": 32, "depth": 2, "maps": 4, "latent": 8, "lr": 3e-4, "pace": 1.0},
     "vae": {"width": 8, "latent": 2},
     "vaegan": {"width": 8, "latent": 8, "warmup": 0.0},
     "text2image": {"width": 8, "d_width": 8},

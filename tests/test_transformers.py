@@ -145,9 +145,9 @@ def test_noise_falls_from_level_to_level_and_the_last_has_none():
 
 
 def test_learning_rates_are_inverse_to_the_width():
-    recipe = made(width=96, d_width=384)
+    recipe = made(width=96, d_width=384, pace=0.5)
     begun, late = (recipe.rates(Progress(0, 0, 0, fraction)) for fraction in (0.2, 0.75))
-    assert begun == {"generator": 2.0, "discriminator": 0.5} and late == {"generator": 1.0, "discriminator": 0.25}
+    assert begun == {"generator": 1.0, "discriminator": 0.5} and late == {"generator": 0.5, "discriminator": 0.25}
 
 
 def test_a_label_moves_the_logit():

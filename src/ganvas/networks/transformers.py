@@ -25,9 +25,12 @@ COARSE = 4
 """Tokens on a side of the grid that the latent vector is projected to."""
 
 FAINT = 0.1
-"""The size of what begins weak: what tokens are told of their places, beside what they hold, and the details of patches
-beside their smooth part. Otherwise a generator begins with noise that no latent vector changes, and unlearns it first.
-"""
+"""How strong at first what tokens are told of their places is beside what they hold: otherwise a generator begins with
+patches that no latent vector changes, and unlearns that first."""
+
+DETAIL = 0.2
+"""How strong the details of patches are beside their smooth part, and how slowly they learn: one weight of theirs
+changes all patches of all images, so at the full rate both players chase a pattern that repeats with the patches."""
 
 _SLOPE = 0.2
 
@@ -123,9 +126,10 @@ class TransformerGenerator(nn.Module):
 
 
 class TransformerDiscriminator(nn.Module):
-    """Images to logits: a 3x3 convolution to `maps` feature maps, patches of these to tokens, blocks, and the mean over
-    all tokens of a linear map. With `classes`, the inner product of the label's embedding and the tokens' mean is added
-    (Miyato and Koyama 2018, eq. 3)."""
+    """Images to logits: a 3x3 convolution to `maps` feature maps, patches of these to tokens, blocks, and a linear head
+    on all tokens, each with weights of its own: their mean would learn as many times more slowly as there are tokens.
+    With `classes`, the inner product of the label's embedding and a linear map of the tokens' sum is added (Miyato and
+    Koyama 2018, eq. 3)."""
 
     def __init__(
         self,
@@ -145,7 +149,7 @@ class TransformerDiscriminator(nn.Module):
         self.embed = nn.Linear(maps * self.patch**2, width)
         self.places = nn.Parameter(FAINT * torch.randn(math.prod(self.grid), width))
         self.blocks = nn.ModuleList(Block(width, self.grid, depth) for _ in range(depth))
-        self.head = nn.Linear(width, 1)
+        self.head = nn.Linear(width * math.prod(self.grid), 1)
         self.reading = nn.Linear(width, width) if classes else None
         self.embedding = nn.Embedding(classes, width) if classes else None
 
@@ -157,14 +161,14 @@ class TransformerDiscriminator(nn.Module):
         tokens = tokens + self.places.to(tokens.dtype)
         for block in self.blocks:
             tokens = block(tokens)
-        features = functional.layer_norm(tokens, tokens.shape[-1:]).mean(1)
+        features = functional.layer_norm(tokens, tokens.shape[-1:])
         # Logits are compared, so they are not rounded to bf16.
         with torch.autocast(features.device.type, enabled=False):
             features = features.float()
-            logits: Tensor = self.head(features).squeeze(1)
+            logits: Tensor = self.head(features.flatten(1)).squeeze(1)
             if self.embedding is not None and self.reading is not None:
-                wanted = self.embedding(label)
-                logits = logits + (self.reading(features) * wanted).sum(1) / math.sqrt(wanted.shape[1])
+                wanted, read = self.embedding(label), self.reading(features.sum(1) / math.sqrt(features.shape[1]))
+                logits = logits + (read * wanted).sum(1) / math.sqrt(wanted.shape[1])
             return logits
 
 
@@ -218,16 +222,14 @@ class Output(nn.Module):
     def __init__(self, width: int, channels: int, grid: tuple[int, int], patch: int, maps: int) -> None:
         super().__init__()
         self.grid, self.patch = grid, patch
-        self.smooth, self.details = nn.Linear(width, maps), nn.Linear(width, maps * patch**2)
-        self.details.weight.data.mul_(FAINT)
-        nn.init.zeros_(self.details.bias)
+        self.smooth, self.details = nn.Linear(width, maps), nn.Linear(width, maps * patch**2, bias=False)
         self.last = nn.Conv2d(maps, channels, 3, padding=1)
 
     def forward(self, tokens: Tensor) -> Tensor:
         normal = functional.layer_norm(tokens, tokens.shape[-1:])
         planes = self.smooth(normal).unflatten(1, self.grid).permute(0, 3, 1, 2)
         smooth = functional.interpolate(planes, scale_factor=self.patch, mode="bilinear")
-        maps = smooth + _joined(self.details(normal), self.grid, self.patch)
+        maps = torch.add(smooth, _joined(self.details(normal), self.grid, self.patch), alpha=DETAIL)
         image: Tensor = self.last(functional.leaky_relu(maps, _SLOPE))
         return image
 

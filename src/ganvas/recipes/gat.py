@@ -53,10 +53,11 @@ class GAT(Recipe):
         levels: Annotated[int, Range(1, 16), "images that the generator makes on its way; all are judged"] = 2,
         noise: Annotated[float, Range(0, 10), "noise on the first of these images; the last has none"] = 0.5,
         maps: Annotated[int, Range(1, 256), "feature maps at full size"] = 16,
+        pace: Annotated[float, Range(0.001, 10), "the generator's learning rate, beside the discriminator's"] = 0.2,
         r1: arg.Penalty = 1.0,
         r2: arg.Penalty = 1.0,
         penalty_every: arg.PenaltyEvery = 4,
-        contest: arg.Contest = arg.Contest(objective="relativistic", lr=1e-3, beta1=0.0, beta2=0.99),
+        contest: arg.Contest = arg.Contest(objective="relativistic", lr=4e-4, beta1=0.0, beta2=0.99),
     ) -> None:
         super().__init__()
         self.images, self.latent, self.contest = images.by_label(conditional), latent, contest
@@ -68,7 +69,7 @@ class GAT(Recipe):
             latent=latent, channels=facts["channels"], width=width, levels=levels, **shared
         )
         self.discriminator = TransformerDiscriminator(channels=levels * facts["channels"], width=d_width, **shared)
-        self.rate = {"generator": REFERENCE / width, "discriminator": REFERENCE / d_width}
+        self.rate = {"generator": pace * REFERENCE / width, "discriminator": REFERENCE / d_width}
 
     def inputs(self) -> dict[str, Input]:
         return {"latent": Normal((self.latent,), sphere=True), **label(self.images.classes)}
@@ -77,7 +78,8 @@ class GAT(Recipe):
         return self.contest.optimizers(discriminator=self.discriminator, generator=self.generator)
 
     def rates(self, progress: Progress) -> dict[str, float]:
-        """Learning rates are inverse to the width, and fall linearly to zero in the second half."""
+        """Learning rates are inverse to the width, the generator's is lower, and both fall linearly to zero in the
+        second half."""
         return {player: factor * progress.falling for player, factor in self.rate.items()}
 
     def turns(self, progress: Progress, batches: Batches[Images]) -> Turns:
