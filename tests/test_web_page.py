@@ -537,9 +537,10 @@ def made_by_python(model: Model, content: bytes) -> bytes:
     return model.space.file(model.space.joined(made))
 
 
-def test_a_sound_is_changed_in_the_browser_as_translate_changes_it(tmp_path):
+@pytest.mark.parametrize("low_rate", [0, 4000])
+def test_a_sound_is_changed_in_the_browser_as_translate_changes_it(tmp_path, low_rate):
     """In turns, from another rate, and each of two channels by itself; and the page plays and shows it."""
-    model = vocoder_model(turns=0)  # each turn of Griffin-Lim makes rounding count for more
+    model = vocoder_model(turns=0, low_rate=low_rate)  # each turn of Griffin-Lim makes rounding count for more
     path = written(tmp_path, model, "vocoder", "voices")
     both = np.stack([chirp(3.5, 11025), 0.3 * chirp(3.5, 11025, 900, 100)], axis=1)
     sound = wav_file(tmp_path / "sound.x.wav", both, 11025)
@@ -618,6 +619,11 @@ def test_what_is_no_sound_for_the_page_is_told_and_the_next_one_is_changed(tmp_p
         assert amplitudes(heard_by(seen, tmp_path / "saved.wav")[1])[1].shape == (1600, 6)
         changing(seen, lambda: seen.page.set_input_files("#file", tmp_path / "other.flac"))
         given = asked_by(seen)["source"]
+        for width in ("PCM_U8", "PCM_24", "PCM_32", "FLOAT"):  # which the page reads itself
+            soundfile.write(tmp_path / f"{width}.wav", 2 * tone[:, 0], 8000, subtype=width)
+            changing(seen, lambda width=width: seen.page.set_input_files("#file", tmp_path / f"{width}.wav"))
+            wanted = WaveSpace(8000, FREE).read((tmp_path / f"{width}.wav").read_bytes())[0, 0].numpy()
+            assert np.abs(np.array(asked_by(seen)["source"]) - wanted).max() < 1e-7, width
         assert seen.console == []
     wanted = WaveSpace(8000, FREE).read((tmp_path / "other.flac").read_bytes())[0, 0]
     assert len(given) == 4000 and np.abs(np.array(given) - wanted.numpy()).max() < 1e-4  # browsers round otherwise

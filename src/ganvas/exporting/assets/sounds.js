@@ -48,7 +48,8 @@ const sounds = (() => {
 
   /** Reads one amplitude at a place; undefined for numbers of another form. */
   function numberOf(view, form) {
-    if (form?.kind === 3) return { 4: (at) => view.getFloat32(at, true) || 0, 8: (at) => view.getFloat64(at, true) || 0 }[form.width];
+    const finite = (value) => Number.isFinite(value) ? value : 0;
+    if (form?.kind === 3) return { 4: (at) => finite(view.getFloat32(at, true)), 8: (at) => finite(view.getFloat64(at, true)) }[form.width];
     if (form?.kind !== 1) return undefined;
     return {
       1: (at) => (view.getUint8(at) - 128) / 128,
