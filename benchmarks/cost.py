@@ -1,11 +1,12 @@
 """What a step of each recipe costs: steps a second and memory at 32 and 64 pixels, and how much of the machine it uses.
 
-    python -m benchmarks.cost [--size 32 64] [--steps 20]
+    python -m benchmarks.cost [RECIPE ...] [--size 32 64] [--steps 20] [--batch 64] [--set width=256 ...]
 
-Each recipe runs in a process of its own with its defaults on random RGB pictures of 10 classes, batch 64, in the
-precision that `auto` picks. Arithmetic is counted by PyTorch's FLOP counter over one step (matrix products and
-convolutions, forward and backward), and set beside the rate of a large matrix product in the same precision, measured
-in the same process directly after. Memory is the process's peak, interpreter and PyTorch included.
+Each recipe runs in a process of its own with its defaults on random RGB pictures of 10 classes, in the precision that
+`auto` picks. Arithmetic is counted by PyTorch's FLOP counter over one step (matrix products and convolutions, forward
+and backward), and set beside the rate of a large matrix product in the same precision. Steps, four at a time, and
+products take turns in one process; both are counted in its CPU seconds for the share, so that a busy machine does not
+change it, and their medians are taken. Memory is the process's peak, interpreter and PyTorch included.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -28,9 +30,11 @@ from ganvas.data.batches import Images
 from ganvas.options import checked, read_options
 from ganvas.settings import Settings
 from ganvas.testing import tiny_images
-from ganvas.training import Training, has_native_bf16, keep_freed_memory
+from ganvas.training import Training, keep_freed_memory
 
-BATCH, PRODUCT = 64, 2048
+PRODUCT = 2048
+ROUND = 4
+"""Steps: among so many is one with every lazy penalty."""
 
 
 class Untracked(contextlib.nullcontext[None]):
@@ -40,70 +44,74 @@ class Untracked(contextlib.nullcontext[None]):
     parents = frozenset({"Global"})
 
 
-def measured(name: str, size: int, steps: int) -> dict[str, float]:
-    """Of one recipe, in this process: steps a second, FLOPs of a step, the product's FLOPs a second, peak MB."""
+def measured(name: str, size: int, steps: int, batch: int, changes: Mapping[str, str]) -> dict[str, float]:
+    """Of one recipe, in this process: steps a second, FLOPs of a step, its share of the product's rate, peak MB."""
     keep_freed_memory()
-    data = tiny_images(size, channels=3, count=2 * BATCH)
+    data = tiny_images(size, channels=3, count=2 * batch)
     recipe = recipes.find(name)
     known = {option.name for option in read_options(recipe)}
     torch.manual_seed(0)
-    made = recipe(**checked(recipe, {k: v for k, v in data.facts().items() if k in known}))
-    training = Training(made, data, Settings(steps=1000, batch_size=BATCH))
+    facts = {k: v for k, v in data.facts().items() if k in known}
+    training = Training(recipe(**checked(recipe, {**facts, **changes})), data, Settings(steps=1000, batch_size=batch))
     training._train_mode()
-    for _ in range(4):  # among them one with every lazy penalty
-        training.step()
-    seconds = []
-    for _ in range(steps):
+    kind = torch.bfloat16 if training.precision == "bf16" else torch.float32
+    one, other = (torch.randn(PRODUCT, PRODUCT).to(kind) for _ in range(2))
+
+    def round_of_steps() -> None:
+        for _ in range(ROUND):
+            training.step()
+
+    round_of_steps()
+    stepping, multiplying, seconds = [], [], []
+    for _ in range(max(1, steps // ROUND)):
         began = time.perf_counter()
-        training.step()
-        seconds.append(time.perf_counter() - began)
+        stepping.append(cpu_seconds(round_of_steps) / ROUND)
+        seconds.append((time.perf_counter() - began) / ROUND)
+        multiplying.append(cpu_seconds(lambda: one @ other))
     counter = FlopCounterMode(display=False)
     counter.mod_tracker = Untracked()  # type: ignore[assignment]
     with counter:
-        for _ in range(4):
-            training.step()
+        round_of_steps()
+    flops = counter.get_total_flops() / ROUND
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    mean = statistics.fmean(seconds)  # and not the median: lazy penalties make some steps longer
-    return {"steps/s": 1 / mean, "flops": counter.get_total_flops() / 4, "product": product_rate(), "MB": peak}
+    share = flops / statistics.median(stepping) * statistics.median(multiplying) / (2 * PRODUCT**3)
+    return {"steps/s": 1 / statistics.median(seconds), "flops": flops, "share": share, "MB": peak}
 
 
-def product_rate() -> float:
-    """FLOPs a second of a large matrix product."""
-    kind = torch.bfloat16 if has_native_bf16(torch.device("cpu")) else torch.float32
-    one, other = (torch.randn(PRODUCT, PRODUCT).to(kind) for _ in range(2))
-    seconds = []
-    for _ in range(8):
-        began = time.perf_counter()
-        one @ other
-        seconds.append(time.perf_counter() - began)
-    return 2 * PRODUCT**3 / statistics.median(seconds)
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """What the work takes of this process's CPU time, all threads together."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipes", nargs="*", metavar="RECIPE")
     parser.add_argument("--size", type=int, nargs="+", default=[32, 64])
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="arguments of the recipe")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps(measured(arguments.one, arguments.size[0], arguments.steps)))
+        changes = dict(each.split("=", 1) for each in arguments.set)
+        print(json.dumps(measured(arguments.one, arguments.size[0], arguments.steps, arguments.batch, changes)))
         return
     rows = []
-    for name in recipes.names():
-        if Images not in recipes.find(name).accepts:
-            continue
+    for name in arguments.recipes or [each for each in recipes.names() if Images in recipes.find(each).accepts]:
         for size in arguments.size:
             command = [sys.executable, "-m", "benchmarks.cost", "--one", name, "--size", str(size)]
-            command += ["--steps", str(arguments.steps)]
+            command += ["--steps", str(arguments.steps), "--batch", str(arguments.batch)]
+            command += ["--set", *arguments.set] if arguments.set else []
             found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-            share = found["flops"] * found["steps/s"] / found["product"]
             rows.append(
                 [
                     name,
                     f"{size}x{size}",
                     f"{found['steps/s']:.2f}",
                     f"{found['flops'] / 1e9:.1f}",
-                    f"{100 * share:.0f}%",
+                    f"{100 * found['share']:.0f}%",
                     f"{found['MB']:,.0f}",
                 ]
             )

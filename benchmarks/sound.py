@@ -1,5 +1,6 @@
 """How good the sounds of a run are that makes them by label: how many are read as asked, how far they are from held-out
-ones, how much those of one label differ, and which share of the other fields of the names (speakers) they are read as.
+ones, how much those of one label differ, how near the nearest training sound is, and which share of the other fields of
+the names (speakers) they are read as.
 
     python -m benchmarks.sound RUN [--data SOURCE] [--n 1000] [--seed 1] [--sheet sheet.png]
     python -m benchmarks.sound --speed
@@ -19,6 +20,7 @@ import argparse
 import hashlib
 import statistics
 import time
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -148,15 +150,34 @@ def spread(features: Tensor, labels: Tensor) -> float:
     return float(torch.stack(each).mean())
 
 
-def row(judge: Judge, name: str, waves: Tensor, label: Tensor, held: Moments, sorts: list[str]) -> str:
-    features = heard(judge, waves)
-    right = (judge.heads["label"](features).argmax(1) == label).double().mean()
-    distance = max(0.0, frechet_distance(held, Moments.of(features)))
-    shares = []
-    for sort in sorts:
-        read = judge.heads[sort](features).argmax(1).bincount(minlength=judge.heads[sort].out_features)
-        shares.append(" ".join(f"{share:.2f}" for share in (read / len(features)).tolist()))
-    return f"{name:14} {right:8.1%} {distance:9.2f} {spread(features, label):7.2f}   {'; '.join(shares)}"
+def nearest(features: Tensor, known: Tensor, own: Tensor | None) -> float:
+    """The median distance to the nearest of known sounds. own: places of the sounds among these, which do not count."""
+    apart = torch.cdist(features, known)
+    if own is not None:
+        apart[torch.arange(len(own)), own] = torch.inf
+    return float(apart.min(1).values.median())
+
+
+@dataclass
+class Table:
+    """Rows of figures beside those of sounds that are held out. known: features of all training sounds."""
+
+    judge: Judge
+    held: Moments
+    known: Tensor
+    sorts: list[str]
+
+    def row(self, name: str, waves: Tensor, label: Tensor, own: Tensor | None = None) -> str:
+        features = heard(self.judge, waves)
+        right = (self.judge.heads["label"](features).argmax(1) == label).double().mean()
+        distance = max(0.0, frechet_distance(self.held, Moments.of(features)))
+        shares = []
+        for sort in self.sorts:
+            head = self.judge.heads[sort]
+            read = head(features).argmax(1).bincount(minlength=head.out_features)
+            shares.append(" ".join(f"{share:.2f}" for share in (read / len(features)).tolist()))
+        told = f"{right:8.1%} {distance:9.2f} {spread(features, label):7.2f} {nearest(features, self.known, own):8.2f}"
+        return f"{name:14} {told}   {'; '.join(shares)}"
 
 
 def judged(run: str, source: str | None, n: int, seed: int, sheet: str | None) -> None:
@@ -166,7 +187,7 @@ def judged(run: str, source: str | None, n: int, seed: int, sheet: str | None) -
     train, of_train = fields_of(data, "train")
     test, of_test = fields_of(data, "validation", "test")
     features = heard(judge, test)
-    held, sorts = Moments.of(features), list(data.sorts)
+    table = Table(judge, Moments.of(features), heard(judge, train), list(data.sorts))
     for name, head in judge.heads.items():
         right = (head(features).argmax(1) == of_test[name]).double().mean()
         print(f"judge: {name} of {len(test)} held-out sounds read rightly: {right:.1%}")
@@ -174,12 +195,15 @@ def judged(run: str, source: str | None, n: int, seed: int, sheet: str | None) -
     made = model.sample(n, seed=seed, label=labels)
     some = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[:n]
     print(f"{run}, step {model.step:,}, {n} sounds")
-    print(f"{'':14} {'as asked':>8} {'FD':>9} {'spread':>7}   {'; '.join(sorts)} as read")
-    print(row(judge, "made", made, labels, held, sorts))
-    print(row(judge, "training", train[some], of_train["label"][some], held, sorts))
-    print(row(judge, "held out", test, of_test["label"], held, sorts))
+    print(f"{'':14} {'as asked':>8} {'FD':>9} {'spread':>7} {'nearest':>8}   {'; '.join(table.sorts)} as read")
+    print(table.row("made", made, labels))
+    print(table.row("training", train[some], of_train["label"][some], own=some))
+    print(table.row("held out", test, of_test["label"]))
     firsts = torch.stack([train[of_train["label"] == label][0] for label in range(len(data.labels))])
-    print(row(judge, "one a label", firsts[labels], labels, held, sorts))
+    print(table.row("one a label", firsts[labels], labels))
+    read = judge.heads["label"](heard(judge, made)).argmax(1) == labels
+    shares = [f"{name} {read[labels == place].double().mean():.0%}" for place, name in enumerate(data.labels)]
+    print(f"made, read as asked: {', '.join(shares)}")
     if sheet:
         columns = len(data.labels)
         real = torch.cat([train[of_train["label"] == label][:4] for label in range(columns)]).unflatten(0, (columns, 4))

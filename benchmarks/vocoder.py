@@ -6,7 +6,7 @@ it is.
 Whole held-out sounds are made again. Of each way: the mel distance to the right sounds (`WaveSpace.apart`), the Frechet
 distance to them in the features of the judge of `benchmarks.sound`, how many are read as their digit (or whatever the
 label is), how far loudness and pitch are from theirs, and seconds of sound made in a second of one thread. Real sounds
-that are moved by one sample are the floor.
+that are moved by one sample are the floor. Where what is given is at a lower rate, what is given is the rival.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,7 +24,7 @@ import ganvas
 from benchmarks.sound import fields_of, heard, judge_of
 from ganvas.data.dataset import Data
 from ganvas.data.opening import open_data, reopen
-from ganvas.data.waves import Waves
+from ganvas.data.sound_pairs import SoundPairs
 from ganvas.metrics.distributions import Moments, frechet_distance
 from ganvas.metrics.quantities import wasserstein
 from ganvas.model import Model
@@ -32,14 +33,25 @@ from ganvas.spaces import save_picture
 
 
 def held_out(model: Model, run: str, source: str | None, pattern: str) -> Data:
-    """The run's sounds as wholes, and checked to be held out by the same names."""
+    """The run's sounds as wholes with what is given of them, and checked to be held out by the same names."""
     about = read_config(Path(run))["data"]
     trained = reopen(about, accepts=model.recipe.accepts, source=source, progress=False)
-    options = {"label_pattern": pattern, "loudness": about["options"].get("loudness"), "rate": about["space"]["rate"]}
-    data = open_data(source or about["source"], Waves, progress=False, **options)
+    options = {name: about["options"].get(name) for name in ("loudness", "low_rate")}
+    options |= {"label_pattern": pattern, "rate": about["space"]["rate"]}
+    data = open_data(source or about["source"], SoundPairs, progress=False, **options)
     learned = {name.partition("#")[0] for name in trained.split("train").names}
     assert not learned & {name for part in ("validation", "test") for name in data.split(part).names}
     return data
+
+
+def given_of(data: Data) -> Tensor:
+    """What is given of the held-out sounds, in the order of `fields_of`."""
+    found = []
+    for split in (data.split(name) for name in ("validation", "test")):
+        pairs = split.gather(np.arange(len(split)))
+        assert isinstance(pairs, SoundPairs)
+        found.append(pairs.source)
+    return torch.cat(found)
 
 
 def timed(make: Callable[[Tensor], Tensor], sounds: Tensor) -> tuple[Tensor, float]:
@@ -56,7 +68,7 @@ def main() -> None:
     parser.add_argument("--data", help="where the data lies now")
     parser.add_argument("--label-pattern", default="{digit}_{speaker}_*")
     parser.add_argument("--turns", type=int, help="of Griffin-Lim in the model, other than those of its training")
-    parser.add_argument("--sheet", help="a picture: a row each of real ones, of the model's and of Griffin-Lim's")
+    parser.add_argument("--sheet", help="a picture: a row of eight sounds for each way, real ones first")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     model = ganvas.load(asked.run)
@@ -65,16 +77,20 @@ def main() -> None:
     data = held_out(model, asked.run, asked.data, asked.label_pattern)
     space, judge = data.space, judge_of(data)
     real, told = fields_of(data, "validation", "test")
+    given = given_of(data)
     ways: dict[str, Callable[[Tensor], Tensor]] = {type(model.recipe).__name__.lower(): model.transform}
     assert model.recipe.rivals is not None
-    for name in model.recipe.rivals(source=real[:1]):
+    for name in model.recipe.rivals(source=given[:1]):
         ways[name] = lambda sound, name=name: model.recipe.rivals(source=sound)[name]  # type: ignore[misc]
     features = heard(judge, real)
     moments, theirs = Moments.of(features), space.quantities(real)
     seconds = real.shape[2] * len(real) / data.space.facts()["rate"]
     print(f"{asked.run}, step {model.step:,}; {len(real)} held-out sounds of {seconds / len(real):.3g} s")
     print(f"{'':14} {'mel dB':>8} {'FD':>8} {'read':>7} {'loudness':>9} {'pitch':>7} {'s a CPU s':>10}")
-    rows = {"real, moved": (real.roll(1, 2), 0.0)} | {name: timed(way, real) for name, way in ways.items()}
+    rows = {"real, moved": (real.roll(1, 2), 0.0)}
+    if not torch.equal(given, real):
+        rows["as given"] = given, 0.0
+    rows |= {name: timed(way, given) for name, way in ways.items()}
     for name, (made, took) in rows.items():
         kept = space.samples_of(space.encode(made))
         found = heard(judge, kept)

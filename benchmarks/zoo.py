@@ -1,7 +1,7 @@
 """Packs trained runs into the zoo: weights in half precision, hashes, and the scores that the card tells.
 
     python -m benchmarks.zoo photo-x4 --faithful runs/faithful --perceptual runs/perceptual --scored-on Set5 BSD100
-    python -m benchmarks.zoo avatars --run runs/avatars --scored-on avatars.zip
+    python -m benchmarks.zoo emoji-style --run runs/third --scored-on emoji --split test
 
 The runs are those of docs/zoo.md. A run of `srgan` or `esrgan` is `--faithful`, with or without a `--perceptual` one;
 any other is `--run`. What a card says in words is in `about.json` beside it.
@@ -16,12 +16,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import save
 from torch import Tensor
 
 import ganvas
 from ganvas.files import write_atomically, write_json
+from ganvas.inputs import inputs_to_json
 from ganvas.metrics.super_resolution import evaluate_enlarging
 from ganvas.model import Model, load, zoo
 from ganvas.run import read_config
@@ -45,6 +45,8 @@ def main() -> None:
     parser.add_argument("--perceptual", type=Path)
     parser.add_argument("--scored-on", type=Path, nargs="*", default=[])
     parser.add_argument("--split", help="of the data to score on, for --run")
+    parser.add_argument("--metrics", nargs="*", help="for --run (default: all that there are)")
+    parser.add_argument("--extractor", help="for --run")
     parsed = parser.parse_args()
     if (parsed.run is None) == (parsed.faithful is None):
         parser.error("give --run, or --faithful")
@@ -63,6 +65,7 @@ def main() -> None:
     if parsed.run is not None:
         model = load(run)
         card["networks"] = list(model.recipe.averaged)
+        card["inputs"] = inputs_to_json(model.inputs)
         whole = {f"{name}.{key}": each for name in card["networks"] for key, each in _weights(model, name).items()}
         card["styles"][ONLY] = _packed(folder, whole, ONLY, model.step)
     else:
@@ -72,7 +75,7 @@ def main() -> None:
                 card["styles"][style] = _packed(folder, _weights(model, "generator"), style, model.step)
     write_json(folder / "card.json", card)
     for style, about in card["styles"].items():
-        about["scores"] = {data.name: _scored(parsed.name, style, data, parsed.split) for data in parsed.scored_on}
+        about["scores"] = {data.name: _scored(parsed, style, data, config["data"]) for data in parsed.scored_on}
     write_json(folder / "card.json", card)
     print(json.dumps(card["styles"], indent=2))
 
@@ -96,15 +99,16 @@ def _packed(folder: Path, weights: Mapping[str, Tensor], style: str, step: int) 
     return {"file": path.name, "sha256": hashlib.sha256(content).hexdigest(), "step": step}
 
 
-def _scored(name: str, style: str, data: Path, split: str | None) -> dict[str, float]:
-    run = f"{zoo.PREFIX}{name}"
+def _scored(parsed: argparse.Namespace, style: str, data: Path, trained: Mapping[str, Any]) -> dict[str, float]:
+    """By data that is read as that of the training was."""
+    run = f"{zoo.PREFIX}{parsed.name}"
     if style == ONLY:
-        scores = ganvas.evaluate(run, data, split=split, progress=False).scores
+        asked = {"split": parsed.split, "metrics": parsed.metrics, "extractor": parsed.extractor}
+        scores = ganvas.evaluate(run, data, **asked, progress=False, **trained["options"]).scores
     else:
         scores = evaluate_enlarging(Upscaler(load(run), style=style), data, metrics=METRICS, progress=False).scores
     return {key: round(score.value, 4) for key, score in scores.items()}
 
 
 if __name__ == "__main__":
-    torch.set_grad_enabled(False)
     main()

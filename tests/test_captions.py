@@ -507,3 +507,21 @@ def test_a_run_whose_captions_cannot_be_is_refused(run: Path, tmp_path: Path, ca
     (tmp_path / "run" / "config.json").write_text(json.dumps(config))
     with pytest.raises(RunError):
         ganvas.load(tmp_path / "run").sample(1)
+
+
+# -- the zoo ----------------------------------------------------------------------------------------------------------
+
+
+def test_faces_of_the_zoo_are_what_captions_say() -> None:
+    """`zoo:avatars-by-caption`: a beard has its colour, below the eyes, and black hair is dark."""
+    model = ganvas.load("zoo:avatars-by-caption")
+    pink, black, bald = (
+        model.sample(16, seed=2, caption=f"a person with {what}")
+        for what in ("short pink hair and a beard", "long black hair", "short pink hair")
+    )
+    redder = (pink - bald).mean((0, 2, 3))
+    lower = (pink - bald)[:, :, 36:48].abs().mean() / (pink - bald)[:, :, :16].abs().mean()
+    assert lower > 2 and redder[0] > redder[1]  # a beard is added, and the hair stays
+    assert black[:, :, 16:40, 10:22].mean() < pink[:, :, 16:40, 10:22].mean() - 0.2
+    with pytest.raises(UsageError, match="no word of 'dragon' is known"):
+        model.sample(1, caption="dragon")

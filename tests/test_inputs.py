@@ -18,14 +18,17 @@ from ganvas.inputs import (
     Attributes,
     Category,
     Given,
+    Noise,
     Normal,
     Number,
+    Shift,
     Uniform,
     check_names,
     given_of,
     inputs_from_json,
     inputs_to_json,
     names_of,
+    searched_of,
 )
 from ganvas.spaces import FREE, ImageSpace, PointSpace
 
@@ -252,3 +255,19 @@ def test_attributes_and_numbers_come_back_from_json():
     for change in ({"low": 2}, {"default": 3}, {"default": math.nan}, {"high": math.inf}, {"low": None}, {"high": "x"}):
         with pytest.raises(RunError, match="no inputs that are known here"):
             inputs_from_json([told[1] | change])
+
+
+def test_a_shift_is_zero_unless_given_and_noise_is_not_searched():
+    inputs = {"latent": Normal((4,), sphere=True), "noise": Noise((9,)), "shift": Shift((2, 4))}
+    assert inputs_from_json(json.loads(json.dumps(inputs_to_json(inputs)))) == inputs
+    assert list(searched_of(inputs)) == ["latent", "shift"]
+    device = torch.device("cpu")
+    assert not inputs["shift"].draw(3, device).any() and inputs["shift"].draw(3, device).shape == (3, 2, 4)
+    assert inputs["shift"].example(3, device).std() > 0.5
+    assert inputs["shift"].parse(torch.ones(2, 4)).shape == (1, 2, 4)
+    for wrong in (torch.ones(4), "0.5"):
+        with pytest.raises(UsageError):
+            inputs["shift"].parse(wrong)
+    assert inputs["shift"].admits() == "" and inputs["shift"].unless_given == "0"
+    halved = inputs["noise"].truncated(torch.ones(1, 9), 0.5)  # noise is nearer to its mean too
+    assert torch.equal(halved, torch.full((1, 9), 0.5))

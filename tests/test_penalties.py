@@ -8,6 +8,8 @@ from torch import nn
 from ganvas.networks.minibatch import MinibatchDeviation
 from ganvas.networks.spectral import advance, spectral_norm
 from ganvas.penalties import (
+    approximate_squared_gradient,
+    approximately_zero_centred,
     clip_weights,
     consistency,
     gradient_penalty,
@@ -53,6 +55,37 @@ def test_squared_gradient_is_computed_in_float32_under_autocast():
         value = squared_gradient(lambda samples: linear(samples).squeeze(1), x.bfloat16())
     assert value.dtype == torch.float32
     torch.testing.assert_close(value, linear.weight.detach().square().sum())
+
+
+def test_the_approximate_squared_gradient_of_linear_logits_is_theirs_on_average():
+    """D(x) = w.x changes by w.e for noise e, whose mean square is |w|^2 times the noise's; its variance is 2 |w|^4."""
+    torch.manual_seed(0)
+    linear = nn.Linear(6, 1)
+    x, count = torch.randn(20_000, 6), 20_000
+    exact = linear.weight.square().sum().item()
+    for noise in (0.1, 0.5):
+        value = approximate_squared_gradient(lambda s: linear(s).squeeze(1), x, linear(x).squeeze(1), noise)
+        assert value.item() == pytest.approx(exact, abs=5 * exact * (2 / count) ** 0.5)
+
+
+def test_the_approximate_squared_gradient_is_near_the_exact_one_of_a_network_and_trains_it():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(5, 16), nn.Tanh(), nn.Linear(16, 1))
+    x = torch.randn(50_000, 5)
+    exact = squared_gradient(lambda s: network(s).squeeze(1), x)
+    near = approximate_squared_gradient(lambda s: network(s).squeeze(1), x, network(x).squeeze(1), 0.02)
+    assert near.item() == pytest.approx(exact.item(), rel=0.05)
+    slopes = [torch.cat([g.flatten() for g in torch.autograd.grad(v, network[0].weight)]) for v in (exact, near)]
+    assert torch.cosine_similarity(*slopes, dim=0) > 0.99
+
+
+def test_the_approximate_penalties_carry_half_their_factor_and_are_left_out_without():
+    constant = torch.zeros(4)
+    terms = approximately_zero_centred(
+        lambda s: s.new_full((len(s),), 0.1),
+        {"r1": (torch.zeros(4, 2), constant, 3.0), "r2": (torch.zeros(4, 2), constant, 0.0)},
+    )
+    assert list(terms) == ["r1"] and terms["r1"].item() == pytest.approx(3.0 / 2 * (0.1 / 0.1) ** 2)
 
 
 def test_gradient_penalty_of_a_linear_critic_is_in_closed_form():

@@ -6,8 +6,10 @@ import base64
 import io
 import struct
 import threading
+import wave
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,6 +24,8 @@ from ganvas.spaces import FREE, ImageSpace
 from test_editing import DIGITS
 from test_export import SPACES, enlarger_of, model_of
 from test_given import file_of, pixels
+from test_vocoder import model_of as vocoder_model
+from test_vocoder import tone, wav
 from translators import translator_model
 
 pytest.importorskip("fastapi")
@@ -442,3 +446,29 @@ def test_an_inversion_waits_in_the_queue_hands_on_its_turn_and_ends_with_who_wai
             until(lambda: "ganvas_waiting_pictures 0.0" in client.get("/metrics").text)
         finally:
             gate.set()
+
+
+# -- sounds ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_sound_is_transformed_each_channel_by_itself_and_others_are_told():
+    model = vocoder_model(turns=0)
+    both = np.stack([tone(300, 4000, rate=11025), 0.2 * tone(900, 4000, rate=11025)], axis=1)
+    with client_of(model, limits=replace(LIMITS, pixels=8_000)) as client:
+        answer = client.post("/v1/transform", files={"source": ("sound.wav", content := wav(both, 11025))})
+        assert answer.status_code == 200 and answer.headers["content-type"] == "audio/wav", answer.text
+        layers = model.given["source"].space.layers(content)
+        assert answer.content == model.space.file(model.space.joined(model.transform(layers)))
+        with wave.open(io.BytesIO(answer.content)) as file:
+            assert (file.getframerate(), file.getnchannels(), file.getnframes()) == (8000, 2, 2903)
+        silence = client.post("/v1/transform", files={"source": ("silence.wav", wav(np.zeros((900, 1)), 8000))})
+        assert silence.status_code == 200
+        for wrong, said in (
+            (wav(np.zeros((8001, 1)), 8000), "source: 8,001 amplitudes at 8,000 Hz, and at most 8,000 are taken here"),
+            (wav(np.zeros((1400, 6)), 8000), "source: 8,400 amplitudes"),
+            (content[:-100], "source: this WAV file is cut short"),
+            (PHOTO, "source: this is no WAV file"),
+        ):
+            answer = client.post("/v1/transform", files={"source": ("sound.wav", wrong)})
+            assert answer.status_code == 422 and answer.json()["error"].startswith(said), answer.text
+            assert "\n" not in answer.json()["error"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 import re
 import shutil
@@ -13,11 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from benchmarks import zoo as packing
 
 import ganvas
 from ganvas.cli import main
-from ganvas.data.waves import WaveReader
+from ganvas.data.opening import open_data
+from ganvas.data.waves import WaveReader, Waves
 from ganvas.errors import DataError, UsageError
+from ganvas.model import shared_config, zoo
 from ganvas.model.files import sample_to
 from ganvas.report import last_clips, write_report
 from ganvas.run import only_trainer, read_config, timeline
@@ -153,3 +157,54 @@ def test_a_format_that_there_is_not_is_one_line(run: Path, tmp_path: Path) -> No
     with pytest.raises(UsageError, match="give a folder as --out"):
         sample_to(run, tmp_path / "grid.png", n=2, format="flac")
     assert not list(tmp_path.iterdir())
+
+
+# -- the zoo --
+
+
+def test_the_zoo_keeps_the_names_of_labels(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    about = {"title": "t", "trained_on": "tones", "licence": "l", "limits": "m"}
+    (folder / "about.json").write_text(json.dumps(about))
+    monkeypatch.setattr(zoo, "_folder", lambda: tmp_path)
+    monkeypatch.setattr(packing, "ZOO", tmp_path)
+    monkeypatch.setattr("sys.argv", ["zoo", "tiny", "--run", str(run)])
+    packing.main()
+    packed = ganvas.load("zoo:tiny")
+    assert packed.labels == ("high", "low") and packed.space == SPACE
+    assert shared_config("zoo:tiny")["data"]["labels"] == ["high", "low"]
+    with torch.no_grad():
+        alike = [model.sample(4, seed=1, label="low") for model in (packed, ganvas.load(run))]
+    torch.testing.assert_close(*alike, atol=0.02, rtol=0)
+
+
+def test_digits_of_the_zoo_are_sounds_that_differ(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["sample", "zoo:spoken-digits", "--label", "7", "-n", "3", "--seed", "1", "--out", str(tmp_path)])
+    assert not ended.value.code
+    assert [len(heard(path.read_bytes())) for path in tmp_path.glob("7/*.wav")] == [6144] * 3
+    model = ganvas.load("zoo:spoken-digits")
+    assert model.labels == tuple("0123456789") and "CC-BY-SA" in zoo.entry("zoo:spoken-digits").card["licence"]
+    wave = model.sample(40, seed=1, label=torch.arange(40) % 10)
+    loud = wave.square().mean(2).sqrt().flatten()
+    assert (loud > 0.02).all() and (loud < 0.5).all()
+    # Sounds of one digit differ, and by less than those of two do.
+    looks = model.space.look(wave)
+    apart, same = torch.cdist(looks, looks), torch.arange(40)[:, None] % 10 == torch.arange(40) % 10
+    others = ~torch.eye(40, dtype=torch.bool)
+    assert 1 < apart[same & others].mean() < 0.9 * apart[~same].mean()
+
+
+def test_digits_of_the_zoo_are_read_as_asked(shared_data: Path) -> None:
+    """By which recordings of the training are nearest in loudness by bands and moments: no judge is trained here."""
+    data = open_data(
+        shared_data / "spoken-digits.zip", Waves, label_pattern="{digit}_{speaker}_*", loudness="peak", progress=False
+    )
+    real = data.split("train").gather(np.arange(len(data.split("train"))))
+    model = ganvas.load("zoo:spoken-digits")
+    assert real.label is not None and model.space == data.space
+    asked = torch.arange(100) % 10
+    found = torch.cdist(*(model.space.look(each) for each in (model.sample(100, seed=2, label=asked), real.value)))
+    read = real.label[found.topk(5, largest=False).indices].mode().values
+    assert (read == asked).double().mean() > 0.7

@@ -706,9 +706,8 @@ def test_another_kind_becomes_its_own_files(played: Any, tmp_path: Path) -> None
     if space.played(samples):
         assert page().difference <= 1e-4
     else:
-        with pytest.raises(
-            GanvasError, match=f"a page cannot show {space.noun} yet, only images and points and sounds"
-        ):
+        shown = "images and points and sounds and texts"
+        with pytest.raises(GanvasError, match=f"a page cannot show {space.noun} yet, only {shown}"):
             page()
     ganvas.export(run, "hub", tmp_path / "hub", recipe=recipe)
     card = (tmp_path / "hub" / "README.md").read_text()

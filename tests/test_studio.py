@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import http.client
 import io
@@ -42,10 +43,12 @@ from ganvas.cli import studio as command
 from ganvas.data.opening import open_data
 from ganvas.data.preview import preview
 from ganvas.errors import RunError, UsageError
-from ganvas.inputs import Given, inputs_to_json
+from ganvas.inputs import Given, inputs_to_json, with_names
 from ganvas.locks import holding
+from ganvas.model import Model
+from ganvas.recipes.textgan import TextGAN
 from ganvas.run import only_trainer
-from ganvas.spaces import FREE, WaveSpace, space_to_config
+from ganvas.spaces import FREE, TextSpace, WaveSpace, space_to_config
 from ganvas.web.guard import Hosts
 from ganvas.web.http.encoding import as_zip
 from ganvas.web.studio import guard, terminal
@@ -56,8 +59,11 @@ from ganvas.web.studio.painting import mask_of
 from ganvas.web.studio.processes import MOST
 from ganvas.web.studio.run_list import Shelf
 from ganvas.web.studio.run_panel import panel
+from ganvas.web.studio.uploads import content_of
 from ganvas.web.studio.widgets import enlarged
 from test_serve import until
+from test_vocoder import SMALL, tone, wav
+from test_vocoder import model_of as vocoder_model
 from translators import CHANGER, FILLER, TRANSLATOR, changer_model, filler_model, run_of, translator_model
 
 PATIENCE = 60_000  # milliseconds
@@ -241,6 +247,15 @@ def test_a_class_is_chosen_from_those_of_the_run_and_truncated(page, runs):
     move(page, "#sample-truncation", 1)
 
 
+def text_model() -> tuple[Model, dict[str, Any]]:
+    """A model of short texts with random weights, and the arguments of its recipe."""
+    space = TextSpace("words", 6, ("the", "dog", "<it's>", ",", "."))
+    arguments = {"shape": [6], "symbols": space.symbols, "classes": 2, "width": 16, "latent": 4, "d_width": 4}
+    torch.manual_seed(0)
+    recipe = TextGAN(**arguments).eval().requires_grad_(False)
+    return Model(recipe, space, with_names(recipe.inputs(), {"label": ("early", "late")}), step=7), arguments
+
+
 @pytest.fixture(scope="module")
 def others(seen, tmp_path_factory) -> Iterator[tuple[Path, Any]]:
     """A studio over a run of InfoGAN and one of a recipe that nobody knows, which is loaded as if it were ours; and its
@@ -251,6 +266,10 @@ def others(seen, tmp_path_factory) -> Iterator[tuple[Path, Any]]:
     ganvas.train("infogan", data=data, out=folder / "codes", **small)
     for name, model in (("moods", translator_model(FREE)), ("change", changer_model()), ("fill", filler_model())):
         run_of(model, folder / name)
+    arguments = SMALL | {"turns": 0, "samples": 4096, "rate": 8000, "low_rate": 0}
+    run_of(vocoder_model(turns=0), folder / "voices", "vocoder", arguments)
+    verses, arguments = text_model()
+    run_of(verses, folder / "verses", "textgan", arguments)
     code = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -292,6 +311,41 @@ def test_numbers_are_sliders(others):
     page.click("#sample-go")
     wanted = model.space.show(model.sample(36, seed=0, category=3, codes=[0.5, -0.5]))
     assert np.array_equal(pixels(page, source(page, "#sample-picture", before)), np.asarray(wanted))
+
+
+def test_texts_are_read_copied_and_saved(others):
+    _, page = others
+    choose(page, "#run", "verses")
+    open_tab(page, "Sample")
+    model, _ = text_model()
+
+    def texts(act: Callable[[], object]) -> str:
+        before = page.locator("#sample-texts textarea").input_value()
+        act()
+        page.wait_for_function(
+            "b => ![b, ''].includes(document.querySelector('#sample-texts textarea').value)", arg=before
+        )
+        return page.locator("#sample-texts textarea").input_value()
+
+    def told(**given: Any) -> str:
+        return "".join(f"{line}\n" for line in model.space.lines(model.sample(36, seed=4, **given)))
+
+    page.wait_for_selector("#given-temperature")
+    page.locator("#sample-seed input").fill("4")
+    page.wait_for_selector("#sample-texts textarea")
+    assert page.locator("#sample-picture").is_hidden()
+    assert texts(lambda: page.click("#sample-go")) == told()
+    move(page, "#given-temperature", 0.3)
+    choose(page, "#given-label", "late")
+    made = texts(lambda: page.click("#sample-go"))
+    assert made == told(temperature=0.3, label="late")
+    with page.expect_download() as download:
+        page.click("#sample-zip")
+    assert download.value.suggested_filename == "verses-seed-4.txt"
+    assert Path(download.value.path()).read_text(encoding="utf-8") == made
+    choose(page, "#run", "codes")  # which makes pictures again
+    page.wait_for_selector("#sample-picture img")
+    assert page.locator("#sample-texts").is_hidden()
 
 
 def test_what_must_be_given_is_an_upload_without_any_code_that_knows_it(others, tmp_path):
@@ -456,6 +510,80 @@ def test_a_run_of_noise_finds_the_picture_and_moves_it(others, tmp_path):
     assert np.abs(other.astype(int) - begin).max() > 0
 
 
+def heard(page, act: str | Callable[[], object] = "#change") -> tuple[str, bytes, bytes, bytes]:
+    """Name and bytes of the sound that the page offers, once it is another one than before; and those of the two that
+    it plays."""
+    shown = "[...document.querySelectorAll('#changed-heard audio')].map(player => player.src).join()"
+    before = page.evaluate(shown)
+    page.click(act) if isinstance(act, str) else act()
+    page.wait_for_function(f"before => {shown} !== before && {shown} !== ''", arg=before)
+    assert page.locator("#changed-both").is_hidden()
+    with page.expect_download() as download:
+        page.click("#changed")
+    played = [page.request.get(each).body() for each in page.evaluate(shown).split(",")]
+    return download.value.suggested_filename, Path(download.value.path()).read_bytes(), *played
+
+
+def test_a_sound_is_changed_heard_and_seen(others, tmp_path):
+    _, page = others
+    wait_for_fields(page, "voices", "#change")
+    page.wait_for_selector("#change-sound", state="visible")
+    assert page.locator("#change-picture").is_hidden() and page.locator("#change-own-size").is_hidden()
+    told = page.get_by_text("choose a sound first")
+    until(lambda: (page.click("#change"), page.wait_for_timeout(500), told.count())[-1])  # once all listens
+    model, space = vocoder_model(turns=0), WaveSpace(8000, FREE)
+    sound = tmp_path / "sound.wav"
+    sound.write_bytes(wav(np.stack([tone(300, 44100, rate=22050), tone(900, 44100, rate=22050)], axis=1), 22050))
+    page.set_input_files("#change-sound input[type=file]", sound)
+    page.wait_for_selector("#change-sound audio, #change-sound .waveform-container", state="attached")
+    name, content, before, after = heard(page)
+    layers = space.layers(sound.read_bytes())
+    assert name == "sound-voices.wav" and content == after
+    assert content == model.space.file(model.space.joined(model.transform(layers))) and len(content) == 44 + 4 * 16000
+    assert before == space.file(space.joined(layers))
+    shown = [each.get_attribute("src").split("base64,")[1] for each in page.locator("#changed-heard img").all()]
+    seen = [np.asarray(Image.open(io.BytesIO(base64.b64decode(each)))) for each in shown]
+    assert np.array_equal(seen[0], np.asarray(space.show(space.joined(layers)))) and np.any(seen[0] != seen[1])
+    lasting = page.evaluate("document.querySelectorAll('#changed-heard audio')[1].duration")
+    assert lasting == pytest.approx(2, abs=0.01)  # the browser plays it
+    # What is no sound, and a long one, are refused in a line; of silence there is a remark.
+    wrong, long = tmp_path / "wrong.wav", tmp_path / "long.wav"
+    wrong.write_bytes(b"no sound")
+    long.write_bytes(wav(np.zeros((1_100_000, 1)), 1000))
+    silence = tmp_path / "silence.wav"
+    silence.write_bytes(wav(np.zeros((900, 1)), 8000))
+    for path, said in (
+        (wrong, "the sound: this is no WAV file"),
+        (long, "these are 18.3 minutes, and the page changes"),
+        (silence, "sound: nothing is to be heard in it"),
+    ):
+        page.locator("#change-sound").get_by_label("Clear").click()
+        page.set_input_files("#change-sound input[type=file]", path)
+        page.wait_for_selector("#change-sound audio, #change-sound .waveform-container", state="attached")
+        page.click("#change")
+        page.wait_for_selector(f"text={said}")
+    page.locator("#change-sound").get_by_label("Clear").click()
+
+
+def test_a_sound_of_the_microphone_is_changed(others):
+    _, page = others
+    wait_for_fields(page, "voices", "#change")
+    sound = page.locator("#change-sound")
+    sound.get_by_label("Record audio").click()
+    page.wait_for_selector("#change-sound .record-button", state="visible")
+    sound.locator(".record-button").click()
+    page.wait_for_timeout(1500)  # the test's microphone beeps twice a second
+    sound.locator(".stop-button").click()
+    page.wait_for_selector("#change-sound .waveform-container", state="attached")
+    _, content, before, after = heard(page)
+    model, taken = vocoder_model(turns=0), WaveSpace(8000, FREE).layers(before)
+    assert content == after and taken.shape[2] > 6000 and float(taken.abs().max()) > 0.05
+    made = WaveSpace(8000, FREE).layers(content)
+    # What is played as it was has been rounded to 16 bits.
+    assert torch.allclose(made, model.transform(taken).clamp(-1, 1), atol=0.01)
+    sound.get_by_label("Clear").click()
+
+
 def test_a_run_that_takes_no_picture_says_so_in_change(others):
     folder, page = others
     space = WaveSpace(8000, 800)
@@ -475,6 +603,19 @@ def test_a_run_that_takes_no_picture_says_so_in_change(others):
     choose(page, "#run", "codes")
     for name in of_sounds:
         shutil.rmtree(folder / name)
+
+
+def test_a_file_of_many_bytes_is_refused_unread(tmp_path, monkeypatch):
+    path, space = tmp_path / "sound.wav", WaveSpace(8000, FREE)
+    path.write_bytes(wav(np.zeros((900, 1)), 8000))
+    assert content_of(path, space, "sound") == ("sound", path.read_bytes())
+    monkeypatch.setattr("ganvas.web.studio.uploads.MOST_BYTES", 1000)
+    with pytest.raises(UsageError, match="the sound has more than 0 MB; ganvas translate has no limit"):
+        content_of(path, space, "sound")
+    monkeypatch.undo()
+    monkeypatch.setattr("ganvas.web.studio.uploads.MOST_READ", 800)
+    with pytest.raises(UsageError, match="the sound: 900 amplitudes at 8,000 Hz, and at most 800 are taken here"):
+        content_of(path, space, "sound")
 
 
 @pytest.mark.parametrize(

@@ -35,9 +35,10 @@ ARGUMENTS = {
     "esrgan": ENLARGING | {"width": 8, "growth": 8},
     "srgan": ENLARGING,
     "sngan": {"lr": 1e-3},
+    "stylegan2": {"width": 16, "latent": 32, "r1_every": 2, "path_every": 3},
     "pix2pix": {"width": 8, "d_width": 4, "warmup": 0.0, "lr": 2e-3},
     "inpainting": {"width": 8, "d_width": 4, "warmup": 0.0, "content": "none", "lr": 2e-3},
-    "stargan": {"width": 8, "d_width": 8, "warmup": 0.0, "lr": 2e-3},
+    "stargan": {"width": 8, "d_width": 8, "warmup": 0.0, "lr": 2e-3, "r1": 1.0},
     "ageing": {"width": 8, "d_width": 8, "warmup": 0.0, "lr": 2e-3},
     "cyclegan": {"width": 8, "d_width": 4, "lr": 2e-3},
     "adain": {"width": 8, "d_width": 4, "encoder": "lite0", "lr": 4e-3},
@@ -45,6 +46,7 @@ ARGUMENTS = {
     "vanilla": {"objective": "relativistic", "r1": 3.0, "r2": 3.0, "dropout": 0.0, "beta1": 0.0, "beta2": 0.99},
     "wgan": {"lr": 1e-3, "clip": 0.1},
     "wgan-gp": {"lr": 1e-3},
+    "gat": {"width": 32, "d_width": 32, "depth": 2, "maps": 4, "latent": 8, "lr": 3e-4, "pace": 1.0},
     "vae": {"width": 8, "latent": 2},
     "vaegan": {"width": 8, "latent": 8, "warmup": 0.0},
     "text2image": {"width": 8, "d_width": 8},
@@ -129,7 +131,15 @@ SRGANS = [
 ]
 
 
-@pytest.mark.parametrize("check", [*SHIPPED, *SRGANS], ids=str)
+R3GANS = recipe_checks(
+    recipes.find("r3gan"),
+    tiny_images,
+    arguments={"architecture": "residual", "schedule": "cosine", "width": 16},
+    name="r3gan-residual",
+)
+
+
+@pytest.mark.parametrize("check", [*SHIPPED, *SRGANS, *R3GANS], ids=str)
 def test_recipes_keep_the_contract(check):
     assert check().passed
 

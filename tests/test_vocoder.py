@@ -17,6 +17,7 @@ from ganvas.data.batches import SoundPairs, Waves
 from ganvas.data.opening import open_data
 from ganvas.data.sound_pairs import lowered
 from ganvas.errors import UsageError
+from ganvas.exporting.graph import largest_difference, onnx_bytes
 from ganvas.metrics.evaluate import evaluate
 from ganvas.metrics.native import native
 from ganvas.metrics.quantities import wasserstein
@@ -118,6 +119,13 @@ def test_low_frequencies_that_are_given_stay() -> None:
     assert float(spectra[1][place]) == pytest.approx(float(spectra[0][place]), rel=0.01)
 
 
+def test_turns_of_a_graph_share_their_constants() -> None:
+    pytest.importorskip("onnxruntime")
+    graphs = [onnx_bytes(model_of(turns), "vocoder") for turns in (1, 6)]
+    assert len(graphs[1]) < 1.3 * len(graphs[0])
+    assert largest_difference(model_of(1), graphs[0]) <= 1e-4
+
+
 # -- files -----------------------------------------------------------------------------------------------------------
 
 
@@ -153,6 +161,10 @@ def test_files_of_any_length_rate_and_channels_are_translated(
     assert lengths == {"stereo": (2, 1, 8000), "silence": (1, 1, 500), "short": (1, 1, 3), "six": (6, 1, 100)}
     alone = ganvas.load(run).transform(WaveSpace(8000, -1).layers((given / "stereo.wav").read_bytes())[:1])
     assert torch.allclose(read["stereo"][:1], alone, atol=1e-4)
+    with pytest.raises(SystemExit) as ended:
+        main(["translate", str(run), str(given / "silence.wav"), "--out", str(tmp_path / "made.wav")])
+    assert not ended.value.code
+    assert capsys.readouterr().out.endswith("made.wav; nothing is to be heard in it\n")
 
 
 # -- judging ---------------------------------------------------------------------------------------------------------

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import http.server
+import io
 import json
 import threading
+import wave
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,10 +23,12 @@ from ganvas import recipes
 from ganvas.captions import Sentences, Words
 from ganvas.exporting.graph import onnx_bytes
 from ganvas.exporting.web import KINDS, kind_of, page
-from ganvas.inputs import Uniform
+from ganvas.inputs import Uniform, with_names
 from ganvas.model import Model
-from ganvas.spaces import FREE, ImageSpace, WaveSpace, widened
+from ganvas.recipes.textgan import TextGAN
+from ganvas.spaces import FREE, ImageSpace, TextSpace, WaveSpace, widened
 from test_export import LABELS, SPACES, enlarger_of, model_of
+from test_vocoder import model_of as vocoder_model
 from translators import changer_model, filler_model, translator_model
 
 pytest.importorskip("onnx")
@@ -498,3 +502,176 @@ def test_a_page_that_can_encode_no_caption_offers_those_of_the_training(tmp_path
         assert first == pytest.approx([0.9, 0.4])
         moved(seen, lambda: seen.page.select_option("#caption-caption", "none"), "samples")
         assert seen.page.evaluate("ganvas.draw(1, 2).map((each) => each.caption[0])") == pytest.approx([0.4, 0.4])
+
+
+def wav_file(path: Path, values: np.ndarray, rate: int) -> Path:
+    """(frames, channels) in [-1, 1] as a WAV file."""
+    space = WaveSpace(rate, len(values), values.shape[1])
+    path.write_bytes(space.file(torch.from_numpy(values.T.astype(np.float32))[None]))
+    return path
+
+
+def chirp(seconds: float, rate: int, low: float = 200, high: float = 1500) -> np.ndarray:
+    times = np.arange(int(seconds * rate)) / rate
+    return 0.5 * np.sin(2 * np.pi * (low * times + (high - low) * times**2 / (2 * seconds)))
+
+
+def heard_by(seen, path: Path) -> tuple[str, bytes]:
+    """What the page saves: its name and its bytes."""
+    with seen.page.expect_download() as download:
+        seen.page.click("#save")
+    download.value.save_as(path)
+    return download.value.suggested_filename, path.read_bytes()
+
+
+def amplitudes(content: bytes) -> tuple[int, np.ndarray]:
+    """(rate, (frames, channels) whole numbers) of a WAV file."""
+    with wave.open(io.BytesIO(content)) as file:
+        numbers = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, file.getnchannels())
+        return file.getframerate(), numbers.astype(int)
+
+
+def made_by_python(model: Model, content: bytes) -> bytes:
+    """As `ganvas translate` writes it."""
+    made = model.transform(model.parsed("source", model.given["source"].space.layers(content)), seed=0)
+    return model.space.file(model.space.joined(made))
+
+
+def test_a_sound_is_changed_in_the_browser_as_translate_changes_it(tmp_path):
+    """In turns, from another rate, and each of two channels by itself; and the page plays and shows it."""
+    model = vocoder_model(turns=0)  # each turn of Griffin-Lim makes rounding count for more
+    path = written(tmp_path, model, "vocoder", "voices")
+    both = np.stack([chirp(3.5, 11025), 0.3 * chirp(3.5, 11025, 900, 100)], axis=1)
+    sound = wav_file(tmp_path / "sound.x.wav", both, 11025)
+    with browser_page() as seen:
+        opened(seen, path.as_uri())
+        assert seen.page.is_disabled("#save") and seen.page.is_hidden("#both") and seen.page.is_hidden("#seed-label")
+        told = changing(seen, lambda: seen.page.set_input_files("#file", sound))
+        assert told.startswith("3.5 s of sound in ") and seen.page.is_hidden("#stop")
+        given = np.array(asked_by(seen)["source"]).reshape(2, -1)
+        name, content = heard_by(seen, tmp_path / "saved.wav")
+        assert name == "sound.x-voices.wav"
+        for player in ("#before-heard", "#after-heard"):  # they can be played, and are as long
+            seen.page.wait_for_function(f"Math.abs(document.querySelector('{player}').duration - 3.5) < 0.01")
+        assert seen.page.evaluate("document.querySelector('#after-heard').play().then(() => true)")
+        shades = [seen.page.eval_on_selector(f"#{each}", SHADES) for each in ("before", "after")]
+        assert min(shades) > 50 and picture(seen, "#before") != picture(seen, "#after")
+        assert seen.console == [] and [each for each in seen.requests if not each.startswith("blob:")] == [
+            path.as_uri()
+        ]
+    wanted = made_by_python(model, sound.read_bytes())
+    source = model.given["source"].space.layers(sound.read_bytes())
+    assert np.abs(given - source[:, 0].numpy()).max() < 1e-5
+    assert content[:44] == wanted[:44] and len(content) == len(wanted)
+    (rate, made), (_, right) = amplitudes(content), amplitudes(wanted)
+    assert rate == 8000 and made.shape == (28000, 2) and right.std() > 100
+    assert np.abs(made - right).max() <= 1 and (made == right).mean() > 0.9  # of 32,768, which rounding makes
+
+
+def test_a_sound_of_the_microphone_is_changed(tmp_path):
+    model = vocoder_model(turns=0)
+    with browser_page() as seen:
+        opened(seen, written(tmp_path, model, "vocoder", "voices").as_uri())
+        seen.page.click("#record")
+        seen.page.wait_for_selector("#record:has-text('Stop')")
+        seen.page.wait_for_timeout(1200)  # the test's microphone beeps twice a second
+        changing(seen, lambda: seen.page.click("#record"))
+        name, content = heard_by(seen, tmp_path / "saved.wav")
+        channels = amplitudes(content)[1].shape[1]  # Chromium's own microphone has two
+        given = torch.tensor(asked_by(seen)["source"]).reshape(channels, 1, -1)
+        assert name == "recording-voices.wav" and seen.page.inner_text("#record") == "Record a sound"
+        assert seen.console == []
+    assert given.shape[2] > 6000 and float(given.abs().max()) > 0.05
+    wanted = amplitudes(model.space.file(model.space.joined(model.transform(given))))[1]
+    assert np.abs(amplitudes(content)[1] - wanted).max() <= 1
+
+
+def test_what_is_no_sound_for_the_page_is_told_and_the_next_one_is_changed(tmp_path):
+    soundfile = pytest.importorskip("soundfile")
+    path = written(tmp_path, vocoder_model(turns=0), "vocoder")
+    tone = chirp(0.2, 8000)[:, None]
+    good = wav_file(tmp_path / "good.wav", tone, 8000).read_bytes()
+    (tmp_path / "letter.wav").write_text("dear reader")
+    (tmp_path / "short.wav").write_bytes(good[:-100])
+    (tmp_path / "empty.wav").write_bytes(good[:40] + bytes(4))
+    (tmp_path / "slow.wav").write_bytes(good[:24] + (999).to_bytes(4, "little") + good[28:])
+    wav_file(tmp_path / "hours.wav", np.zeros((2**21 + 1, 1)), 1000)
+    wav_file(tmp_path / "silence.wav", np.zeros((2000, 1)), 8000)
+    wav_file(tmp_path / "six.wav", np.tile(tone, (1, 6)), 8000)
+    soundfile.write(tmp_path / "other.flac", chirp(0.5, 16000), 16000)
+    refused = {
+        "letter.wav": "is no sound that this browser can read",
+        "short.wav": "is cut short",
+        "empty.wav": "has no samples",
+        "slow.wav": "has a rate of 999 Hz",
+        "hours.wav": "has 34:57 min of sound, more than a page can change",
+    }
+    with browser_page() as seen:
+        opened(seen, path.as_uri())
+        for name, said in refused.items():
+            seen.page.set_input_files("#file", tmp_path / name)
+            seen.page.wait_for_function("said => document.getElementById('told').textContent.includes(said)", arg=said)
+            assert seen.page.is_disabled("#save") and seen.page.get_attribute("#told", "class") == "failed"
+        told = changing(seen, lambda: seen.page.set_input_files("#file", tmp_path / "silence.wav"))
+        assert told.startswith("Nothing is to be heard in it. 0.25 s of sound")
+        changing(seen, lambda: seen.page.set_input_files("#file", tmp_path / "six.wav"))
+        assert amplitudes(heard_by(seen, tmp_path / "saved.wav")[1])[1].shape == (1600, 6)
+        changing(seen, lambda: seen.page.set_input_files("#file", tmp_path / "other.flac"))
+        given = asked_by(seen)["source"]
+        assert seen.console == []
+    wanted = WaveSpace(8000, FREE).read((tmp_path / "other.flac").read_bytes())[0, 0]
+    assert len(given) == 4000 and np.abs(np.array(given) - wanted.numpy()).max() < 1e-4  # browsers round otherwise
+
+
+@pytest.mark.parametrize("tokens", ["words", "characters"])
+def test_texts_are_written_in_the_browser_as_python_tells_them(tmp_path, tokens):
+    known = ("the", "dog", "it's", ",", ".", "(") if tokens == "words" else ("a", "b", "é", " ", "<")
+    space = TextSpace(tokens, 9, known)
+    torch.manual_seed(0)
+    recipe = TextGAN(shape=(9,), symbols=space.symbols, classes=2, width=16, latent=4, d_width=4)
+    inputs = with_names(recipe.inputs(), {"label": ("early", "late")})
+    model = Model(recipe.eval().requires_grad_(False), space, inputs, step=7)
+    path = written(tmp_path, model, "textgan", "verses")
+    with browser_page() as seen:
+        opened(seen, path.as_uri())
+
+        def now(act=None) -> tuple[list[str], list[str]]:
+            """The texts of the page after `act`, and Python's of the numbers that it drew."""
+            before = int(seen.page.get_attribute("#samples", "data-painted"))
+            if act:
+                act()
+                seen.page.wait_for_function("n => document.getElementById('samples').dataset.painted > n", arg=before)
+            drawn = seen.page.evaluate(DRAWN)
+            inputs = {name: torch.tensor([one[name] for one in drawn]) for name in drawn[0]}
+            inputs |= {"temperature": inputs["temperature"].flatten()}
+            lines = space.lines(model.decode(inputs))
+            return seen.page.eval_on_selector_all("#samples li", "all => all.map(each => each.textContent)"), lines
+
+        first, right = now()
+        assert first == right and len(first) == 40 and len(set(first)) > 20
+        assert seen.page.input_value("#given-temperature") == "1"
+        cold, right = now(lambda: set_slider(seen, "#given-temperature", "0.1"))
+        assert cold == right and cold != first
+        late, right = now(lambda: seen.page.select_option("#class-label", "1"))
+        assert late == right and late != cold
+        usual, right = now(lambda: set_slider(seen, "#truncation", "0"))
+        assert usual == right and len(set(usual)) == 1
+        with seen.page.expect_download() as download:
+            seen.page.click("#save")
+        download.value.save_as(tmp_path / "saved.txt")
+        assert download.value.suggested_filename == "verses.txt"
+        assert (tmp_path / "saved.txt").read_text(encoding="utf-8") == "".join(f"{line}\n" for line in usual)
+        now(lambda: set_slider(seen, "#truncation", "1"))
+        other, right = now(lambda: seen.page.click("#new"))
+        assert other == right and other != late and seen.console == []
+        assert [each for each in seen.requests if not each.startswith("blob:")] == [path.as_uri()]
+
+
+DRAWN = """() => ganvas.draw(Number(document.getElementById("seed").value), 40).map(
+  (one) => Object.fromEntries(Object.entries(one).map(([name, value]) => [name, value.length ? [...value] : value])))"""
+
+SHADES = """canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height), found = new Set();
+  for (let at = 0; at < data.length; at += 4) found.add(data.slice(at, at + 3).join());
+  return found.size;
+}"""

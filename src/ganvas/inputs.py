@@ -187,6 +187,58 @@ class Normal(Input):
 
 
 @dataclass(frozen=True)
+class Noise(Normal):
+    """Numbers from N(0, 1) that decide what is random in the details. A search for what makes a sample leaves them as
+    they were drawn: with one number for each pixel it would draw the sample in them."""
+
+    smooth: ClassVar[bool] = False
+
+    def to_json(self) -> dict[str, Any]:
+        return super().to_json() | {"details": True}
+
+
+@dataclass(frozen=True)
+class Shift(Input):
+    """Numbers that are 0 unless given: how far to go from where the other inputs have placed a sample in an inner
+    space, such as StyleGAN's w. Searches go on in it, and directions are told in its last dimension, the same for all
+    others."""
+
+    kind: ClassVar[str] = "shift"
+    smooth: ClassVar[bool] = True
+    size: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.size
+
+    @property
+    def unless_given(self) -> str:
+        return "0"
+
+    def draw(self, n: int, device: torch.device, first: int = 0) -> Tensor:
+        """Zeros: as it would be without."""
+        import torch
+
+        return torch.zeros(n, *self.size, device=device)
+
+    def example(self, n: int, device: torch.device) -> Tensor:
+        """Numbers from N(0, 1), since zeros would show nothing."""
+        import torch
+
+        return torch.empty(n, *self.size, device=device).normal_()
+
+    def parse(self, value: Any) -> Tensor:
+        """A tensor, (*shape) or (k, *shape)."""
+        values = _tensor(value)
+        if values is None:
+            raise UsageError("a shift is found by inversion or along directions, and not given as text")
+        return _checked(values.float(), self)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "shape": list(self.size)}
+
+
+@dataclass(frozen=True)
 class Uniform(Input):
     """Numbers that are evenly distributed between `low` and `high`."""
 
@@ -634,7 +686,10 @@ def _caption(told: Mapping[str, Any]) -> Caption:
 
 
 _FROM_JSON = {
-    "normal": lambda told: Normal(tuple(map(int, told["shape"])), bool(told.get("sphere", False))),
+    "normal": lambda told: (Noise if told.get("details") else Normal)(
+        tuple(map(int, told["shape"])), bool(told.get("sphere", False))
+    ),
+    "shift": lambda told: Shift(tuple(map(int, told["shape"]))),
     "uniform": lambda told: Uniform(tuple(map(int, told["shape"])), float(told["low"]), float(told["high"])),
     "number": _number,
     "attributes": lambda told: Attributes(attributes_from_json(told["attributes"])),

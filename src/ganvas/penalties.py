@@ -6,6 +6,7 @@ measure would be rounded away. All return scalars without a weight; the recipe m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 
 import torch
@@ -35,6 +36,50 @@ def zero_centred(
     if r2:
         terms["r2"] = r2 / 2 * squared_gradient(discriminator, fake)
     return terms
+
+
+def path_lengths(images: Tensor, w: Tensor) -> Tensor:
+    """How far images move when w does, in a random direction of the images: the norm of J' y, y being from
+    N(0, 1 / (H W)) (Karras et al. 2020, section 3.2, without the factor that the size gives a y from N(0, 1)).
+
+    images: (B, C, H, W), made from w: (B, N). Returns (B,) that can be differentiated.
+    """
+    with torch.autocast(images.device.type, enabled=False):
+        y = torch.randn_like(images) / math.sqrt(images.shape[2] * images.shape[3])
+        (moved,) = torch.autograd.grad((images * y).sum(), w, create_graph=True)
+        return (moved.float().square().sum(1) + 1e-12).sqrt()
+
+
+def path_weight(size: tuple[int, int]) -> float:
+    """The paper's weight of (path length - its mean)^2, for lengths as `path_lengths` has them: ln 2 / (ln r - ln 2)
+    (Karras et al. 2020, appendix B, where the lengths are r times as large and the weight has r^2 below). r is the
+    side of a square with as many pixels, and at least 4."""
+    return math.log(2) / math.log(max(math.sqrt(math.prod(size)), 4) / 2)
+
+
+def approximate_squared_gradient(
+    discriminator: Callable[[Tensor], Tensor], samples: Tensor, logits: Tensor, noise: float = 0.1
+) -> Tensor:
+    """Mean over the batch of the squared change of the logits when the samples get normal noise of the standard
+    deviation `noise`, over its square: without second derivatives about what `squared_gradient` is, and for linear
+    logits that on average (Lin et al. 2025, "Diffusion adversarial post-training", the approximated R1).
+
+    logits: what the discriminator said of the samples (B, ...) as they are.
+    """
+    moved = discriminator(samples.detach() + noise * torch.randn_like(samples))
+    return ((moved.float() - logits.float()) / noise).square().mean()
+
+
+def approximately_zero_centred(
+    discriminator: Callable[[Tensor], Tensor], judged: Mapping[str, tuple[Tensor, Tensor, float]]
+) -> dict[str, Tensor]:
+    """As `zero_centred`, by `approximate_squared_gradient`. judged: by the term's name, `r1` or `r2`, the samples, what
+    the discriminator said of them, and the factor; no term where that is 0."""
+    return {
+        name: factor / 2 * approximate_squared_gradient(discriminator, samples, logits)
+        for name, (samples, logits, factor) in judged.items()
+        if factor
+    }
 
 
 def lazily(step: int, every: int) -> int:

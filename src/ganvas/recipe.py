@@ -191,6 +191,11 @@ class Recipe(nn.Module):
         """Factors on each optimizer's learning rate at this moment, by the optimizer's name; 1 where none is given."""
         return {}
 
+    def decays(self, progress: Progress) -> dict[str, float]:
+        """Adam's second decay, beta2, of each optimizer at this moment, by the optimizer's name; as it was made where
+        none is given."""
+        return {}
+
     def notes(self) -> list[str]:
         """Sentences for the plan that is printed before training, where something may surprise: by default those of the
         networks that have `notes`."""

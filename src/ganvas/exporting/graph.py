@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import json
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -63,9 +64,41 @@ def onnx_bytes(model: Model, recipe_name: str) -> bytes:
         reason = str(error).strip().splitlines()[0]
         raise RunError(f"PyTorch cannot export the recipe {recipe_name} to ONNX: {reason}") from error
     graph = onnx.load_from_string(buffer.getvalue())
+    _share_constants(graph.graph)
     onnx.helper.set_model_props(graph, metadata(model, recipe_name))
     onnx.checker.check_model(graph)
     return bytes(graph.SerializeToString())
+
+
+def _share_constants(graph: Any) -> None:
+    """Constants that are alike become one, which is stored once: tracing repeats them in each turn of a loop."""
+    kept: dict[bytes, str] = {}
+    renamed: dict[str, str] = {}
+    made = {each.name for each in graph.output}
+    nodes = []
+    for node in graph.node:
+        constant = node.op_type == "Constant" and node.attribute[0].name == "value" and node.output[0] not in made
+        if not constant:
+            nodes.append(node)
+            continue
+        value, name = node.attribute[0].t, node.output[0]
+        value.ClearField("name")
+        renamed[name] = kept.setdefault(value.SerializeToString(deterministic=True), name)
+        if renamed[name] == name:
+            value.name = name
+            graph.initializer.append(value)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    _rename(graph, renamed)
+
+
+def _rename(graph: Any, names: Mapping[str, str]) -> None:
+    """What nodes take, in parts of the graph as well."""
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        for attribute in node.attribute:
+            for part in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
+                _rename(part, names)
 
 
 def metadata(model: Model, recipe_name: str) -> dict[str, str]:

@@ -29,12 +29,19 @@ from ganvas.model import BLOCK, ENLARGING, SAMPLING, TRANSFORMING, Model
 from ganvas.spaces import kinds, space_to_config
 from ganvas.version import __version__
 
+WRITING = "lines"
+"""The page of a model that makes texts, whose `Space.canvas` it is called by."""
+
 FIELDS = {
-    SAMPLING: frozenset({"attributes", "caption", "class", "normal", "number", "uniform"}),
+    SAMPLING: frozenset({"attributes", "caption", "class", "normal", "number", "shift", "uniform"}),
+    WRITING: frozenset({"class", "normal", "number", "shift", "uniform"}),
     ENLARGING: frozenset({"given"}),
-    TRANSFORMING: frozenset({"attributes", "class", "given", "normal", "number", "uniform"}),
+    TRANSFORMING: frozenset({"attributes", "class", "given", "normal", "number", "shift", "uniform"}),
 }
 """Kinds of inputs that the script of each page draws or asks for."""
+
+CHANGED = frozenset({"pixels", "spectrogram"})
+"""How what is given is drawn (`Space.canvas`) on pages that take it: each has a script and a template of its name."""
 
 DIRECTIONS = 6
 OFFERED = 64
@@ -66,14 +73,15 @@ def kind_of(model: Model) -> str:
         raise UsageError(f"a page cannot show {model.space.noun} yet, only {shown}: export to onnx or hub")
     for place, (name, given) in enumerate(model.given.items()):
         painted = place > 0 and given.space.photos and given.shape[0] == 1
-        if not painted and {given.space.canvas, model.space.canvas} != {"pixels"}:
+        if not painted and not given.space.canvas == model.space.canvas in CHANGED:
             raise UsageError(
-                f"a page makes pictures of pictures, and this model {model.space.noun} of {name!r} ({given.space}): "
-                "take --format onnx or hub"
+                "a page makes pictures of pictures or sounds of sounds, and this model "
+                f"{model.space.noun} of {name!r} ({given.space}): take --format onnx or hub"
             )
-    if strange := sorted({each.kind for each in model.inputs.values()} - FIELDS[model.use]):
+    kind = WRITING if model.use == SAMPLING and model.space.canvas == WRITING else model.use
+    if strange := sorted({each.kind for each in model.inputs.values()} - FIELDS[kind]):
         raise UsageError(f"a page has no field for an input of kind {strange[0]}: take --format onnx or hub")
-    return model.use
+    return kind
 
 
 def about_enlarging(model: Model) -> dict[str, Any]:
@@ -101,6 +109,15 @@ def about_sampling(model: Model) -> dict[str, Any]:
     }
 
 
+def about_writing(model: Model) -> dict[str, Any]:
+    """The same of one that writes texts."""
+    return {
+        "space": space_to_config(model.space),
+        "inputs": inputs_to_json(model.inputs),
+        "output": output_of(model),
+    }
+
+
 def _offered(each: Input) -> dict[str, Any]:
     """What a page can offer of an input whose values it cannot make itself."""
     offered = [{"title": title, "values": values} for title, values in each.offered().items()]
@@ -108,12 +125,14 @@ def _offered(each: Input) -> dict[str, Any]:
 
 
 def about_transforming(model: Model) -> dict[str, Any]:
-    """The same of one that changes a picture. side: how long its shorter side was in training, where any size fits.
-    rim: pixels around what is painted over in which a mask fades. alone: what the network without its recipe falls
-    short of."""
+    """The same of one that changes pictures or sounds. side: how long the shorter side of a picture was in training,
+    where any size fits. rim: pixels around what is painted over in which a mask fades. alone: what the network without
+    its recipe falls short of."""
     first = next(iter(model.given.values()))
-    free = model.any_size and first.scale == 1
+    free = model.any_size and first.scale == 1 and first.space.photos
     return {
+        "canvas": model.space.canvas,
+        "space": space_to_config(model.space),
         "inputs": inputs_to_json(model.inputs),
         "output": output_of(model),
         "side": min(model.space.shape[1:]) if free else None,
@@ -124,6 +143,7 @@ def about_transforming(model: Model) -> dict[str, Any]:
 
 KINDS: dict[str, Callable[[Model], dict[str, Any]]] = {
     SAMPLING: about_sampling,
+    WRITING: about_writing,
     ENLARGING: about_enlarging,
     TRANSFORMING: about_transforming,
 }

@@ -177,7 +177,13 @@ def _of_twins(model: Model, data: Data, named: bool) -> dict[str, Score]:
         raise UsageError("twins cannot be told: the data has no twins of what this model changes")
     nothing: dict[str, float] = {"inside": 1.0, "outside": 0.0}
     return {
-        key: replace(each, more={**each.more, "beside": {NOTHING: {"value": nothing[each.name], "interval": None}}})
+        key: replace(
+            each,
+            more={
+                **each.more,
+                "beside": {NOTHING: {"value": nothing[each.name], "interval": None}} | each.more.get("beside", {}),
+            },
+        )
         for key, each in scores.items()
     }
 

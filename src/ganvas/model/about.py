@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.errors import RunError
+from ganvas.inputs import inputs_from_json, names_of
 from ganvas.model import zoo
 from ganvas.run import FORMAT, read_config
 from ganvas.version import __version__
@@ -35,7 +36,14 @@ def shared_config(run: str | Path) -> dict[str, Any]:
 
 
 def _of_zoo(card: dict[str, Any]) -> dict[str, Any]:
-    data = {"name": card["trained_on"], "fingerprint": None, "labels": [], "space": card["data"]["space"], "counts": {}}
+    names = names_of(inputs_from_json(card.get("inputs", [])))
+    data = {
+        "name": card["trained_on"],
+        "fingerprint": None,
+        "labels": list(names.get("label", ())),
+        "space": card["data"]["space"],
+        "counts": {},
+    }
     return {
         "format": FORMAT,
         "ganvas": __version__,

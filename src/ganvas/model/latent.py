@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.errors import UsageError
-from ganvas.inputs import Normal
+from ganvas.inputs import Normal, Shift
 from ganvas.model.trained import BLOCK, Model
 from ganvas.training import seed_from
 
@@ -140,28 +140,33 @@ def moved(inputs: dict[str, Tensor], directions: Directions, amounts: Sequence[f
 
 
 def closed_form_directions(model: Model, count: int = 5, **given: Any) -> Directions:
-    """The directions along which the first layer's output changes most: the eigenvectors of W^T W, W being the weight
-    with which it sees the latent vector, by the size of their eigenvalues (SeFa: Shen and Zhou 2021, eq. 6 and 7).
+    """The directions along which the first outputs change most: the eigenvectors of W^T W, W being the weights with
+    which layers see the latent vector as it is, by the size of their eigenvalues (SeFa: Shen and Zhou 2021, eq. 6 and
+    7). Of a model whose w can be shifted they are in w, which all its layers see.
 
     No samples are drawn. given: what must be given, by name. Raises UsageError where the recipe draws no latent vector,
-    or layers have bent it before that weight sees it.
+    or layers have bent it before a weight sees it.
     """
-    name, latent = _latent(model)
-    layer, seen, vectors, _ = _layers(model, name, 32, 0, given)
-    flat = seen.flatten(1)
-    places = (flat != flat[:1]).any(0).nonzero().flatten()
-    (size,) = latent.shape
-    if len(places) != size or not _parallel(flat[:, places], vectors):
+    name, size = _steered(model)
+    vectors, seeing = _seeing(model, name, 32, given)
+    gram = torch.zeros(size, size, dtype=torch.float64)
+    for layer, seen in seeing:
+        flat = seen.flatten(1)
+        places = (flat != 0).any(0).nonzero().flatten()
+        if len(places) != size or not _parallel(flat[:, places], vectors):
+            continue
+        basis = torch.zeros(size + 1, flat.shape[1], device=flat.device)  # the last one is zero: for the bias
+        basis[torch.arange(size), places] = 1
+        with torch.no_grad():
+            made = layer(basis.unflatten(1, seen.shape[1:])).flatten(1).double().cpu()
+        weight = made[:-1] - made[-1:]
+        gram += weight @ weight.t()
+    if not bool(gram.any()):
         raise UsageError(
             "the first weights of this model do not see its latent vector as it was drawn, so there is no closed form; "
             "take principal directions"
         )
-    basis = torch.zeros(size + 1, flat.shape[1], device=flat.device)  # the last one is zero: for the bias
-    basis[torch.arange(size), places] = 1
-    with torch.no_grad():
-        made = layer(basis.unflatten(1, seen.shape[1:])).flatten(1).double()
-    weight = made[:-1] - made[-1:]
-    values, found = torch.linalg.eigh(weight @ weight.t())
+    values, found = torch.linalg.eigh(gram)
     return _sorted(name, found.t(), values, count)
 
 
@@ -236,6 +241,47 @@ def _latent(model: Model) -> tuple[str, Normal]:
         if isinstance(each, Normal) and len(each.shape) == 1:
             return name, each
     raise UsageError(f"{type(model.recipe).__name__} draws no normal latent vector, so it has no directions")
+
+
+def _steered(model: Model) -> tuple[str, int]:
+    """The input that directions move, a shift where there is one, and how many numbers they have. Raises UsageError
+    where there is none."""
+    for name, each in model.inputs.items():
+        if isinstance(each, Shift):
+            return name, each.shape[-1]
+    name, latent = _latent(model)
+    return name, latent.shape[0]
+
+
+def _seeing(
+    model: Model, name: str, count: int, given: Mapping[str, Any]
+) -> tuple[Tensor, list[tuple[nn.Module, Tensor]]]:
+    """Vectors (count, size) of this input, and each layer with weights whose input depends on them, with how far that
+    input (count, ...) is from what it is for zeros. All other inputs are those of one draw."""
+    base = drawn(model, 0, **given)
+    size = model.inputs[name].shape
+    with torch.random.fork_rng():
+        seed_from(0, 1)
+        vectors = torch.randn(count, size[-1]).to(model.recipe.device)
+    rows = torch.cat([vectors, torch.zeros_like(vectors[:1])])
+    rows = rows.unflatten(0, (-1, *[1] * (len(size) - 1))).expand(-1, *size)
+    met: list[tuple[nn.Module, Tensor]] = []
+
+    def look(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        value = inputs[0]
+        if len(value) == count + 1 and bool((value != value[-1:]).any()):
+            met.append((module, (value[:-1] - value[-1:]).detach()))
+
+    hooks = [m.register_forward_pre_hook(look) for m in model.recipe.modules() if _weighs(m)]
+    model.recipe.eval()
+    try:
+        with torch.no_grad():
+            inputs = {key: each.expand(count + 1, *each.shape[1:]) for key, each in base.items()} | {name: rows}
+            model.recipe.generate(**{key: each.to(model.recipe.device) for key, each in inputs.items()})
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return vectors, met
 
 
 def _vectors(model: Model, latent: str, count: int, seed: int) -> Tensor:

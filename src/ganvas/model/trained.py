@@ -423,7 +423,7 @@ def _of_zoo(name: str, device: str) -> Model:
     return Model(
         recipe=built.to(device).eval().requires_grad_(False),
         space=space_from_config(card["data"]["space"]),
-        inputs=built.inputs(),
+        inputs=with_names(built.inputs(), names_of(inputs_from_json(card.get("inputs", [])))),
         step=int(card["styles"][first]["step"]),
         name=name,
         weights=weights,

@@ -111,7 +111,7 @@ def translate_files(
         layers = model.parsed(first, model.given[first].space.layers(content_of(job)))
         made = model.transform(layers, seed=seed, truncation=truncation, **values)
         write_sample(model.space.joined(made), model.space, job.target)
-        return Made()
+        return Made(note=model.given[first].space.remark(layers))
 
     return made_files(found, make, progress)
 

@@ -45,6 +45,12 @@ class Domains(nn.Module):
         apart = (numbers[:, self.get_buffer("of")] - self.get_buffer("centres")).abs()
         return (1 - apart / self.get_buffer("widths")).clamp(min=0)
 
+    def mistaken(self, memberships: Tensor) -> Tensor:
+        """Memberships (B, domains) in which one attribute of each row, any of them, has been moved to other domains."""
+        parts = [_moved(part) for part in memberships.split(self.sizes, 1)]
+        one = torch.randint(len(self.sizes), (len(memberships), 1), device=memberships.device)
+        return torch.where(self.get_buffer("of") == one, torch.cat(parts, 1), memberships)
+
     def read(self, logits: Tensor) -> Tensor:
         """(B, domains) to the numbers (B, K) that they say: the likeliest domain's; of an attribute that is a number,
         the mean over its domains."""
@@ -167,6 +173,13 @@ class _Block(nn.Module):
         hidden = self.convolutions[0](functional.silu(self.first(x, told)))
         result: Tensor = x + self.convolutions[1](functional.silu(self.second(hidden, told)))
         return result
+
+
+def _moved(part: Tensor) -> Tensor:
+    """The memberships (B, domains) in the domains of one attribute, turned round by at least one of them."""
+    count = part.shape[1]
+    by = torch.randint(1, count, (len(part), 1), device=part.device)
+    return part.gather(1, (torch.arange(count, device=part.device) + by) % count)
 
 
 def _halved(before: int, after: int) -> nn.Module:

@@ -33,6 +33,7 @@ class Game(Group):
     warmup: arg.Warmup = 0.03
     reading: arg.Weight = 0.5
     cycle: arg.Weight = 10.0
+    mismatch: Annotated[float, Range(0, 100), "weight of telling what real pictures have from what they lack"] = 0.0
     r1: arg.Penalty = 1.0
     penalty_every: arg.PenaltyEvery = 4
     sees: Sees = "pixels"
@@ -45,7 +46,8 @@ class Changing(Recipe):
     The discriminator has an output for each domain, and reads the attributes of a picture. It learns to read from real
     pictures alone, and before the game begins. The generator is told the difference between what is wanted and what
     there is; what it makes is to pass for real in the wanted domains and to read as wanted, and what is changed and
-    changed back must be what it was.
+    changed back must be what it was. With `mismatch`, a real picture is no member of domains that it is not in (as in
+    Reed et al. 2016, section 4.3), so that leaving a picture as it is does not pass for changing it.
     """
 
     accepts = (Attributed,)
@@ -99,9 +101,18 @@ class Changing(Recipe):
         maps, said = self.discriminator(real.image)
         losses = self.contest.losses.d_losses_of(logits_of(maps, true), logits_of(self.discriminator(fake)[0], wanted))
         losses |= {"reading": self.domains.missed(said.float(), true)}
+        wrong = self.domains.mistaken(true) if self.game.mismatch else None
+        if wrong is not None:
+            told = self.contest.losses.discriminator(logits_of(maps, true), logits_of(maps, wrong))
+            losses |= {f"{name}_mismatched": self.game.mismatch * term for name, term in told.items()}
         if self.features is not None:
-            both = self.seen(real.image, true), self.seen(fake, wanted)
-            losses |= {"seen": over_depths(self.contest.losses.discriminator, *both)}
+            of_real = self.judges.logits(self.features, real.image)
+            right = [logits_of(maps, true) for maps in of_real]
+            losses |= {"seen": over_depths(self.contest.losses.discriminator, right, self.seen(fake, wanted))}
+            if wrong is not None:
+                mistaken = [logits_of(maps, wrong) for maps in of_real]
+                term = over_depths(self.contest.losses.discriminator, right, mistaken)
+                losses |= {"seen_mismatched": self.game.mismatch * term}
         if not strength * self.game.r1:
             return losses
         slope = squared_gradient(lambda image: logits_of(self.discriminator(image)[0], true).mean((1, 2)), real.image)

@@ -2,24 +2,38 @@
 
 The paper's loss (section 2): relativistic pairing, so that each generated sample is compared with a real one and a
 collapsed generator cannot rest, with R1 and R2, which make the game converge. It needs no other trick. Adam without
-momentum and averaged weights as there; the networks are plain convolutional ones instead of the paper's ResNeXt
-blocks, small enough for a laptop, and labels enter by embedding and projection. Two things beside the paper can be
-added: consistency under augmentation (Zhao et al. 2020), and the minibatch deviation (Karras et al. 2018).
+momentum and averaged weights as there, and labels enter by embedding and projection. By default the networks are plain
+convolutional ones, small enough for a laptop. `--preset paper` takes the paper's residual networks in their full width
+(`networks/bottleneck.py`), and its settings for CIFAR-10: over the first fifth of the planned length learning rate,
+beta2 and the penalties' weights go from first to last values along half a cosine (the half-life of the averaged weights
+grows with what has been seen, as for every recipe). Its augmentation is left out. Two things beside the paper can be
+added: consistency under augmentation (Zhao et al. 2020), and, to plain networks, the minibatch deviation (Karras et al.
+2018).
 
     ganvas train r3gan --data digits          about 6 minutes on 2 CPU cores: conditional digits that look handwritten
 """
 
+import math
 from functools import partial
+from typing import Annotated, Literal
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganvas import arguments as arg
 from ganvas.augment import POLICIES
 from ganvas.data.batches import Images
+from ganvas.errors import UsageError
 from ganvas.inputs import Input, Normal, label
+from ganvas.networks.bottleneck import BottleneckDiscriminator, BottleneckGenerator
 from ganvas.networks.plain import PlainDiscriminator, PlainGenerator
 from ganvas.penalties import balanced_consistency, lazily, zero_centred
 from ganvas.recipe import Batches, Losses, Optimizers, Progress, Recipe, Turns
+
+BURN_IN = 0.2
+"""The share of the planned length in which the paper's schedules run."""
+
+LAST = {"lr": 0.25, "penalty": 0.1, "lag": 0.1}
+"""What is left of the learning rate, of the penalties' weights, and of 1 - beta2 after it."""
 
 
 class R3GAN(Recipe):
@@ -27,6 +41,12 @@ class R3GAN(Recipe):
 
     accepts = (Images,)
     training_defaults = {"steps": 2200}
+    presets = {
+        "paper": {
+            "architecture": "residual", "width": 768, "schedule": "cosine", "lr": 2e-4, "beta2": 0.9, "r1": 0.05,
+            "r2": 0.05, "penalty_every": 1, "batch_size": 512, "ema": 5_000_000,
+        }
+    }  # fmt: skip
     penalties = ("r1", "r2")
 
     def __init__(
@@ -35,6 +55,7 @@ class R3GAN(Recipe):
         images: arg.LabelledImages,
         conditional: arg.Conditional = True,
         latent: arg.Latent = 64,
+        architecture: Annotated[Literal["plain", "residual"], "the networks; the paper's are residual"] = "plain",
         width: arg.Width = 32,
         r1: arg.Penalty = 1.0,
         r2: arg.Penalty = 1.0,
@@ -42,14 +63,25 @@ class R3GAN(Recipe):
         consistency: arg.Consistency = 0.0,
         augmentation: arg.Augmentation = "translation",
         minibatch_deviation: arg.MinibatchDeviation = False,
+        schedule: Annotated[
+            Literal["linear", "cosine"], "linear: learning rates fall to 0; cosine: the paper's schedules"
+        ] = "linear",
         contest: arg.Contest = arg.Contest(objective="relativistic", lr=1e-3, beta1=0.0, beta2=0.99),
     ) -> None:
         super().__init__()
         self.images, self.latent, self.contest = images.by_label(conditional), latent, contest
         self.r1, self.r2, self.penalty_every = r1, r2, penalty_every
         self.consistency, self.augment = consistency, POLICIES[augmentation]
-        self.generator = PlainGenerator(latent=latent, width=width, **self.images.facts)
-        self.discriminator = PlainDiscriminator(width=width, deviation=minibatch_deviation, **self.images.facts)
+        self.schedule = schedule
+        shared = {"width": width, **self.images.facts}
+        if architecture == "residual":
+            if minibatch_deviation:
+                raise UsageError("--minibatch-deviation is for plain networks; leave it out, or --architecture plain")
+            self.generator: nn.Module = BottleneckGenerator(latent=latent, **shared)
+            self.discriminator: nn.Module = BottleneckDiscriminator(**shared)
+        else:
+            self.generator = PlainGenerator(latent=latent, **shared)
+            self.discriminator = PlainDiscriminator(deviation=minibatch_deviation, **shared)
 
     def inputs(self) -> dict[str, Input]:
         return {"latent": Normal((self.latent,), sphere=True), **label(self.images.classes)}
@@ -58,11 +90,21 @@ class R3GAN(Recipe):
         return self.contest.optimizers(discriminator=self.discriminator, generator=self.generator)
 
     def rates(self, progress: Progress) -> dict[str, float]:
-        """Both learning rates fall linearly to zero, which turns the last part of training into refinement."""
-        return dict.fromkeys(("discriminator", "generator"), 1 - progress.fraction)
+        """Both learning rates fall linearly to zero, which turns the last part of training into refinement; by the
+        paper's schedule to a quarter."""
+        left = 1 - progress.fraction if self.schedule == "linear" else burned_in(progress.fraction, LAST["lr"])
+        return dict.fromkeys(("discriminator", "generator"), left)
+
+    def decays(self, progress: Progress) -> dict[str, float]:
+        """By the paper's schedule beta2 rises, 1 - beta2 to a tenth."""
+        if self.schedule == "linear":
+            return {}
+        lag = (1 - self.contest.beta2) * burned_in(progress.fraction, LAST["lag"])
+        return dict.fromkeys(("discriminator", "generator"), 1 - lag)
 
     def turns(self, progress: Progress, batches: Batches[Images]) -> Turns:
-        judging = partial(self.d_losses, strength=lazily(progress.step, self.penalty_every))
+        left = 1.0 if self.schedule == "linear" else burned_in(progress.fraction, LAST["penalty"])
+        judging = partial(self.d_losses, strength=left * lazily(progress.step, self.penalty_every))
         return self.contest.turns(progress, batches, discriminator=judging, generator=self.g_losses)
 
     def d_losses(self, real: Images, *, strength: float) -> Losses:
@@ -80,3 +122,10 @@ class R3GAN(Recipe):
     def generate(self, *, latent: Tensor, label: Tensor | None = None) -> Tensor:
         # The players see what is not clamped, so that no pixel is ever without a gradient.
         return self.generator(latent, label).clamp(-1, 1)  # type: ignore[no-any-return]
+
+
+def burned_in(fraction: float, last: float) -> float:
+    """A factor that goes from 1 to `last` along half a cosine over the first `BURN_IN` of the planned length, and stays
+    there."""
+    done = min(1.0, fraction / BURN_IN)
+    return last + (1 - last) * (1 + math.cos(math.pi * done)) / 2

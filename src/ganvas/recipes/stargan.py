@@ -8,10 +8,10 @@ changed back must be what it was (eq. 4).
 Not the papers': the generator is told the difference between what is wanted and what there is. It paints through a mask
 (Pumarola et al. 2018) that has no price, since a price closes it before anything is learned. Each attribute is changed
 in a share of the pictures, so that changing one alone is learned too. The discriminator reads before the game begins,
-and can look through a pretrained network as well (`--sees lite2`). Changes as large as a hat want a weak cycle
-(`--cycle 0.1`): with a strong one they stay transparent, so that what they cover can come back.
+learns what real pictures lack (`--mismatch`), and can look through a pretrained network as well (`--sees lite2`). The
+cycle is weak: with a strong one changes as large as a hat stay transparent, so that what they cover can come back.
 
-    ganvas train stargan --data avatars.zip --attributes glasses,beard,hat,smile,long_hair,hair_colour
+    ganvas train stargan --data avatars.zip --attributes glasses,beard,hat,smile,long_hair,hair_colour --sees lite2
     ganvas translate runs/stargan-avatars face.png --change glasses=1,hair_colour=pink --out changed.png
 """
 
@@ -30,7 +30,7 @@ class StarGAN(Changing):
         *,
         images: arg.Images,
         attributes: arg.Attributes,
-        game: Game = Game.open(changed=0.35),
-        contest: arg.Contest = arg.Contest(objective="non-saturating", lr=6e-4, beta1=0.5, beta2=0.99, d_steps=2),
+        game: Game = Game.open(changed=0.35, cycle=0.1, mismatch=1.0, r1=0.1),
+        contest: arg.Contest = arg.Contest(objective="non-saturating", lr=6e-4, beta1=0.5, beta2=0.99, d_steps=1),
     ) -> None:
         super().__init__(images, attributes_from_json(attributes), 5, game, contest)

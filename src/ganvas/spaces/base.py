@@ -55,13 +55,13 @@ class Space(ABC):
     first is taken where nothing else is asked for. bounds: the least and the largest value, None where there are none.
 
     suffix, media_type, element: of the file of one sample, and of the HTML element that plays it. endings: of the names
-    of files that `read` takes. crisp: whether a page
-    shows small pictures with sharp pixels. rim: pixels around what a brush paints in which it fades. canvas: how the
-    script of an exported page draws samples, None where it
-    cannot. task, change: what the Hub calls making samples from noise, and of others of this kind; None where it has no
-    word for it.
+    of files that `read` takes. crisp: whether a page shows small pictures with sharp pixels. rim: pixels around what a
+    brush paints in which it fades. canvas: how pages draw samples, and by which they know how one is uploaded; None
+    where they cannot. task, change: what the Hub calls making samples from noise, and of others of this kind; None
+    where it has no word for it.
 
     written: whether samples are texts, so that many of them stand in one file, each on a line (`lines`, `tokenised`).
+    at_once: numbers in each channel of something given that a page takes through a network while somebody waits.
 
     few: training items below which there is too little data, whatever else is. steady: the recipe that was made against
     mode collapse, "" where there is none for this kind.
@@ -78,10 +78,11 @@ class Space(ABC):
     element: ClassVar[str] = "img"
     crisp: ClassVar[bool] = False
     rim: ClassVar[int] = 0
-    canvas: ClassVar[Literal["pixels", "scatter", "spectrogram"] | None] = None
+    canvas: ClassVar[Literal["lines", "pixels", "scatter", "spectrogram"] | None] = None
     task: ClassVar[str | None] = None
     change: ClassVar[str | None] = None
     written: ClassVar[bool] = False
+    at_once: ClassVar[int] = 2_000_000
     few: ClassVar[int] = 0
     steady: ClassVar[str] = ""
 
@@ -298,6 +299,14 @@ class Space(ABC):
             kept = max(1, int(side * share))
             sample = sample.narrow(dimension, (side - kept) // 2, kept)
         return sample
+
+    def remark(self, sample: Tensor) -> str:
+        """What there is to say of something given (n, *shape), in a few words; "" for nothing."""
+        return ""
+
+    def amount(self, numbers: int) -> str:
+        """So many numbers of each channel of samples, as people say it."""
+        return f"{numbers / 1e6:.3g} million numbers"
 
     def size_of_file(self, content: bytes, most: int) -> int:
         """How much there is in a file that somebody gives, from its header alone: pixels, or whatever the samples are

@@ -172,6 +172,9 @@ class ImageSpace(Space):
 
     # -- files ----------------------------------------------------------------------------------------------------
 
+    def amount(self, numbers: int) -> str:
+        return f"{numbers / 1e6:.3g} megapixels"
+
     def size_of_file(self, content: bytes, most: int) -> int:
         """Pixels. Several frames are refused, since one sample is meant."""
         with _any_failure_told(), Image.open(io.BytesIO(content), formats=_FORMATS) as file:

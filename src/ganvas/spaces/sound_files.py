@@ -69,10 +69,11 @@ def read_sound(content: bytes, rate: int, channels: int = 1, most: int | None = 
 
 
 def size_of(content: bytes, rate: int, channels: int) -> int:
-    """Amplitudes that the file has at this rate, by its header. Raises DataError as `read_sound` does."""
+    """Amplitudes that the file has at this rate, by its header: of all of its channels where one is needed, since each
+    can be taken by itself. Raises DataError as `read_sound` does."""
     with opened(io.BytesIO(content)) as sound:
         _check_channels(sound, channels)
-        return channels * -(-sound.frames * rate // sound.rate)
+        return max(channels, sound.channels) * -(-sound.frames * rate // sound.rate)
 
 
 def beginning(sound: SoundFile, rate: int, channels: int, most: int | None) -> np.ndarray:

@@ -57,6 +57,7 @@ class TextSpace(Space):
     endings = (".txt",)
     media_type = "text/plain; charset=utf-8"
     element = "pre"
+    canvas = "lines"
     task = "text-generation"
     written = True
     few = 200

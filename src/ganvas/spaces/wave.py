@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-BANDS, SLOTS, WIDTH = 64, 32, 96
-"""Bands of frequency; moments that `look` tells apart; columns of a spectrogram at most."""
+BANDS, SLOTS, WIDTH, LONG_WIDTH = 64, 32, 96, 384
+"""Bands of frequency; moments that `look` tells apart; columns of a spectrogram at most, and of that of a sound
+which is longer than the space's own."""
 
 QUIET = -80.0
 """Decibels below a sine of full amplitude at which a spectrogram is as dark as in silence."""
@@ -36,6 +37,9 @@ LOWEST, HIGHEST = 60, 500
 
 DITHER = 0.003
 """Amplitude of the noise that a judge hears in all sounds."""
+
+INAUDIBLE = 1e-4
+"""Amplitude up to which all of a sound counts as silence."""
 
 SHORTEST = 64
 """Samples to which a shorter sound is filled up with silence before it is looked at or shown."""
@@ -60,6 +64,7 @@ class WaveSpace(Space):
     canvas = "spectrogram"
     change = "audio-to-audio"
     few = 200
+    at_once = 1 << 23
     extractors = ("look", "native")
     rate: int
     samples: int
@@ -191,14 +196,15 @@ class WaveSpace(Space):
 
     @property
     def tile(self) -> tuple[int, int]:
-        return BANDS, _columns(self.samples)
+        return BANDS, _columns(self.samples, WIDTH)
 
     def show(self, samples: Tensor, columns: int | None = None, gap: int = GAP) -> Image.Image:
         """Spectrograms in a grid: 64 mel bands from the lowest (at the bottom) to the highest, time from left to right;
         loudness from -80 decibels to 0, which is a sine of full amplitude."""
         length = samples.shape[2]
-        levels = self._levels(samples.detach().nan_to_num(), self._window(length), _hop(length))
-        shares = (1 - levels[:, :, : _columns(length)] / QUIET).clamp(0, 1).flip(1).cpu().numpy()
+        most = WIDTH if length <= self.samples else LONG_WIDTH
+        levels = self._levels(samples.detach().nan_to_num(), self._window(length), _hop(length, most))
+        shares = (1 - levels[:, :, : _columns(length, most)] / QUIET).clamp(0, 1).flip(1).cpu().numpy()
         places = np.linspace(0, 1, len(_COLOURS))
         colours = [np.interp(shares, places, [colour[band] for colour in _COLOURS]) for band in range(3)]
         return sheet(np.stack(colours, axis=3).round().astype(np.uint8), columns, gap)
@@ -258,6 +264,12 @@ class WaveSpace(Space):
             file.writeframes(np.ascontiguousarray(numbers.T).astype("<i2").tobytes())
         return buffer.getvalue()
 
+    def remark(self, sample: Tensor) -> str:
+        return "" if float(sample.abs().max()) > INAUDIBLE else "nothing is to be heard in it"
+
+    def amount(self, numbers: int) -> str:
+        return f"{numbers / self.rate / 60:.3g} minutes"
+
     def size_of_file(self, content: bytes, most: int) -> int:
         """Amplitudes as they will be read, so that of a space with a length it is always that of one sample."""
         if self.samples != FREE:
@@ -298,13 +310,13 @@ def _of_channels(content: bytes) -> int:
         return sound.channels
 
 
-def _hop(length: int) -> int:
-    """Samples from one column of a spectrogram to the next."""
-    return -(-max(length, SHORTEST) // WIDTH)
+def _hop(length: int, most: int) -> int:
+    """Samples from one column of a spectrogram, of which there are so many at most, to the next."""
+    return -(-max(length, SHORTEST) // most)
 
 
-def _columns(length: int) -> int:
-    return min(WIDTH, 1 + max(length, SHORTEST) // _hop(length))
+def _columns(length: int, most: int) -> int:
+    return min(most, 1 + max(length, SHORTEST) // _hop(length, most))
 
 
 @lru_cache(maxsize=16)

@@ -321,6 +321,9 @@ class Training:
         for name, optimizer in self.optimizers.items():
             for group, base in zip(optimizer.param_groups, self.base_rates[name], strict=True):
                 group["lr"] = base * factors.get(name, 1.0) * self.step_scale
+        for name, beta2 in self.recipe.decays(progress).items():
+            for group in self.optimizers[name].param_groups:
+                group["betas"] = (group["betas"][0], beta2)
 
     def results(self, parts: Sequence[Losses]) -> Results:
         """What these parts of a turn, which are this process's, gave."""

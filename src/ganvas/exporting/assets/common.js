@@ -42,7 +42,7 @@ const page = (() => {
   function drawn(input, random, share = 1) {
     const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
     const even = () => input.low + (input.high - input.low) * random();
-    const one = { normal, uniform: even, number: () => input.default, attributes: () => NaN }[input.kind];
+    const one = { normal, uniform: even, number: () => input.default, shift: () => 0, attributes: () => NaN }[input.kind];
     const values = Float32Array.from({ length: sizeOf(input) }, one);
     if (input.kind !== "normal") return values;
     const square = values.reduce((sum, value) => sum + value * value, 0) / values.length;
@@ -90,7 +90,7 @@ const page = (() => {
     context.putImageData(image, 0, 0);
   }
 
-  // -- pictures of the visitor ---------------------------------------------------------------------------------------
+  // -- what the visitor gives -----------------------------------------------------------------------------------------
 
   /** Hands on files that are picked in the field or dropped on the page, from now on. */
   function picked(field, take) {
@@ -125,12 +125,20 @@ const page = (() => {
     return canvas.getContext("2d");
   }
 
-  function save(canvas, name) {
-    canvas.toBlob((blob) => {
-      const address = URL.createObjectURL(blob);
-      make("a", { href: address, download: `${name}.png` }).click();
-      setTimeout(() => URL.revokeObjectURL(address), 60_000);
-    }, "image/png");
+  function save(canvas, name) { canvas.toBlob((blob) => download(blob, `${name}.png`), "image/png"); }
+
+  function download(blob, name) {
+    const address = URL.createObjectURL(blob);
+    make("a", { href: address, download: name }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 60_000);
+  }
+
+  /** A choice of a class, or of all in turn. */
+  function classChoice(input) {
+    const select = make("select", { id: `class-${input.name}` });
+    select.append(make("option", { value: "all", textContent: "all in turn" }));
+    for (let i = 0; i < input.classes; i++) select.append(make("option", { value: String(i), textContent: input.names[i] ?? String(i) }));
+    return select;
   }
 
   function byId(id) { return document.getElementById(id); }
@@ -139,6 +147,6 @@ const page = (() => {
   function count(element) { element.dataset.painted = Number(element.dataset.painted ?? 0) + 1; }
   return {
     about, started, run, tell, drawn, captioned, randomFrom, newSeed, sizeOf, paint, picked, compare, pixelsOf, white,
-    sized, save, byId, make, titled, count,
+    sized, save, download, classChoice, byId, make, titled, count,
   };
 })();

@@ -5,11 +5,11 @@
   const { about, byId, make, count, sizeOf } = page;
   const { inputs } = about;
   const isPoints = about.canvas === "scatter", isSounds = about.canvas === "spectrogram";
-  const [, height, width] = isPoints ? [1, 256, 256] : isSounds ? [1, 64, 96] : about.shape;
+  const [, height, width] = isPoints ? [1, 256, 256] : isSounds ? [1, sounds.bands, 96] : about.shape;
+  const spectrogram = (canvas, values, shape, index) => sounds.spectrogram(canvas, values, shape, about.space.rate, index);
   const paint = isSounds ? spectrogram : page.paint;
   const numbers = sizeOf(about);
   const shown = isPoints ? 1000 : Math.max(4, Math.min(36, Math.floor(400000 / (height * width))));
-  const colours = [[8, 8, 24], [52, 22, 96], [128, 30, 118], [206, 60, 92], [246, 130, 62], [252, 208, 110], [255, 250, 220]];
   const classInputs = inputs.filter((input) => input.kind === "class");
   const captions = inputs.filter((input) => input.kind === "caption");
   const normals = inputs.filter((input) => input.kind === "normal");
@@ -150,49 +150,6 @@
     }
   }
 
-  /** Loudness by time, to the right, and by frequency, upwards and evenly by the mel scale. */
-  function spectrogram(canvas, values, [channels, length], index = 0) {
-    const context = canvas.getContext("2d"), image = context.createImageData(width, height);
-    const { size, waves } = tones(length), from = index * channels * length;
-    for (let column = 0; column < width; column++) {
-      const middle = Math.round((column + 0.5) * length / width), first = middle - size / 2;
-      for (let band = 0; band < height; band++) {
-        const { cos, sin } = waves[band];
-        let real = 0, imaginary = 0;
-        for (let i = Math.max(0, -first); i < size && first + i < length; i++) {
-          let value = 0;
-          for (let c = 0; c < channels; c++) value += values[from + c * length + first + i] / channels;
-          real += value * cos[i];
-          imaginary += value * sin[i];
-        }
-        const level = Math.max(0, Math.min(1, 1 + 10 * Math.log10(real * real + imaginary * imaginary + 1e-12) / 70));
-        const at = level * (colours.length - 1), low = Math.floor(at), high = Math.min(low + 1, colours.length - 1);
-        const pixel = 4 * ((height - 1 - band) * width + column);
-        for (let c = 0; c < 3; c++) image.data[pixel + c] = colours[low][c] + (at - low) * (colours[high][c] - colours[low][c]);
-        image.data[pixel + 3] = 255;
-      }
-    }
-    context.putImageData(image, 0, 0);
-  }
-
-  /** One windowed wave for each band, such that a sine of full amplitude has a sum of 1 in it. */
-  function tones(length) {
-    if (tones.made) return tones.made;
-    const { rate } = about.space, mel = (hertz) => 2595 * Math.log10(1 + hertz / 700);
-    const size = 2 ** Math.max(3, Math.min(Math.floor(Math.log2(length)), Math.round(Math.log2(rate * 0.032))));
-    const waves = Array.from({ length: height }, (_, band) => {
-      const hertz = 700 * (10 ** ((band + 1) / (height + 1) * mel(rate / 2) / 2595) - 1);
-      const cos = new Float32Array(size), sin = new Float32Array(size);
-      for (let i = 0; i < size; i++) {
-        const share = (1 - Math.cos(2 * Math.PI * i / size)) * 2 / size, angle = 2 * Math.PI * hertz * i / rate;
-        cos[i] = share * Math.cos(angle);
-        sin[i] = share * Math.sin(angle);
-      }
-      return { cos, sin };
-    });
-    return (tones.made = { size, waves });
-  }
-
   /** A sound as what the loudspeaker gets: a buffer of the model's own rate. */
   function heard(values, index = 0) {
     const [channels, length] = about.shape;
@@ -220,9 +177,7 @@
   function build() {
     byId("about").textContent = `Recipe ${about.recipe}, step ${about.step.toLocaleString("en")}, made with Ganvas ${about.version}. The same seed gives the same samples here; PyTorch draws others.`;
     for (const input of classInputs) {
-      const select = make("select", { id: `class-${input.name}` });
-      select.append(make("option", { value: "all", textContent: "all in turn" }));
-      for (let i = 0; i < input.classes; i++) select.append(make("option", { value: String(i), textContent: input.names[i] ?? String(i) }));
+      const select = page.classChoice(input);
       select.addEventListener("change", sample);
       const label = make("label", { textContent: `${page.titled(input.name)} ` });
       label.append(select);

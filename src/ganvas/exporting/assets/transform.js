@@ -1,57 +1,58 @@
-// A picture of the visitor, changed: it is brought to the scale of the training as `ganvas translate` does, what else
-// the network takes is asked for by its declaration, and every answer is made at once.
+// Something of the visitor, changed: it is read, shown and saved by `mediumOf`, which is that of pictures or of sounds.
+// What else the network takes is asked for by its declaration, and every answer is made at once.
 "use strict";
 (() => {
-  const { about, byId, make, count, sized, titled } = page;
+  const { about, byId, make, titled } = page;
   const { inputs } = about;
   const [first, ...more] = inputs.filter((input) => input.kind === "given");
-  const mask = more.find((input) => input.shape[0] === 1); // painted over the first picture
-  const others = more.filter((input) => input !== mask);
-  const mostRead = 2 ** 26, mostChanged = 2 ** 19; // pixels: of a file, and of what goes through the network at once
+  const drawnAlone = () => () => null;
   const quick = 250; // milliseconds of a change up to which a slider that moves is followed
-  const fields = { attributes, class: choice, normal: () => () => null, number: numbers, uniform: numbers };
+  const fields = { attributes, class: choice, normal: drawnAlone, number: numbers, shift: drawnAlone, uniform: numbers };
   const read = {}; // what is asked for, by input: gives its value, null where it is to be drawn
-  const taken = {}; // the visitor's pictures, by input: their name and pixels
-  const brush = brushOn(byId("mask"), () => Number(byId("brush").value) / 100, change);
-  let session, name = "picture", ready = Promise.resolve(), waiting = false, lasted = 0;
+  const taken = new Set(); // names of the inputs that the visitor gave
+  const medium = mediumOf({ first, more, change, take });
+  const { noun, others } = medium;
+  let session, name = noun, ready = Promise.resolve(), waiting = false, stopped = false, lasted = 0;
 
   page.run(async () => {
     build();
     session = await page.started();
     for (const field of document.querySelectorAll("input[type=file]")) field.disabled = false;
-    page.tell("Ready. Pick a picture.");
+    page.tell(`Ready. Pick a ${noun}.`);
   });
 
   // -- the network ---------------------------------------------------------------------------------------------------
 
-  /** The inputs of the network as they are asked for now: {name: typed array}, and the shapes of the pictures. */
+  /** What is given now, by input: its values, and their shape with the batch. */
+  function givenNow() {
+    return Object.fromEntries([first, ...more].map((input) => [input.name, medium.given(input)]));
+  }
+
+  /** The inputs of the network as they are asked for now: {name: typed array, or the number of a class}. */
   function asked() {
-    const random = page.randomFrom(Number(byId("seed").value) >>> 0), values = {}, shapes = {};
-    const given = brought(first, taken[first.name]);
+    const random = page.randomFrom(Number(byId("seed").value) >>> 0), values = {}, given = givenNow();
     for (const input of inputs) {
-      if (input === mask) [values[input.name], shapes[input.name]] = [painted(given), [1, given.height, given.width]];
-      else if (input.kind === "given") {
-        const picture = input === first ? given : brought(input, taken[input.name]);
-        [values[input.name], shapes[input.name]] = [picture.values, [input.shape[0], picture.height, picture.width]];
-      } else {
+      if (input.kind === "given") values[input.name] = given[input.name].values;
+      else {
         const drawn = input.kind === "class" ? 0 : page.drawn(input, random); // even where it is not needed: later draws stay
         values[input.name] = read[input.name]() ?? drawn;
       }
     }
-    return { values, shapes };
+    return { values, given };
   }
 
-  async function generate({ values, shapes }) {
+  /** What the network makes of {name: {values, shape}} of what is given, and of the values of all else. */
+  async function generate(given, values) {
     const feeds = {};
     for (const input of inputs.filter((each) => session.inputNames.includes(each.name))) {
-      const shape = [1, ...(shapes[input.name] ?? input.shape)], value = values[input.name];
-      feeds[input.name] = input.kind === "class"
-        ? new ort.Tensor("int64", BigInt64Array.of(BigInt(value)), shape)
-        : new ort.Tensor("float32", value, shape);
+      const value = values[input.name];
+      if (input.kind === "class") feeds[input.name] = new ort.Tensor("int64", BigInt64Array.of(BigInt(value)), [1]);
+      else if (input.kind !== "given") feeds[input.name] = new ort.Tensor("float32", value, [1, ...input.shape]);
+      else feeds[input.name] = new ort.Tensor("float32", given[input.name].values, given[input.name].shape);
     }
     return (await session.run(feeds))[about.output];
   }
-  globalThis.ganvas = { about, asked, generate, settled };
+  globalThis.ganvas = { about, asked, settled };
 
   /** Makes what the controls say. Whoever asks while that runs is answered by one more run, for what they say then. */
   async function change() {
@@ -59,7 +60,7 @@
     waiting = true;
     await ready;
     waiting = false;
-    ready = changed().catch((error) => page.tell(`This picture could not be changed: ${error.message ?? error}`, true));
+    ready = changed().catch((error) => page.tell(`This ${noun} could not be changed: ${error.message ?? error}`, true));
   }
 
   /** Ends when all that was asked for is made. */
@@ -69,150 +70,63 @@
   }
 
   async function changed() {
-    const lacking = [first, ...others].find((input) => !taken[input.name]);
+    const lacking = [first, ...others].find((input) => !taken.has(input.name));
     byId("save").disabled = true;
-    if (lacking) return page.tell(`Pick ${lacking === first ? "a picture" : `one for ${lacking.name}`} too.`);
-    const now = asked(), [channels, height, width] = now.shapes[first.name];
-    if (height * width > mostChanged) {
-      return page.tell(`${width} x ${height} pixels are more than a page can change; ganvas translate can.`, true);
-    }
+    if (lacking) return page.tell(`Pick ${lacking === first ? `a ${noun}` : `one for ${lacking.name}`} too.`);
+    const { values, given } = asked();
+    stopped = false;
     page.tell("Changing it.");
-    await new Promise((resolve) => setTimeout(resolve, 20)); // the network holds the page up; let it be seen why
-    const began = performance.now(), made = await generate(now);
+    await breath(); // the network holds the page up; let it be seen why
+    const began = performance.now();
+    const made = await medium.made(given, (some) => generate(some, values), goesOn);
+    byId("stop").hidden = true;
+    if (made === null) return page.tell(stopped ? "Stopped." : "Changing it.");
     lasted = performance.now() - began;
-    const [, levels, down, along] = made.dims;
-    const before = make("canvas");
-    sized(before, width, height);
-    page.paint(before, now.values[first.name], [channels, height, width]);
-    sized(byId("before"), along, down).drawImage(before, 0, 0, along, down);
-    sized(byId("after"), along, down);
-    page.paint(byId("after"), made.data, [levels, down, along]);
-    byId("both").hidden = byId("hint").hidden = false;
+    const much = medium.show(given, made);
     byId("save").disabled = false;
-    page.tell(`${along} x ${down} pixels in ${(lasted / 1000).toFixed(2)} s, in this browser.`);
-    count(byId("after"));
+    page.tell(`${much} in ${(lasted / 1000).toFixed(2)} s, in this browser.`);
   }
 
-  // -- pictures ------------------------------------------------------------------------------------------------------
-
-  /** Takes a file or a frame of the camera as the picture of an input. */
-  async function take(input, source, called) {
-    let bitmap;
-    try {
-      bitmap = await createImageBitmap(source);
-    } catch {
-      return page.tell(`${called} is not a picture that this browser can read.`, true);
-    }
-    const { width, height } = bitmap;
-    if (width * height > mostRead) return page.tell(`${width} x ${height} pixels are more than a page can read.`, true);
-    taken[input.name] = page.pixelsOf(bitmap, input.shape[0] === 4);
-    if (input !== first) return change();
-    name = called.replace(/\.[^.]*$/, "");
-    const shown = brought(first, taken[first.name]);
-    sized(byId("picture"), shown.width, shown.height);
-    page.paint(byId("picture"), shown.values, [first.shape[0], shown.height, shown.width]);
-    sized(byId("mask"), shown.width, shown.height);
-    brush.forget();
-    byId("stage").hidden = false;
-    byId("mask").hidden = byId("painting").hidden = !mask;
-    change();
+  /** Tells which share of it is done; whether the rest is still wanted. */
+  async function goesOn(share) {
+    byId("stop").hidden = false;
+    page.tell(`Changing it: ${Math.round(100 * share)}%.`);
+    await breath();
+    return !waiting && !stopped;
   }
 
-  /** A picture as the input takes it: as large as its declaration says, or with its shorter side as in the training. */
-  function brought(input, image) {
-    const { width, height } = image, [channels, high, wide] = input.shape;
-    const picture = planes(image, channels);
-    if (high > 0) {
-      const narrow = width / height >= wide / high; // what is wider than wanted loses its sides
-      const [h, w] = narrow ? [height, wide / high * height] : [width / (wide / high), width];
-      const whole = resized(picture, [(height - h) / 2, (width - w) / 2, h, w], high, wide, lanczos);
-      return levelled(whole);
-    }
-    const share = about.side && !byId("own-size").checked ? about.side / Math.min(height, width) : 1;
-    const size = [height, width].map((side) => Math.max(1, Math.round(side * share)));
-    return resized(picture, [0, 0, height, width], ...size, bicubic);
-  }
-
-  /** Values in [-1, 1], (channels, height, width), of ImageData; gray is weighted as ITU-R 601-2 has it. */
-  function planes({ data, width, height }, channels) {
-    const values = new Float32Array(channels * height * width), plane = height * width;
-    for (let at = 0; at < plane; at++) {
-      const [r, g, b] = [data[4 * at], data[4 * at + 1], data[4 * at + 2]];
-      if (channels === 1) values[at] = ((19595 * r + 38470 * g + 7471 * b + 32768) >> 16) / 127.5 - 1;
-      else for (let c = 0; c < channels; c++) values[c * plane + at] = data[4 * at + c] / 127.5 - 1;
-    }
-    return { values, channels, height, width };
-  }
-
-  function levelled(picture) {
-    return { ...picture, values: picture.values.map((value) => Math.round((value + 1) * 127.5) / 127.5 - 1) };
-  }
-
-  /** A part [top, left, height, width] of a picture at another size. A picture that shrinks is smoothed by as much. */
-  function resized({ values, channels, height, width }, [top, left, h, w], rows, columns, kernel) {
-    if (rows === h && columns === w && h === height && w === width) return { values, channels, height, width };
-    const across = weights(width, left, w, columns, kernel), down = weights(height, top, h, rows, kernel);
-    const half = new Float32Array(channels * height * columns), made = new Float32Array(channels * rows * columns);
-    for (let y = 0; y < channels * height; y++) across.forEach(({ begin, shares }, x) => {
-      let sum = 0;
-      for (let j = 0; j < shares.length; j++) sum += shares[j] * values[y * width + begin + j];
-      half[y * columns + x] = sum;
-    });
-    for (let c = 0; c < channels; c++) down.forEach(({ begin, shares }, y) => {
-      for (let x = 0; x < columns; x++) {
-        let sum = 0;
-        for (let j = 0; j < shares.length; j++) sum += shares[j] * half[(c * height + begin + j) * columns + x];
-        made[(c * rows + y) * columns + x] = Math.max(-1, Math.min(1, sum));
-      }
-    });
-    return { values: made, channels, height: rows, width: columns };
-  }
-
-  /** For each of `size` places: where the pixels begin that it is made of, and the share of each. */
-  function weights(pixels, from, length, size, { reach, at }) {
-    const scale = length / size, wide = Math.max(1, scale);
-    return Array.from({ length: size }, (_, index) => {
-      const centre = from + (index + 0.5) * scale;
-      const begin = Math.max(0, Math.trunc(centre - reach * wide + 0.5));
-      const end = Math.min(pixels, Math.trunc(centre + reach * wide + 0.5));
-      const shares = Array.from({ length: end - begin }, (_, j) => at((begin + j - centre + 0.5) / wide));
-      const sum = shares.reduce((all, share) => all + share, 0);
-      return { begin, shares: shares.map((share) => share / sum) };
-    });
-  }
+  function breath() { return new Promise((resolve) => setTimeout(resolve, 20)); }
 
   // -- what is asked for ---------------------------------------------------------------------------------------------
+
+  /** Takes a file, or what was recorded, as what is given for an input. */
+  async function take(input, source, called) {
+    try {
+      await medium.read(input, source, called);
+    } catch (error) {
+      return page.tell(error.message ?? String(error), true);
+    }
+    taken.add(input.name);
+    if (input === first) name = called.replace(/\.[^.]*$/, "");
+    await change();
+  }
 
   function build() {
     byId("about").textContent = `Recipe ${about.recipe}, step ${about.step.toLocaleString("en")}, made with Ganvas ${about.version}.`;
     byId("alone").textContent = about.alone;
     byId("alone").hidden = !about.alone;
-    byId("source-title").textContent = mask ? "Your picture: paint over what is to be made anew" : "Your picture";
     page.picked(byId("file"), (file) => take(first, file, file.name));
     for (const input of others) {
-      const field = make("input", { type: "file", accept: "image/*", disabled: true, id: `file-${input.name}` });
+      const field = make("input", { type: "file", accept: medium.accept, disabled: true, id: `file-${input.name}` });
       field.addEventListener("change", () => { if (field.files[0]) take(input, field.files[0], field.files[0].name); });
       labelled(titled(input.name), field);
     }
     for (const input of inputs.filter((each) => each.kind !== "given")) read[input.name] = fields[input.kind](input);
     byId("seed-label").hidden = !inputs.some((input) => ["normal", "uniform"].includes(input.kind));
     byId("seed").addEventListener("change", change);
-    byId("own-size-label").hidden = !about.side;
-    byId("own-size").addEventListener("change", () => { if (taken[first.name]) retake(); });
-    page.compare();
-    byId("save").addEventListener("click", () => page.save(byId("after"), `${name}-${about.name}`));
-    byId("undo").addEventListener("click", brush.undo);
-    byId("clear").addEventListener("click", brush.clear);
-    if (navigator.mediaDevices?.getUserMedia) camera();
-  }
-
-  /** The picture at another size: what was painted over it stays where it was. */
-  function retake() {
-    const shown = brought(first, taken[first.name]);
-    for (const id of ["picture", "mask"]) sized(byId(id), shown.width, shown.height);
-    page.paint(byId("picture"), shown.values, [first.shape[0], shown.height, shown.width]);
-    brush.draw(byId("mask"));
-    change();
+    byId("stop").addEventListener("click", () => { stopped = true; });
+    byId("save").addEventListener("click", () => medium.save(`${name}-${about.name}`));
+    medium.build();
   }
 
   function choice(input) {
@@ -277,65 +191,4 @@
     row.append(make("label", { textContent: text, htmlFor: field.id }), field);
     byId("fields").append(row);
   }
-
-  // -- the brush -----------------------------------------------------------------------------------------------------
-
-  /** The mask in the picture's size: 1 where it was painted over, -1 elsewhere. Around what is painted for a network
-   * that fills holes, there is a rim of so many pixels in which it fades, as `ganvas edit --mask` makes it. */
-  function painted({ width, height }) {
-    const canvas = make("canvas");
-    const context = sized(canvas, width, height);
-    brush.draw(canvas);
-    const { data } = context.getImageData(0, 0, width, height);
-    const inside = (x, y) => x >= 0 && y >= 0 && x < width && y < height && data[4 * (y * width + x) + 3] >= 128;
-    const within = (x, y, rim) => {
-      for (let dy = -rim; dy <= rim; dy++) for (let dx = -rim; dx <= rim; dx++) if (inside(x + dx, y + dy)) return true;
-      return false;
-    };
-    return Float32Array.from({ length: height * width }, (_, at) => {
-      let seen = 0;
-      for (let rim = 0; rim <= about.rim; rim++) seen += within(at % width, Math.floor(at / width), rim) / (about.rim + 1);
-      return seen > 0 ? seen : -1;
-    });
-  }
-
-  // -- the camera ----------------------------------------------------------------------------------------------------
-
-  function camera() {
-    const video = byId("video");
-    const shut = () => {
-      for (const track of video.srcObject?.getTracks() ?? []) track.stop();
-      video.srcObject = null;
-      byId("shooting").hidden = true;
-    };
-    byId("camera").hidden = false;
-    byId("camera").addEventListener("click", async () => {
-      try {
-        video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "user" } });
-        byId("shooting").hidden = false;
-        await video.play();
-      } catch (error) {
-        shut();
-        page.tell(`The camera cannot be used: ${error.message ?? error}`, true);
-      }
-    });
-    byId("shoot").addEventListener("click", async () => {
-      if (!video.videoWidth) return;
-      await take(first, video, "camera");
-      shut();
-    });
-    byId("shut").addEventListener("click", shut);
-  }
-
-  // Bicubic with a = -0.5 (Keys 1981), and Lanczos over three lobes.
-  const bicubic = {
-    reach: 2,
-    at: (x) => {
-      const far = Math.abs(x);
-      if (far < 1) return (1.5 * far - 2.5) * far * far + 1;
-      return far < 2 ? ((-0.5 * far + 2.5) * far - 4) * far + 2 : 0;
-    },
-  };
-  const sinc = (x) => x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
-  const lanczos = { reach: 3, at: (x) => Math.abs(x) < 3 ? sinc(x) * sinc(x / 3) : 0 };
 })();

@@ -93,12 +93,16 @@ class Transformer:
             return path.open("rb")  # which outlives its name
 
     def _changed(self, given: Mapping[str, Any], seed: int, truncation: float | None, turn: Turn) -> IO[bytes]:
-        first = next(iter(self.model.given))
-        values = self.model.checked(1, given, truncation)  # decoded before anybody waits for it
+        first, each = next(iter(self.model.given.items()))
+        try:
+            layers = each.space.layers(given[first])  # decoded before anybody waits for it
+        except DataError as error:
+            raise UsageError(f"{first}: {error}") from None
+        values = self.model.checked(len(layers), {**given, first: layers}, truncation)
         others = {name: value for name, value in values.items() if name != first}
         with turn:
             made = self.model.transform(values[first], seed=seed, truncation=truncation, tick=turn.hand_on, **others)
-        content = self.model.space.file(made)
+        content = self.model.space.file(self.model.space.joined(made))
         file: IO[bytes] = tempfile.TemporaryFile(prefix="ganvas-")  # noqa: SIM115  # who takes it closes it
         file.write(content)
         return file

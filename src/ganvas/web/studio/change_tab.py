@@ -1,5 +1,5 @@
-"""Change: a picture of one's own, changed by the chosen run, before and after under one slider. A run that makes
-pictures of noise finds it first."""
+"""Change: a picture or a sound of one's own, changed by the chosen run, with before and after. A run that makes
+pictures of noise finds them first."""
 
 from __future__ import annotations
 
@@ -7,86 +7,68 @@ from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 from torch import Tensor
 
-from ganvas.errors import DataError, UsageError
+from ganvas.errors import UsageError
 from ganvas.inputs import DRAWN, Given, Input, given_of
 from ganvas.model import Model
-from ganvas.spaces import FREE, Space, encoded
+from ganvas.spaces import FREE, Space
 from ganvas.web.studio.context import Desk
-from ganvas.web.studio.downloads import keep
-from ganvas.web.studio.errors import SEEDS, told, whole
+from ganvas.web.studio.errors import SEEDS, said, told, whole
 from ganvas.web.studio.fields import field_of, given_by
-from ganvas.web.studio.guard import check_here
 from ganvas.web.studio.inversion import can_be_inverted, fields_of
 from ganvas.web.studio.painting import mask_of, over, painting
-from ganvas.web.studio.upscale_tab import MOST_PIXELS
-from ganvas.web.studio.widgets import enlarged, renew
+from ganvas.web.studio.uploads import UPLOADS, Shown, address_of, changed_input, check_at_once, content_of
+from ganvas.web.studio.widgets import renew
 
-MOST_READ = 24_000_000
-"""Pixels of a picture that is read; `MOST_PIXELS` of it go through the network."""
+NONE = "This run makes nothing of pictures or sounds. Choose one above that does: `pix2pix`, `r3gan` or `vocoder`, say."
 
-NONE = "This run makes nothing of pictures. Choose one above that does: `pix2pix` or `r3gan`, for example."
+PICTURES = next(iter(UPLOADS))
 
 
 def build(desk: Desk) -> None:
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
-            photo = gr.Image(
-                label="Picture",
-                type="filepath",
-                image_mode=None,
-                sources=["upload", "webcam", "clipboard"],
-                height=240,
-                elem_id="change-picture",
-            )
+            # Each in a place of its own, since Gradio makes a component anew that itself is shown or hidden.
+            places, uploads = {}, {}
+            for canvas, upload in UPLOADS.items():
+                with gr.Column(visible=canvas == PICTURES) as places[canvas]:
+                    uploads[canvas] = upload.build()
             place = gr.Column()
         with gr.Column(scale=2, min_width=300):
-            gr.Markdown("Left of the line: as it was. Right of it: changed.", elem_classes="hint")
-            both = gr.ImageSlider(
-                label="Before and after",
-                show_label=False,
-                type="pil",
-                format="png",
-                interactive=False,
-                elem_id="changed-both",
-                elem_classes="crisp",
-                max_height=720,
-                buttons=["fullscreen"],
-            )
-            result = gr.DownloadButton(
-                "Download the changed picture (PNG)", visible=False, size="sm", elem_id="changed"
-            )
+            gr.Markdown("Before is left of the line, or above; after is right of it, or below.", elem_classes="hint")
+            shown = Shown.build()
+    photo = uploads[PICTURES]
+
+    def taken(name: Any) -> tuple[str, Given] | None:
+        return changed_input(desk.models.inputs(name), desk.models.space(name))
 
     def make(name: Any, path: Any, own_size: Any, start: Any, painted: Any, given: dict[str, Any]) -> Any:
         start = whole("seed", start, SEEDS)
         with desk.models.use(name) as model:
-            first, space = picture_input(model.inputs)
-            stem, content = read(path, space.space)
-            sample = model.parsed(first, content)
-            if not own_size and model.any_size and space.scale == 1 and not space.any_scale:
-                sample = space.space.brought(sample, model.space)
-            height, width = sample.shape[2:]
-            if height * width > MOST_PIXELS:
-                raise UsageError(
-                    f"these are {height * width / 1e6:.1f} megapixels, and the page changes up to "
-                    f"{MOST_PIXELS / 1e6:.0f}; the command has no limit: ganvas translate RUN PICTURE --out CHANGED"
-                )
+            found = changed_input(model.inputs, model.space)
+            if found is None:
+                raise UsageError("this run changes nothing that is given here; choose another one above")
+            first, each = found
+            space = each.space
+            stem, content = content_of(path, space, UPLOADS[str(space.canvas)].noun)
+            sample = model.parsed(first, space.layers(content))
+            if not own_size and model.any_size and each.scale == 1 and not each.any_scale:
+                sample = space.brought(sample, model.space)
+            check_at_once(space, sample[:, 0].numel())
             mask = mask_input(model.inputs)
             if mask is not None:
-                given[mask] = mask_of(painted, height, width)
-            made = model.transform(sample, seed=start, **given)
-            return both_of(f"{stem}-{name}", space.space.show(sample, columns=1), model.space.show(made, columns=1))
-
-    def both_of(name: str, before: Image.Image, after: Image.Image) -> Any:
-        """What the slider and the button get."""
-        kept = keep(desk.shelf, f"{name}.png", encoded(after))
-        before = before.resize(after.size, Image.Resampling.BICUBIC) if before.size != after.size else before
-        return (enlarged(before, 512), enlarged(after, 512)), gr.DownloadButton(value=str(kept), visible=True)
+                given[mask] = mask_of(painted, *sample.shape[2:])
+            if remark := space.remark(sample):
+                gr.Info(said(f"{UPLOADS[str(space.canvas)].noun}: {remark}"))
+            made = model.space.joined(model.transform(sample, seed=start, **given))
+            return shown.of(desk.shelf, f"{stem}-{name}", (space, space.joined(sample)), (model.space, made))
 
     def found(model: Model, name: str, target: Tensor, made: Tensor) -> Any:
-        return both_of(name, model.space.show(target, columns=1), model.space.show(made, columns=1))
+        return shown.of(desk.shelf, name, (model.space, target), (model.space, made))
+
+    def read(path: Any, space: Space) -> tuple[str, bytes]:
+        return content_of(path, space, UPLOADS[PICTURES].noun)
 
     quietly: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     with place:
@@ -96,22 +78,22 @@ def build(desk: Desk) -> None:
         )
         def fields(name: Any, path: Any) -> None:
             inputs = desk.models.inputs(name)
-            if not (pictures := _pictures(inputs)):
+            if (chosen := taken(name)) is None:
                 if can_be_inverted(inputs, desk.models.space(name)):
-                    fields_of(desk, photo, inputs, [both, result], read, found)
+                    fields_of(desk, photo, inputs, shown.all, read, found)
                 else:
                     gr.Markdown(NONE)
                 return
-            first, mask = next(iter(pictures)), mask_input(inputs)
-            brush = [] if mask is None else [painting(mask, _address(path))]
-            asked = {each: value for each, value in inputs.items() if value.admits() and each not in (first, mask)}
-            shown = [field_of(each, value, "to") for each, value in asked.items()]
-            others = [component for field in shown for component in field.components]
+            (first, each), mask = chosen, mask_input(inputs)
+            upload = uploads[str(each.space.canvas)]
+            brush = [] if mask is None else [painting(mask, address_of(path))]
+            asked = {name: value for name, value in inputs.items() if value.admits() and name not in (first, mask)}
+            others = [field_of(name, value, "to") for name, value in asked.items()]
             own = gr.Checkbox(
                 False,
                 label="At its own size",
                 info="else it is made as large as in training",
-                visible=FREE in pictures[first].shape and not pictures[first].any_scale,
+                visible=each.space.photos and FREE in each.shape and not each.any_scale,
                 elem_id="change-own-size",
             )
             seed = gr.Number(
@@ -126,52 +108,25 @@ def build(desk: Desk) -> None:
 
             def wanted(name: Any, path: Any, own_size: Any, start: Any, *values: Any) -> Any:
                 painted = values[0] if brush else None
-                return make(name, path, own_size, start, painted, given_by(shown, values[len(brush) :]))
+                return make(name, path, own_size, start, painted, given_by(others, values[len(brush) :]))
 
-            everything = [desk.run, photo, own, seed, *brush, *others]
-            go.click(told(wanted), everything, [both, result], api_visibility="private")
-            for each in brush:
-                photo.change(told(lambda path: over(_address(path))), photo, each, **quietly)
+            components = [component for field in others for component in field.components]
+            everything = [desk.run, upload, own, seed, *brush, *components]
+            go.click(told(wanted), everything, shown.all, api_visibility="private")
+            for canvas in brush:
+                photo.change(told(lambda path: over(address_of(path))), photo, canvas, **quietly)
 
-    # Gradio would open the file itself; here it is read as every picture that is given.
-    photo.preprocess = lambda payload: None if payload is None else payload.path  # type: ignore[method-assign]
-    renew(desk, [], [both], [result])
+    def fitting(name: Any) -> Any:
+        """The upload of what the run takes; that of pictures where it takes nothing."""
+        chosen = taken(name)
+        canvas = PICTURES if chosen is None else chosen[1].space.canvas
+        return [gr.Column(visible=each == canvas) for each in places]
 
-
-def read(path: Any, space: Space) -> tuple[str, bytes]:
-    """The stem of the name of an uploaded picture, and its content. Raises UsageError."""
-    if not path:
-        raise UsageError("choose a picture first")
-    file = check_here(path)
-    content = file.read_bytes()
-    try:
-        space.size_of_file(content, MOST_READ)
-    except DataError as error:
-        raise UsageError(f"the picture: {error}") from None
-    return file.stem, content
-
-
-def picture_input(inputs: Mapping[str, Input]) -> tuple[str, Given]:
-    """The picture that is to be changed. Raises UsageError."""
-    pictures = _pictures(inputs)
-    if not pictures:
-        raise UsageError("this run makes pictures of nothing that is given; choose another one above")
-    return next(iter(pictures.items()))
+    desk.run.change(told(fitting), desk.run, list(places.values()), **quietly)
+    renew(desk, [], [shown.slider, shown.players], [shown.file])
 
 
 def mask_input(inputs: Mapping[str, Input]) -> str | None:
     """The name of what is painted over the picture: another one, of a single channel."""
     others = list(given_of(inputs).items())[1:]
     return next((name for name, each in others if each.space.photos and each.shape[0] == 1), None)
-
-
-def _pictures(inputs: Mapping[str, Input]) -> dict[str, Given]:
-    """The pictures that must be given; none where the first thing that must be given is something else."""
-    given = given_of(inputs)
-    drawn = {name: each for name, each in given.items() if each.space.canvas == "pixels"}
-    return drawn if next(iter(drawn), None) == next(iter(given), None) else {}
-
-
-def _address(path: Any) -> str:
-    """Where the page finds an uploaded picture."""
-    return f"/gradio_api/file={path}" if path else ""
