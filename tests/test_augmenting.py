@@ -147,6 +147,17 @@ def test_how_opaque_a_picture_is_stays_as_it_is():
         assert torch.equal(result[:, 3], images[:, 3]) and not torch.allclose(result[:, :3], images[:, :3])
 
 
+@pytest.mark.parametrize("how", ["diff", "ada"])
+def test_images_that_a_judge_sees_together_are_changed_alike(how):
+    images, operations = ramps(8, 3), pictures(how, 3)
+    both = changed(operations, torch.cat([images, images], dim=1))
+    alone = changed(operations, images)
+    torch.testing.assert_close(both[:, :3], alone)
+    torch.testing.assert_close(both[:, 3:], alone)
+    with pytest.raises(UsageError, match="leave colour out of --augment-operations"):
+        changed(operations, ramps(8, 4))
+
+
 # -- what the judges see ----------------------------------------------------------------------------------------------
 
 
