@@ -135,6 +135,9 @@ def test_colours_are_the_papers_maps():
     stretched = torch.linalg.svdvals(across)
     torch.testing.assert_close(stretched[:, 0], stretched[:, 1], rtol=1e-3, atol=1e-4)
     assert stretched[:, 2].abs().max() < 1e-3 * stretched.max()
+    cosine = across.diagonal(dim1=1, dim2=2).sum(1) / (2 * stretched[:, 0])  # of the hue's angle, which is uniform
+    assert cosine.min() < -0.9 and cosine.max() > 0.9 and abs(cosine.mean()) < 0.12
+    assert abs(stretched[:, 0].log2().std() - math.hypot(1, 0.5)) < 0.15
 
 
 def test_how_opaque_a_picture_is_stays_as_it_is():
@@ -142,6 +145,17 @@ def test_how_opaque_a_picture_is_stays_as_it_is():
     for how in ("diff", "ada"):
         result = changed({"colour": pictures(how, 4)["colour"]}, images)
         assert torch.equal(result[:, 3], images[:, 3]) and not torch.allclose(result[:, :3], images[:, :3])
+
+
+@pytest.mark.parametrize("how", ["diff", "ada"])
+def test_images_that_a_judge_sees_together_are_changed_alike(how):
+    images, operations = ramps(8, 3), pictures(how, 3)
+    both = changed(operations, torch.cat([images, images], dim=1))
+    alone = changed(operations, images)
+    torch.testing.assert_close(both[:, :3], alone)
+    torch.testing.assert_close(both[:, 3:], alone)
+    with pytest.raises(UsageError, match="leave colour out of --augment-operations"):
+        changed(operations, ramps(8, 4))
 
 
 # -- what the judges see ----------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from torch.nn.functional import affine_grid
 
 from ganvas.augment.at_random import brightness, contrast, cutout, saturation, translation
 from ganvas.augment.operations import Decided, How, Operation, Operations
+from ganvas.errors import UsageError
 
 SHIFT = 0.125
 """Of each side: the most by which blitting moves, and the deviation of what geometry moves by."""
@@ -34,14 +35,14 @@ def pictures(how: How, channels: int) -> Operations:
     colours = 3 if channels == 4 else channels
     if how == "diff":
         return {
-            "colour": Operation(_as_drawn, _tinted(colours), numbers=3),
+            "colour": Operation(_as_drawn, _of_each(channels, _tinted(colours)), numbers=3),
             "translation": Operation(_as_drawn, _shifted, numbers=2, moves=True),
             "cutout": Operation(_as_drawn, _cut, numbers=2, moves=True),
         }
     return {
         "blit": Operation(_blits, partial(sampled, mode="nearest"), numbers=7, moves=True),
         "geometry": Operation(_transformations, partial(sampled, mode="bilinear"), numbers=11, moves=True),
-        "colour": Operation(partial(_colours, count=colours), _coloured, numbers=10),
+        "colour": Operation(partial(_colours, count=colours), _of_each(channels, _coloured), numbers=10),
         "cutout": Operation(_cuts, _sometimes_cut, numbers=3, moves=True, usual=False),
     }
 
@@ -151,6 +152,22 @@ def sampled(images: Tensor, grid: Tensor, mode: str) -> Tensor:
     the edge is mirrored."""
     result: Tensor = _Sampled.apply(images, grid, _MODES[mode])
     return result
+
+
+def _of_each(channels: int, change: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The change, made alike to each image of those that a judge sees together, as channels of one."""
+
+    def changed(images: Tensor, *decided: Tensor) -> Tensor:
+        if images.shape[1] % channels:
+            raise UsageError(
+                f"a judge sees images of {images.shape[1]} channels, where the data has {channels}, so nobody knows "
+                "which are colours: leave colour out of --augment-operations"
+            )
+        if images.shape[1] == channels:
+            return change(images, *decided)
+        return torch.cat([change(each, *decided) for each in images.split(channels, dim=1)], dim=1)
+
+    return changed
 
 
 def _with_the_rest(changed: Tensor, images: Tensor) -> Tensor:
