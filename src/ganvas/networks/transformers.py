@@ -114,7 +114,8 @@ class TransformerGenerator(nn.Module):
         styles = self.modulate(self.style(latent)).unflatten(1, (len(self.blocks), 2, 1, -1))
         coarse = self.project(latent).unflatten(1, (math.prod(self.coarse), -1))
         tokens = self.spread.to(coarse.dtype) @ coarse + self.places.to(coarse.dtype)
-        made, image = [], None
+        made: list[Tensor] = []
+        image: Tensor | None = None
         for number, block in enumerate(self.blocks, 1):
             tokens = block(tokens, styles[:, number - 1])
             if number == self.ends[len(made)]:
@@ -209,7 +210,8 @@ def attention(asked: Tensor, heads: int) -> Tensor:
     """
     query, key, value = asked.unflatten(2, (3, heads, -1)).permute(2, 0, 3, 1, 4)
     share = torch.softmax((query * query.shape[-1] ** -0.5) @ key.transpose(2, 3), dim=-1)
-    return (share @ value).transpose(1, 2).flatten(2)
+    seen: Tensor = (share @ value).transpose(1, 2).flatten(2)
+    return seen
 
 
 class Output(nn.Module):
@@ -236,13 +238,15 @@ def _cut(maps: Tensor, grid: tuple[int, int], patch: int) -> Tensor:
     """Maps (B, C, H, W) to their patches, (B, T, patch * patch * C)."""
     rows, columns = grid
     cut = maps.permute(0, 2, 3, 1).unflatten(2, (columns, patch)).unflatten(1, (rows, patch))
-    return cut.transpose(2, 3).flatten(3).flatten(1, 2)
+    flat: Tensor = cut.transpose(2, 3).flatten(3).flatten(1, 2)
+    return flat
 
 
 def _joined(pixels: Tensor, grid: tuple[int, int], patch: int) -> Tensor:
     """Patches (B, T, patch * patch * C) to maps (B, C, H, W), channels-last in memory."""
     cut = pixels.unflatten(2, (patch, patch, -1)).unflatten(1, grid)
-    return cut.transpose(2, 3).flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
+    maps: Tensor = cut.transpose(2, 3).flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
+    return maps
 
 
 def _spread(coarse: tuple[int, int], grid: tuple[int, int]) -> Tensor:
