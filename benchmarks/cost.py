@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -51,8 +52,8 @@ def measured(name: str, size: int, steps: int, batch: int, changes: Mapping[str,
     recipe = recipes.find(name)
     known = {option.name for option in read_options(recipe)}
     torch.manual_seed(0)
-    facts = {k: v for k, v in data.facts().items() if k in known}
-    training = Training(recipe(**checked(recipe, {**facts, **changes})), data, Settings(steps=1000, batch_size=batch))
+    facts: dict[str, Any] = {k: v for k, v in data.facts().items() if k in known}
+    training = Training(recipe(**checked(recipe, facts | dict(changes))), data, Settings(steps=1000, batch_size=batch))
     training._train_mode()
     kind = torch.bfloat16 if training.precision == "bf16" else torch.float32
     one, other = (torch.randn(PRODUCT, PRODUCT).to(kind) for _ in range(2))
