@@ -339,6 +339,7 @@ def test_texts_are_read_copied_and_saved(others):
     choose(page, "#given-label", "late")
     made = texts(lambda: page.click("#sample-go"))
     assert made == told(temperature=0.3, label="late")
+    assert page.locator("#sample-texts").get_by_label("Copy").is_visible()
     with page.expect_download() as download:
         page.click("#sample-zip")
     assert download.value.suggested_filename == "verses-seed-4.txt"

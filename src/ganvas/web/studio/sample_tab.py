@@ -49,7 +49,6 @@ def build(desk: Desk) -> None:
             with gr.Column(visible=False) as read:
                 texts = gr.Textbox(
                     label="Samples",
-                    show_label=False,
                     lines=12,
                     max_lines=30,
                     interactive=False,
