@@ -5,8 +5,8 @@ beside how far the source is, which is what doing nothing costs (1 is no better 
 how far it is from what should have stayed, in levels of 255.
 
 Which of all beards the twin has is chance, and no model knows it. What that costs is told by the changes that other
-twins show, put into the source: one of them at random is a draw as good as real ones are, and their median at each
-pixel is about the best guess that there is.
+twins show, put into the source: one of them at random is a draw as good as real ones are. Their median at each pixel
+is the best guess that a few twins allow; a model that has seen more can be better.
 """
 
 from __future__ import annotations

@@ -182,7 +182,7 @@ def principal_directions(
     """
     name, _ = _latent(model)
     count_of_draws = min(samples, BLOCK) if model.given else samples  # what is given may be large
-    _, _, vectors, activations = _layers(model, name, count_of_draws, seed, given)
+    vectors, activations = _activations(model, name, count_of_draws, seed, given)
     centred = activations.flatten(1).double()
     centred = centred - centred.mean(0)
     # The smaller of the two products has the same eigenvalues, and gives the scores at once but for their sizes.
@@ -295,11 +295,9 @@ class _Enough(Exception):
     """What was looked for has been seen."""
 
 
-def _layers(
-    model: Model, latent: str, count: int, seed: int, given: Mapping[str, Any]
-) -> tuple[nn.Module, Tensor, Tensor, Tensor]:
-    """The first layer with weights whose input depends on the latent vector, its input (count, ...), the latents
-    (count, size), and the activations (count, ...) that go on from there. All other inputs are those of one draw."""
+def _activations(model: Model, latent: str, count: int, seed: int, given: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+    """Latents (count, size), and the activations (count, ...) that go on from the first layer with weights whose input
+    depends on them. All other inputs are those of one draw."""
     base = drawn(model, seed, **given)
     vectors = _vectors(model, latent, count, seed)
     inputs = {name: each.expand(count, *each.shape[1:]) for name, each in base.items()} | {latent: vectors}
@@ -330,8 +328,7 @@ def _layers(
             hook.remove()
     if not met:
         raise UsageError(f"no layer of {type(model.recipe).__name__} sees its latent vector, so it has no directions")
-    layer, seen = met[0]
-    return layer, seen, vectors, met[1][1] if len(met) == 2 else output[0]
+    return vectors, met[1][1] if len(met) == 2 else output[0]
 
 
 def _weighs(module: nn.Module) -> bool:

@@ -14,8 +14,9 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
+from torch.nn.functional import avg_pool2d, leaky_relu
 
+from ganvas.networks.resampling import doubled
 from ganvas.networks.shapes import Pyramid, pyramid
 
 BLOCKS = 2
@@ -136,7 +137,7 @@ class Resized(nn.Module):
         if self.scale < 1:
             small: Tensor = self.change(avg_pool2d(x, 2))  # what bilinear interpolation is at exactly half the size
             return small
-        return interpolate(self.change(x), scale_factor=2, mode="bilinear")
+        return doubled(self.change(x))
 
 
 def _begun(layer: nn.Conv2d | nn.Linear, gain: float = 1.0) -> nn.Conv2d | nn.Linear:

@@ -133,6 +133,22 @@ const page = (() => {
     setTimeout(() => URL.revokeObjectURL(address), 60_000);
   }
 
+  /** What the network takes, named and with their shapes, of a list of {input name: array or class number}. */
+  function feedsOf(session, list) {
+    const feeds = {};
+    for (const input of about.inputs.filter((each) => session.inputNames.includes(each.name))) {
+      const shape = [list.length, ...input.shape];
+      if (input.kind === "class") {
+        feeds[input.name] = new ort.Tensor("int64", BigInt64Array.from(list, (one) => BigInt(one[input.name])), shape);
+      } else {
+        const all = new Float32Array(list.length * sizeOf(input));
+        list.forEach((one, index) => all.set(one[input.name], index * sizeOf(input)));
+        feeds[input.name] = new ort.Tensor("float32", all, shape);
+      }
+    }
+    return feeds;
+  }
+
   /** A choice of a class, or of all in turn. */
   function classChoice(input) {
     const select = make("select", { id: `class-${input.name}` });
@@ -147,6 +163,6 @@ const page = (() => {
   function count(element) { element.dataset.painted = Number(element.dataset.painted ?? 0) + 1; }
   return {
     about, started, run, tell, drawn, captioned, randomFrom, newSeed, sizeOf, paint, picked, compare, pixelsOf, white,
-    sized, save, download, classChoice, byId, make, titled, count,
+    sized, save, download, feedsOf, classChoice, byId, make, titled, count,
   };
 })();

@@ -1,7 +1,7 @@
 // Texts: the network's inputs are drawn here, ONNX Runtime makes the numbers of tokens, and these are told as texts.
 "use strict";
 (() => {
-  const { about, byId, make, count, sizeOf, titled } = page;
+  const { about, byId, make, count, titled } = page;
   const { inputs, space } = about;
   const shown = 40, first = 2; // texts; the number of the first token of the vocabulary: 0 is the end, 1 one that is not known
   const nothingBefore = ".,;:!?)]}%\u2026", nothingBehind = "([{#$"; // signs that stand close to a word
@@ -26,18 +26,7 @@
 
   /** Numbers of tokens, n times as many as a text has, of such a list. */
   async function generate(list) {
-    const feeds = {};
-    for (const input of inputs.filter((each) => session.inputNames.includes(each.name))) {
-      const shape = [list.length, ...input.shape];
-      if (input.kind === "class") {
-        feeds[input.name] = new ort.Tensor("int64", BigInt64Array.from(list, (one) => BigInt(one[input.name])), shape);
-      } else {
-        const all = new Float32Array(list.length * sizeOf(input));
-        list.forEach((one, index) => all.set(one[input.name], index * sizeOf(input)));
-        feeds[input.name] = new ort.Tensor("float32", all, shape);
-      }
-    }
-    return Array.from((await session.run(feeds))[about.output].data, Number);
+    return Array.from((await session.run(page.feedsOf(session, list)))[about.output].data, Number);
   }
 
   /** The text of tokens up to the first end, as `TextSpace.lines` has it. */

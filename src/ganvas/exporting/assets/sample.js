@@ -28,18 +28,7 @@
   /** Samples as one Float32Array, from a list of {input name: array or class number}. One call runs after the other. */
   function generate(list) {
     const result = busy.then(async () => {
-      const feeds = {};
-      for (const input of inputs.filter((each) => session.inputNames.includes(each.name))) {
-        const shape = [list.length, ...input.shape];
-        if (input.kind === "class") {
-          feeds[input.name] = new ort.Tensor("int64", BigInt64Array.from(list, (one) => BigInt(one[input.name])), shape);
-        } else {
-          const all = new Float32Array(list.length * sizeOf(input));
-          list.forEach((one, index) => all.set(one[input.name], index * sizeOf(input)));
-          feeds[input.name] = new ort.Tensor("float32", all, shape);
-        }
-      }
-      return (await session.run(feeds))[about.output].data;
+      return (await session.run(page.feedsOf(session, list)))[about.output].data;
     });
     busy = result.catch(() => {});
     return result;

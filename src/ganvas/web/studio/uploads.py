@@ -20,7 +20,7 @@ from ganvas.spaces import Space, encoded
 from ganvas.web.studio.downloads import keep
 from ganvas.web.studio.guard import check_here
 from ganvas.web.studio.run_list import Shelf
-from ganvas.web.studio.widgets import enlarged
+from ganvas.web.studio.widgets import before_after, enlarged
 
 MOST_READ = 24_000_000
 """Pixels, or whatever samples are made of, of a file that is read; `Space.at_once` go through the network."""
@@ -110,17 +110,7 @@ class Shown:
 
     @classmethod
     def build(cls) -> Shown:
-        slider = gr.ImageSlider(
-            label="Before and after",
-            show_label=False,
-            type="pil",
-            format="png",
-            interactive=False,
-            elem_id="changed-both",
-            elem_classes="crisp",
-            max_height=720,
-            buttons=["fullscreen"],
-        )
+        slider = before_after("changed-both", "crisp")
         players = gr.HTML(elem_id="changed-heard")
         return cls(slider, players, gr.DownloadButton("Download", visible=False, size="sm", elem_id="changed"))
 

@@ -19,6 +19,7 @@ from ganvas.web.studio.context import Desk
 from ganvas.web.studio.downloads import keep
 from ganvas.web.studio.errors import real, told
 from ganvas.web.studio.guard import check_here
+from ganvas.web.studio.widgets import before_after
 
 MOST_PIXELS = 2_000_000
 """Of a photo that the page enlarges: the answer must come while somebody waits. `ganvas upscale` has no such limit."""
@@ -54,16 +55,7 @@ def build(desk: Desk) -> None:
             go = gr.Button("Enlarge", variant="primary", elem_id="enlarge")
         with gr.Column(scale=2, min_width=300):
             gr.Markdown("Left of the line: enlarged by the usual formula (bicubic). Right of it: by the network.")
-            both = gr.ImageSlider(
-                label="Before and after",
-                show_label=False,
-                type="pil",
-                format="png",
-                interactive=False,
-                elem_id="before-after",
-                max_height=720,
-                buttons=["fullscreen"],
-            )
+            both = before_after("before-after")
             result = gr.DownloadButton(
                 "Download the enlarged photo (PNG)", visible=False, size="sm", elem_id="enlarged"
             )

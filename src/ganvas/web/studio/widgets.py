@@ -36,6 +36,21 @@ def picture_of(told: str, height: int, name: str) -> gr.Image:
     )
 
 
+def before_after(name: str, classes: str | None = None) -> gr.ImageSlider:
+    """Where two pictures lie over each other, with a line between them that can be moved."""
+    return gr.ImageSlider(
+        label="Before and after",
+        show_label=False,
+        type="pil",
+        format="png",
+        interactive=False,
+        elem_id=name,
+        elem_classes=classes,
+        max_height=720,
+        buttons=["fullscreen"],
+    )
+
+
 def enlarged(picture: Image.Image, smallest: int) -> Image.Image:
     """A picture whose longer side has less than so many pixels, with each of its pixels several times."""
     times = -(-smallest // max(picture.size))
