@@ -58,6 +58,7 @@ class CaptionedReader(Reader):
         "a folder or an archive of pictures with captions: captions.csv (a name, a caption), a .txt beside each "
         "picture, or COCO's JSON"
     )
+    shrinks = True
 
     captions: Annotated[
         SourceName | None, "the captions: a CSV or JSON beside the pictures, or a file (default: what lies there)"
@@ -84,6 +85,18 @@ class CaptionedReader(Reader):
     @classmethod
     def reads(cls, source: Source) -> bool:
         return isinstance(source, Files)
+
+    @classmethod
+    def recognises(cls, source: Source) -> str:
+        """By captions of most of the pictures, most of them of several words: a single one may be anything."""
+        if not isinstance(source, Files):
+            return ""
+        try:
+            names, found = source.names(), _Captions.of(source, None)
+        except DataError:
+            return ""
+        several = [any(len(words_of(text)) > 1 for text in texts) for texts in found.of_picture.values()]
+        return "pictures with captions, for text2image" if 2 * sum(several) > len(names) else ""
 
     def identity(self, source: Source) -> Any:
         assert isinstance(source, Files)
