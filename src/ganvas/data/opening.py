@@ -211,7 +211,7 @@ def _opened(
 ) -> Data:
     wanted = (as_,) if isinstance(as_, type) else tuple(as_ or BUILT_IN)
     found = find(source, data_root)
-    text = found.name if isinstance(source, np.ndarray) else str(source)
+    text = str(source) if isinstance(source, (str, Path)) else found.name
     try:
         batch = _kind(found, text, wanted)
         reader = _reader(batch, text, options_of(batch.reader), wanted)
