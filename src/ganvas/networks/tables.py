@@ -86,12 +86,12 @@ class Rows(nn.Module):
     def picked(self, logits: Tensor, noise: Tensor) -> Tensor:
         """(B, S): of each choice the one that normal noise (B, choices) stands for by its rank among them."""
         scores, groups = self.grouped(logits.float())
-        ranks = torch.special.ndtr(noise.float())
+        ranks = (1 + torch.erf(noise.float() / 2**0.5)) / 2
         pieces, at = [], 0
         for each in groups:
-            upto = torch.softmax(each, 2).cumsum(2)[..., :-1]
-            pieces.append((ranks[:, at : at + each.shape[1], None] > upto).sum(2).to(scores.dtype))
-            at += each.shape[1]
+            upto, many = torch.softmax(each, 2).cumsum(2)[..., :-1], each.shape[1]
+            pieces.append((ranks[:, at : at + many, None] > upto).to(scores.dtype).sum(2))
+            at += many
         return self.samples(scores, pieces)
 
     def without_lacking(self, rows: Tensor) -> Tensor:

@@ -43,7 +43,6 @@ class TableSpace(Space):
     kind = "tables"
     noun = "rows"
     suffix = ".csv"
-    endings = (".csv",)
     media_type = "text/csv; charset=utf-8"
     element = "pre"
     task = "tabular-classification"
@@ -178,11 +177,15 @@ class TableSpace(Space):
             found[column.name] = _series(pandas, column, field.values)
         return pandas.DataFrame(found)
 
+    @property
+    def demanding(self) -> bool:
+        return bool(self.constraints)
+
     def admitted(self, samples: Tensor) -> Tensor | None:
         """(B,) bool: of which all constraints hold."""
         import torch
 
-        if not self.constraints:
+        if not self.demanding:
             return None
         fields = self.fields(samples)
         told = np.ones(len(samples), bool)
@@ -264,7 +267,11 @@ class TableSpace(Space):
         return f"{self.head()}\n{self.lines(sample)[0]}\n".encode()
 
     def played(self, samples: Tensor) -> list[bytes]:
-        """One file with the first rows."""
+        """One file with the first rows that meet all constraints."""
+        admitted = self.admitted(samples)
+        samples = samples if admitted is None else samples[admitted]
+        if not len(samples):
+            return []
         return ["".join(f"{line}\n" for line in (self.head(), *self.lines(samples[:_PLAYED]))).encode()]
 
     def played_again(self, content: bytes) -> bytes:
