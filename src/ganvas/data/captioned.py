@@ -162,10 +162,11 @@ class CaptionedReader(Reader):
         taught = [text for name, texts in found.of_picture.items() if _of_training(name, splits) for text in texts] or [
             text for texts in found.of_picture.values() for text in texts
         ]
+        no_words = DataError(f"the captions of {shown(source.name)} have no words: write what is to be seen")
         try:
             encoder = encoder_for(self.encoder, taught)
         except ValueError:
-            raise DataError(f"the captions of {shown(source.name)} have no words: write what is to be seen") from None
+            raise no_words from None
         known, wordless = dict[str, list[str]](), list[str]()
         heard = {text: encoder.knows(text) for texts in found.of_picture.values() for text in texts}
         for name, texts in found.of_picture.items():
@@ -173,9 +174,12 @@ class CaptionedReader(Reader):
             wordless += [text for text in texts if not heard[text]]
             if good:
                 known[name] = good
+        if not known:
+            raise no_words
         if len(known) < 2:
             raise DataError(
-                f"{shown(source.name)} has {counted(len(known), 'picture')} with a caption: at least 2 are needed"
+                f"{shown(source.name)} has {counted(len(known), 'picture')} with a caption that can be used: at least "
+                "2 are needed"
             )
         count = sum(map(len, known.values()))
         notes = [f"captions: {count:,} of {counted(len(known), 'picture')}, encoded by {encoder.name} ({encoder.size})"]
