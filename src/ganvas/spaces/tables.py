@@ -7,7 +7,6 @@ such a number is missing. What they stand for is part of the space, so a model w
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -331,12 +330,15 @@ def _pairs(value: Any, names: Sequence[str]) -> list[tuple[str, Any]]:
 
 def _joined(rows: Sequence[Sequence[str]]) -> list[str]:
     """Each as a line of CSV."""
-    told = []
-    for row in rows:
-        buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="").writerow(row)
-        told.append(buffer.getvalue())
+    told = _Told()
+    csv.writer(told, lineterminator="").writerows(rows)
     return told
+
+
+class _Told(list[str]):
+    """A file in which each writing is an item, as `csv` writes a row at a time."""
+
+    write = list.append
 
 
 def _series(pandas: Any, column: TableColumn, values: np.ndarray) -> Any:
