@@ -35,6 +35,7 @@ class TableGAN(Recipe):
     """Rows with numbers, dates, choices and gaps, with any columns given."""
 
     accepts = (Tables,)
+    usual_for = {Tables: 0}
     sees = ()
     training_defaults = {"steps": 3000, "batch_size": 512, "ema": 170_000}
     penalties = ("r1", "r2")
