@@ -218,7 +218,7 @@ def test_each_kinds_own_example_is_taken_for_it(kind: Any, tmp_path: Path) -> No
     source, _ = kind.reader.example(tmp_path)
     own = OWN.get(kind.__name__)
     assert meant(source, [own] if own else []).kind is kind
-    assert bool(meant(source).told) == (kind.__name__ in ("Texts", "Captioned", "Attributed", "Pairs"))
+    assert bool(meant(source).told) == (kind.__name__ in ("Texts", "Captioned", "Attributed", "Pairs", "Tables"))
 
 
 def test_folders_of_two_domains_are_taken_for_them_and_an_option_narrows_the_kinds(tmp_path: Path) -> None:
@@ -376,3 +376,11 @@ def test_measuring_draws_nothing_from_anybodys_random_generator(pictures: Path) 
     before = torch.get_rng_state()
     assert seconds_a_step(training, patience=0.0) > 0
     assert torch.equal(before, torch.get_rng_state()) and training.steps_done in (1605, 4805)
+
+
+def test_a_table_of_texts_is_no_table_and_captions_are_no_attributes(tmp_path: Path) -> None:
+    (tmp_path / "texts.csv").write_text("text,label\none two,a\nthree four,b\n")
+    (tmp_path / "goods.csv").write_text("size,sold\n1,yes\n2,no\n")
+    assert meant(tmp_path / "texts.csv").kind is batches.Texts and meant(tmp_path / "goods.csv").kind is batches.Tables
+    source, _ = batches.Captioned.reader.example(tmp_path)
+    assert meant(source).kind is batches.Captioned
