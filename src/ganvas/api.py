@@ -83,7 +83,19 @@ def train(
     names = reader_options(chosen) if chosen else {option.name for option in reading_options(BUILT_IN)}
     given = {key: value for key, value in options.items() if value is not None}
     reading, rest = ({k: v for k, v in given.items() if (k in names) == theirs} for theirs in (True, False))
-    asked = Asked(data, chosen, name, reading, rest, preset, start, budget, measure, data_root, quiet)
+    asked = Asked(
+        source=data,
+        recipe=chosen,
+        name=name,
+        reading=reading,
+        options=rest,
+        preset=preset,
+        start=start,
+        budget=budget,
+        measure=measure,
+        data_root=data_root,
+        quiet=quiet,
+    )
     return play(prepare_asked(asked), out=Path(out) if out is not None else None, watchers=watchers, quiet=quiet)
 
 

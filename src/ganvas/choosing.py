@@ -40,6 +40,9 @@ ENOUGH = 1000
 FEW = 2000
 """Training items below which judges are shown changed ones."""
 
+MANY_PASSES = 300
+"""Passes over the data beyond which they are, too."""
+
 ADAPTING = 4
 """Times that adaptive augmentation could go all its way within a training."""
 
@@ -144,16 +147,32 @@ def choose(
         take({"batch_size": batch}, f"as there are only {facts.items:,} {facts.noun} to train on")
     if facts.augments and facts.items < FEW:
         take({"augment": "diff"}, f"so that judges do not learn {facts.items:,} {facts.noun} by heart")
+
+    def often(passes: float) -> bool:
+        before = len(options)
+        if facts.augments and passes > MANY_PASSES:
+            take({"augment": "diff"}, f"so that judges do not learn by heart what they see {passes:,.0f} times")
+        return len(options) > before
+
     found: _Found | None = None
     timed = any(given.get(name) for name in ("steps", "epochs", "minutes"))
     if budget is not None and seconds is not None:
         ladder = _ladder(efforts, {**options, **given})
-        found = _climbed(ladder, facts, {**defaults, **options, **given}, options, budget, enough, seconds)
+
+        def fitting() -> _Found:
+            return _fitting(ladder, facts, {**defaults, **options, **given}, options, budget, enough, seconds)
+
+        found = fitting()
+        if often(found.passes):
+            found = fitting()  # since it takes longer now
         if len(ladder) > 1:
             options |= found.options
             why.append(f"{_flags(found.options) or USUAL_EFFORT}, {found.why}")
         if not timed:
             take({"steps": found.steps}, found.length)
+    elif given.get("steps") or given.get("epochs"):
+        batch = {**defaults, **options, **given}["batch_size"]
+        often(given.get("epochs") or given["steps"] * batch / facts.items)
     elif budget is not None and not timed:
         take({"minutes": budget.minutes}, "by the clock, as nothing was measured")
     settled = {**defaults, **options, **given}
@@ -172,8 +191,9 @@ class _Found:
     why: str
     steps: int
     seconds: float
+    passes: float
     length: str
-    cramped: bool
+    cramped: bool = False
 
 
 def _ladder(efforts: Sequence[Effort], given: Mapping[str, Any]) -> list[Effort]:
@@ -186,7 +206,7 @@ def _ladder(efforts: Sequence[Effort], given: Mapping[str, Any]) -> list[Effort]
     return ladder
 
 
-def _climbed(
+def _fitting(
     ladder: Sequence[Effort],
     facts: Facts,
     settled: Mapping[str, Any],
@@ -195,21 +215,37 @@ def _climbed(
     enough: Enough | None,
     seconds: Seconds,
 ) -> _Found:
-    """The heaviest effort that gets the steps that it needs, found from the lightest up."""
-    best: _Found | None = None
-    for effort in ladder:
+    """The heaviest effort that gets the steps that it needs, from the usual one down or up, so that little is measured.
+    Nothing heavier is tried where the lighter one has too few steps for it already."""
+    known = dict[str, float]()
+
+    def measured(effort: Effort) -> _Found:
+        batch = {"batch_size": settled["batch_size"], **effort.options}["batch_size"]
         took = seconds({**options, **effort.options})
-        if best is not None and math.isinf(took):
-            return replace(best, why=f"{best.why}; there was no time to measure more")
-        batch = min(facts.items, {"batch_size": settled["batch_size"], **effort.options}["batch_size"])
+        if math.isinf(took):  # it came too late to be measured, and is taken to be in proportion to the batch
+            took = known["seconds"] * batch / known["batch"]
+        known.update(seconds=took, batch=batch)
         steps, length = _length(budget, took, batch, facts, enough if budget.glance else None)
+        why = f"for {counted(steps, 'step')}"
+        return _Found(effort.options, why, steps, took, steps * batch / facts.items, length)
+
+    def short(found: _Found, effort: Effort) -> str:
         name = _flags(effort.options) or USUAL_EFFORT
-        if best is not None and steps < effort.needs:
-            return replace(best, why=f"{best.why}, and with {name} for {steps:,} of the {effort.needs:,} that it needs")
-        why = f"as there is time for {counted(steps, 'step')} so"
-        best = _Found(effort.options, why, steps, took, length, best.cramped if best else steps < ENOUGH)
-    assert best is not None
-    return best
+        return f"; {name} would get {found.steps:,} of the {effort.needs:,} that are wanted"
+
+    place = next(place for place, effort in enumerate(ladder) if not effort.options)
+    found = measured(ladder[place])
+    if found.steps < ladder[place].needs:
+        while found.steps < ladder[place].needs:
+            lacking, place = short(found, ladder[place]), place - 1
+            found = measured(ladder[place])
+        return replace(found, why=found.why + lacking, cramped=place == 0 and found.steps < ENOUGH)
+    for effort in ladder[place + 1 :]:
+        heavier = measured(effort) if found.steps >= effort.needs else found
+        if heavier.steps < effort.needs:
+            return replace(found, why=found.why + (short(heavier, effort) if heavier is not found else ""))
+        found = heavier
+    return replace(found, cramped=len(ladder) == 1 and found.steps < ENOUGH)
 
 
 def _length(budget: Budget, seconds: float, batch: int, facts: Facts, enough: Enough | None) -> tuple[int, str]:

@@ -17,7 +17,7 @@ from ganvas.data.dataset import Data
 from ganvas.data.opening import Given, Meant, meant, shrinking
 from ganvas.errors import UsageError, near_miss
 from ganvas.options import flag_of
-from ganvas.progress_bar import say
+from ganvas.progress_bar import said_if_slow, say
 from ganvas.recipe import Recipe
 from ganvas.settings import Settings
 from ganvas.text import quoted
@@ -30,7 +30,7 @@ PATIENCE = 20.0
 @dataclass(frozen=True)
 class Asked:
     """What is said of a training. reading, options: without what is None. recipe: None for the usual one. budget: a
-    name of `BUDGETS`, or None. measure: whether steps may be measured."""
+    name of `BUDGETS`, or None. measure: whether steps may be measured. taken_for: what `usual` has found already."""
 
     source: Given | None
     recipe: type[Recipe] | None
@@ -43,6 +43,7 @@ class Asked:
     measure: bool = True
     data_root: Any = None
     quiet: bool = False
+    taken_for: tuple[str, Meant] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,18 +57,19 @@ class Thought:
     choice: Choice
 
 
-def usual(source: Given | None, reading: Mapping[str, Any], minutes: float, data_root: Any = None) -> tuple[str, Meant]:
-    """The name of the recipe for a source where none is named, and what the source is taken for."""
-    kind = meant(source, reading, data_root)
-    return recipes.usual(kind.kind.kind, minutes), kind
+def usual(asked: Asked) -> tuple[str, Meant]:
+    """The name of the recipe where none is named, and what the source is taken for."""
+    with said_if_slow("looking at the data", not asked.quiet):
+        found = meant(asked.source, asked.reading, asked.data_root)
+    budget = BUDGETS.get(asked.budget or USUAL)
+    return recipes.usual(found.kind.kind, budget.minutes if budget else 0.0), found
 
 
 def think(asked: Asked) -> Thought:
     """Raises UsageError and DataError as opening and settling do, and for a budget beside another length."""
     name, chosen, why = asked.name, asked.recipe, list[str]()
     if chosen is None:
-        minutes = BUDGETS[asked.budget or USUAL].minutes if asked.budget in (None, *BUDGETS) else 0.0
-        name, taken_for = usual(asked.source, asked.reading, minutes, asked.data_root)
+        name, taken_for = asked.taken_for or usual(asked)
         chosen = recipes.find(name)
         why.append(f"{name}, {_reason(taken_for)}; name another with ganvas train RECIPE")
     name = name or recipes.name_of(chosen)

@@ -17,11 +17,12 @@ from ganvas.cli.hints import how_to_resume, how_to_use
 from ganvas.cli.parsing import Parser, add_options, first_plain, own_options
 from ganvas.errors import GanvasError, UsageError, near_miss
 from ganvas.options import Option, flag_of, read_options
-from ganvas.progress_bar import say
+from ganvas.progress_bar import said_if_slow, say
 from ganvas.settings import GENERAL, Settings
 from ganvas.text import command, quoted, shown
 
 if TYPE_CHECKING:
+    from ganvas.data.opening import Meant
     from ganvas.recipe import Recipe
     from ganvas.training import Training
 
@@ -48,8 +49,9 @@ def run(words: list[str]) -> int:
     chosen_name = named or recipes.DEFAULT
     chosen_threads, quiet = threads.Choice({}), "--quiet" in words
     own = [word for at, word in enumerate(words) if at != place]
-    if named is None and not helping and not resuming:
-        chosen_name = _usual(own)
+    taken_for = None if named or helping or resuming else _taken_for(own, quiet)
+    if taken_for is not None:
+        chosen_name, _ = taken_for
     sensible = helping or resuming or _is_sensible(own, chosen_name)
     if sensible and not helping and "--dry-run" not in words:
         kept = _threads_of(words) if resuming else None
@@ -103,17 +105,18 @@ def run(words: list[str]) -> int:
         out = Path(parsed["out"]) if parsed["out"] else None
         job = api.prepare_asked(
             Asked(
-                parsed["data"],
-                None if named is None else recipe,
-                named,
-                {option.name: value for option in reading if (value := parsed[option.name]) is not None},
-                chosen,
-                parsed["preset"],
-                parsed["start"],
-                parsed["budget"],
-                not parsed["no_measure"],
-                parsed["data_root"],
-                quiet,
+                source=parsed["data"],
+                recipe=None if named is None else recipe,
+                name=named,
+                reading={option.name: value for option in reading if (value := parsed[option.name]) is not None},
+                options=chosen,
+                preset=parsed["preset"],
+                start=parsed["start"],
+                budget=parsed["budget"],
+                measure=not parsed["no_measure"],
+                data_root=parsed["data_root"],
+                quiet=quiet,
+                taken_for=taken_for,
             )
         )
     training = job.training
@@ -140,8 +143,9 @@ def run(words: list[str]) -> int:
     return 130 if training.outcome == "interrupted" else 0
 
 
-def _usual(words: list[str]) -> str:
-    """The recipe that is taken where none is named, by the data and by the flags that say how they are read."""
+def _taken_for(words: list[str], quiet: bool) -> tuple[str, Meant] | None:
+    """The recipe that is taken where none is named, by the data and by the flags that say how they are read, and what
+    the data are taken for. None without data, which is told later."""
     from ganvas.choosing import BUDGETS, USUAL
     from ganvas.data.batches import BUILT_IN, reading_options
     from ganvas.data.opening import meant
@@ -149,10 +153,12 @@ def _usual(words: list[str]) -> str:
     reading = reading_options(BUILT_IN)
     parsed = vars(_train_parser(None, [], reading, recipes.DEFAULT).parse_known_args(words)[0])
     if parsed["data"] is None:
-        return recipes.DEFAULT  # which is told later
+        return None
     given = [option.name for option in reading if parsed[option.name] is not None]
     minutes = BUDGETS[parsed["budget"] or USUAL].minutes
-    return recipes.usual(meant(parsed["data"], given, parsed["data_root"]).kind.kind, minutes)
+    with said_if_slow(f"looking at {shown(parsed['data'])}", not quiet):
+        found = meant(parsed["data"], given, parsed["data_root"])
+    return recipes.usual(found.kind.kind, minutes), found
 
 
 def _is_sensible(words: list[str], name: str) -> bool:

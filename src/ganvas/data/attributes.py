@@ -84,7 +84,7 @@ class AttributedReader(Reader):
     @classmethod
     def recognises(cls, source: Source) -> str:
         """By a table that is there for most of the pictures."""
-        if not isinstance(source, Files):
+        if not isinstance(source, Files) or not source.container.passes_over(ENDINGS):
             return ""
         try:
             names, reader = source.names(), cls()

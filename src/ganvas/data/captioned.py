@@ -89,7 +89,7 @@ class CaptionedReader(Reader):
     @classmethod
     def recognises(cls, source: Source) -> str:
         """By captions of most of the pictures, most of them of several words: a single one may be anything."""
-        if not isinstance(source, Files):
+        if not isinstance(source, Files) or not source.container.passes_over(TABLES | TEXTS):
             return ""
         try:
             names, found = source.names(), _Captions.of(source, None)

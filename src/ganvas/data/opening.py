@@ -214,6 +214,8 @@ def _opened(
     text = str(source) if isinstance(source, (str, Path)) else found.name
     try:
         batch = _kind(found, text, wanted)
+        if not as_:
+            batch = _likelier(found, batch, options_of)
         reader = _reader(batch, text, options_of(batch.reader), wanted)
         with quiet():
             entry = _prepared(reader, found, progress)
@@ -245,6 +247,20 @@ def _kind(found: Source, text: str, wanted: Sequence[type[Batch]]) -> type[Batch
     other = next((f": it holds {batch.kind}" for batch in BUILT_IN if batch.reader.reads(found)), "")
     kinds, needs = (" or ".join(words) for words in ([b.kind for b in wanted], [b.reader.wants for b in wanted]))
     raise DataError(f"{shown(text)} holds no {kinds}{other}; give {needs}")
+
+
+def _likelier(
+    found: Source, first: type[Batch], options_of: Callable[[type[Reader]], Mapping[str, Any]]
+) -> type[Batch]:
+    """The kind that a source most likely is which nobody says the kind of: another than the first that can be read,
+    where that is not likely what is meant, and the other one has all options that are given."""
+    if first.reader.is_likely(found):
+        return first
+    for other in BUILT_IN:
+        named = {name for name, value in options_of(other.reader).items() if value is not None}
+        if other.reader.recognises(found) and named <= {*other.reader.option_names()}:
+            return other
+    return first
 
 
 def _reader(batch: type[Batch], text: str, options: Mapping[str, Any], wanted: Sequence[type[Batch]]) -> Reader:

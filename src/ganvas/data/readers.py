@@ -140,6 +140,11 @@ class Reader:
         raise NotImplementedError
 
     @classmethod
+    def is_likely(cls, source: Source) -> bool:
+        """Whether a source that it can read, and that nobody says the kind of, is likely meant as this kind."""
+        return True
+
+    @classmethod
     def recognises(cls, source: Source) -> str:
         """What a source of this kind looks like, in words that end `it looks like ...`, where that is as good as
         certain: for whoever has read it as another kind, and could not."""

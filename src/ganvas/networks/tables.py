@@ -84,14 +84,19 @@ class Rows(nn.Module):
         return self.without_lacking(torch.cat(pieces, 1))
 
     def picked(self, logits: Tensor, noise: Tensor) -> Tensor:
-        """(B, S): of each choice the one that normal noise (B, choices) stands for by its rank among them."""
+        """(B, S): of each choice the one that normal noise (B, choices) stands for. How far it is from 0 says from
+        where among the choices, ordered from the likeliest on, so that noise of 0 gives the likeliest."""
         scores, groups = self.grouped(logits.float())
-        ranks = torch.special.ndtr(noise.float())
+        shares = torch.erf(noise.float().abs() / 2**0.5)
         pieces, at = [], 0
         for each in groups:
-            upto = torch.softmax(each, 2).cumsum(2)[..., :-1]
-            pieces.append((ranks[:, at : at + each.shape[1], None] > upto).sum(2).to(scores.dtype))
-            at += each.shape[1]
+            many, count = each.shape[1:]
+            likely, order = torch.softmax(each, 2).sort(2, descending=True)
+            rank = (
+                (likely.cumsum(2) <= shares[:, at : at + many, None]).long().sum(2, keepdim=True).clamp(max=count - 1)
+            )
+            pieces.append(order.gather(2, rank).squeeze(2).to(scores.dtype))
+            at += many
         return self.samples(scores, pieces)
 
     def without_lacking(self, rows: Tensor) -> Tensor:

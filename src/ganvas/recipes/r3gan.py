@@ -10,7 +10,7 @@ grows with what has been seen, as for every recipe). Its augmentation is left ou
 added: consistency under augmentation (Zhao et al. 2020), and, to plain networks, the minibatch deviation (Karras et al.
 2018).
 
-    ganvas train r3gan --data digits          about 6 minutes on 2 CPU cores: conditional digits that look handwritten
+    ganvas train --data digits          some minutes on 2 CPU cores: conditional digits that look handwritten
 """
 
 import math

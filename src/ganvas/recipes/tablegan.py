@@ -36,7 +36,7 @@ class TableGAN(Recipe):
 
     accepts = (Tables,)
     sees = ()
-    training_defaults = {"steps": 3000, "batch_size": 512, "ema": 170_000}
+    training_defaults = {"steps": 4000, "batch_size": 256, "ema": 170_000}
     penalties = ("r1", "r2")
 
     def __init__(
@@ -48,10 +48,10 @@ class TableGAN(Recipe):
         blocks: Annotated[int, Range(1, 16), "residual blocks of each player"] = 2,
         given: Annotated[float, Range(0, 1), "share of rows of which some cells are given in training"] = 0.5,
         sharpness: Annotated[float, Range(0.05, 5), "temperature of choices in training"] = 0.5,
-        r1: arg.Penalty = 0.5,
-        r2: arg.Penalty = 0.5,
+        r1: arg.Penalty = 0.02,
+        r2: arg.Penalty = 0.02,
         penalty_every: arg.PenaltyEvery = 2,
-        contest: arg.Contest = arg.Contest(objective="relativistic", lr=1e-3, beta1=0.0, beta2=0.99),
+        contest: arg.Contest = arg.Contest(objective="relativistic", lr=2e-3, beta1=0.0, beta2=0.99),
     ) -> None:
         super().__init__()
         self.space = TableSpace.of_config(table)

@@ -215,6 +215,11 @@ class Space(ABC):
         """(n, *shape) at random of what can be asked for, NaN where nothing is."""
         raise UsageError(f"nothing can be asked for of {self.noun}")
 
+    @property
+    def demanding(self) -> bool:
+        """Whether there is something to demand of samples, so that `admitted` may refuse some."""
+        return False
+
     def admitted(self, samples: Tensor) -> Tensor | None:
         """(B,) bool: which samples may be given to anybody, as they meet what was demanded of all; None for all."""
         return None

@@ -7,7 +7,6 @@ such a number is missing. What they stand for is part of the space, so a model w
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -43,7 +42,6 @@ class TableSpace(Space):
     kind = "tables"
     noun = "rows"
     suffix = ".csv"
-    endings = (".csv",)
     media_type = "text/csv; charset=utf-8"
     element = "pre"
     task = "tabular-classification"
@@ -178,11 +176,15 @@ class TableSpace(Space):
             found[column.name] = _series(pandas, column, field.values)
         return pandas.DataFrame(found)
 
+    @property
+    def demanding(self) -> bool:
+        return bool(self.constraints)
+
     def admitted(self, samples: Tensor) -> Tensor | None:
         """(B,) bool: of which all constraints hold."""
         import torch
 
-        if not self.constraints:
+        if not self.demanding:
             return None
         fields = self.fields(samples)
         told = np.ones(len(samples), bool)
@@ -264,7 +266,11 @@ class TableSpace(Space):
         return f"{self.head()}\n{self.lines(sample)[0]}\n".encode()
 
     def played(self, samples: Tensor) -> list[bytes]:
-        """One file with the first rows."""
+        """One file with the first rows that meet all constraints."""
+        admitted = self.admitted(samples)
+        samples = samples if admitted is None else samples[admitted]
+        if not len(samples):
+            return []
         return ["".join(f"{line}\n" for line in (self.head(), *self.lines(samples[:_PLAYED]))).encode()]
 
     def played_again(self, content: bytes) -> bytes:
@@ -324,12 +330,15 @@ def _pairs(value: Any, names: Sequence[str]) -> list[tuple[str, Any]]:
 
 def _joined(rows: Sequence[Sequence[str]]) -> list[str]:
     """Each as a line of CSV."""
-    told = []
-    for row in rows:
-        buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="").writerow(row)
-        told.append(buffer.getvalue())
+    told = _Told()
+    csv.writer(told, lineterminator="").writerows(rows)
     return told
+
+
+class _Told(list[str]):
+    """A file in which each writing is an item, as `csv` writes a row at a time."""
+
+    write = list.append
 
 
 def _series(pandas: Any, column: TableColumn, values: np.ndarray) -> Any:

@@ -16,25 +16,41 @@ _PLACES = (1600, 4800)
 _LEAST, _MOST = 4, 16
 """Steps at each place; four hold each thing that is done at every fourth step once."""
 
+_SLOW = 4.0
+"""Seconds of a step beyond which one is enough."""
+
 
 def seconds_a_step(training: Training, patience: float = 1.5) -> float:
-    """The mean over some steps at a quarter and at three quarters of the planned length. It moves the training's
-    weights, and no random generator of anybody else.
+    """The mean over some steps at a quarter and at three quarters of the planned length; of the first place alone where
+    steps are slow. It moves the training's weights, and no random generator of anybody else.
 
     patience: seconds at each place beyond which no more than the least steps are played.
     """
+    found: list[float] = []
     with torch.random.fork_rng():
-        return sum(_at(training, place, patience) for place in _PLACES) / len(_PLACES)
+        for place in _PLACES:
+            training.steps_done = place
+            found.append(_here(training, patience))
+            if found[-1] * _LEAST > patience:
+                break
+    return sum(found) / len(found)
 
 
-def _at(training: Training, place: int, patience: float) -> float:
-    training.steps_done = place
-    training.step()  # the first one makes room in memory, and is no measure
+def _here(training: Training, patience: float) -> float:
+    first = _played(training, 1)  # which makes room in memory, and is a measure only where it takes long
+    if first > _SLOW:
+        return first
+    steps, seconds = 0, 0.0
+    while steps < _MOST and (steps < _LEAST or seconds < patience):
+        seconds += _played(training, _LEAST)
+        steps += _LEAST
+    return seconds / steps
+
+
+def _played(training: Training, steps: int) -> float:
+    """The seconds of so many steps, as the first process counts them."""
+    began = time.perf_counter()
+    for _ in range(steps):
+        training.step()
     training.meter.finite()  # which waits for the device
-    began, steps, seconds = time.perf_counter(), 0, 0.0
-    while steps < _MOST and (steps < _LEAST or training.processes.from_first(seconds) < patience):
-        for _ in range(_LEAST):
-            training.step()
-        training.meter.finite()
-        steps, seconds = steps + _LEAST, time.perf_counter() - began
-    return training.processes.from_first(seconds) / steps
+    return training.processes.from_first(time.perf_counter() - began)
