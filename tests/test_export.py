@@ -62,7 +62,7 @@ SAMPLING = [name for name in recipes.names() if Images in recipes.find(name).acc
 ENLARGING = [name for name in recipes.names() if Photos in recipes.find(name).accepts]
 OTHERS = [
     *("adain", "ageing", "cut", "cyclegan", "inpainting", "istftgan"),
-    *("pix2pix", "stargan", "text2image", "textgan", "vocoder", "wavegan"),
+    *("pix2pix", "stargan", "tablegan", "text2image", "textgan", "vocoder", "wavegan"),
 ]
 CASES = [
     *((name, "digits", True) for name in SAMPLING),

@@ -51,6 +51,7 @@ ARGUMENTS = {
     "vae": {"width": 8, "latent": 2},
     "vaegan": {"width": 8, "latent": 8, "warmup": 0.0},
     "text2image": {"width": 8, "d_width": 8},
+    "tablegan": {"width": 32, "latent": 8},
     "textgan": {"width": 32, "d_width": 16, "latent": 4, "warmup": 0.0, "dropout": 0.0},
     "wavegan": {"width": 16, "lr": 1e-3, "latent": 16},
     "istftgan": {

@@ -187,7 +187,7 @@ def test_columns_of_a_table(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=says):
             opened(tmp_path / "t.csv", **options)
     with pytest.raises(DataError, match=r"say which holds the texts; known: a, b, with --text-column"):
-        opened(tmp_path / "u.csv")
+        open_data(tmp_path / "u.csv", Texts, progress=False)
 
 
 def test_long_and_unknown_tokens_are_counted(tmp_path: Path) -> None:

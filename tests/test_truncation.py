@@ -48,13 +48,14 @@ def test_variety_falls_with_truncation(name, source):
     recipe = trained(name, source)
     wide, half, narrow = (torch.pdist(samples(recipe, share)).mean().item() for share in (1.0, 0.5, 0.05))
     # Half the distance is what a linear generator gives, and a tenth of that; not all of infogan's variety is normal,
-    # and waves whose phases differ are as far apart as can be, however much these differ.
-    most = 0.9 if name == "istftgan" else 0.75
+    # waves whose phases differ are as far apart as can be, however much these differ, and choices differ by 1 at least.
+    most = 0.9 if name in ("istftgan", "tablegan") else 0.75
     assert 0 < half < most * wide and narrow < 0.3 * half
 
 
-# What follows a token depends on it, so a text of which the first one changes is another text.
-@pytest.mark.parametrize("name", [name for name in OTHERS if name != "textgan"])
+# What follows a token depends on it, so a text of which the first one changes is another text; and rows of two choices
+# are as near to others as to themselves.
+@pytest.mark.parametrize("name", [name for name in OTHERS if name not in ("textgan", "tablegan")])
 def test_a_truncated_sample_is_still_the_same_one(name):
     recipe = trained(name)
     nearest = torch.cdist(samples(recipe, 0.7), samples(recipe, 1.0)).argmin(1)

@@ -26,6 +26,7 @@ Rate = Annotated[int, FromData(), Range(1, 2**20)]
 Symbols = Annotated[int, FromData(), Range(3, 100_000)]
 Attributes = Annotated[tuple[dict[str, Any], ...], FromData()]
 Captions = Annotated[dict[str, Any], FromData()]
+Table = Annotated[dict[str, Any], FromData()]
 
 Latent = Annotated[int, Range(1, 65536), "numbers in a latent vector"]
 Width = Annotated[int, Range(1, 4096), "feature maps of the widest-resolution layer; more is slower and better"]

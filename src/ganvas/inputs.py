@@ -5,6 +5,7 @@
     {"latent": Normal((62,)), "category": Category(10), "codes": Uniform((2,))}
     {"source": Given(...), "change": Attributes((Attribute("smile"),)), "strength": Number(0, 2, default=1)}
     {"latent": Normal((64,)), "caption": Caption(Words(...), examples)}              text to image
+    {"latent": Normal((64,)), "where": Where(TableSpace(...))}                       rows of a table
 
 Drawing, truncation, flags of the command line, the server's schema, the studio's fields and the inputs of exported
 files follow from the declaration. Nothing looks at argument names or at what was drawn. Importing this needs no torch,
@@ -403,6 +404,59 @@ class Attributes(Input):
 
 
 @dataclass(frozen=True)
+class Where(Input):
+    """Cells that a row of a table is to have; NaN where one is free, which is how they are drawn."""
+
+    kind: ClassVar[str] = "where"
+    space: Space
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.space.shape
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return self.space.names
+
+    @property
+    def unless_given(self) -> str:
+        return "all are free"
+
+    def draw(self, n: int, device: torch.device, first: int = 0) -> Tensor:
+        """NaN: nothing is asked for."""
+        import torch
+
+        return torch.full((n, *self.shape), math.nan, device=device)
+
+    def example(self, n: int, device: torch.device) -> Tensor:
+        """Some columns of each, so that an export is tried with them."""
+        return self.space.some_conditions(n).to(device)
+
+    def parse(self, value: Any) -> Tensor:
+        """A mapping such as `{"country": "DE", "age": 30}`, text such as `country=DE,age=30`, or k of these in a list;
+        a tensor (*shape) or (k, *shape) of a sample's numbers, with NaN for what is free."""
+        import torch
+
+        values = _tensor(value)
+        if values is not None:
+            return _checked(values.float(), self)
+        some = value if isinstance(value, (list, tuple)) and value else [value]
+        return torch.tensor([self.space.conditions(each) for each in some], dtype=torch.float32)
+
+    def admits(self) -> str:
+        return f"column=value with commas between them, of {listed(map(shown, self.parts), 40)}"
+
+    def schema(self) -> dict[str, Any]:
+        told = {"type": ["object", "string", "array"], "items": {"type": ["object", "string"]}}
+        return told | {"description": f"what cells are to hold: {self.admits()}; by default {self.unless_given}"}
+
+    def to_json(self) -> dict[str, Any]:
+        from ganvas.spaces import space_to_config
+
+        return {"kind": self.kind, "shape": list(self.shape), "space": space_to_config(self.space)}
+
+
+@dataclass(frozen=True)
 class Category(Input):
     """One of `count` classes, int64 without further dimensions; when drawn, each in turn.
 
@@ -664,6 +718,12 @@ def _given(told: Mapping[str, Any]) -> Given:
     return Given(space_from_config(told["space"]), *whole, any_scale=bool(told.get("any_scale", False)))
 
 
+def _space(told: Mapping[str, Any]) -> Space:
+    from ganvas.spaces import space_from_config
+
+    return space_from_config(told["space"])
+
+
 def _category(told: Mapping[str, Any]) -> Category:
     count, names = int(told["classes"]), tuple(map(str, told["names"]))
     if not 1 <= count <= MOST_CLASSES or len(names) not in (0, count):
@@ -695,6 +755,7 @@ _FROM_JSON = {
     "attributes": lambda told: Attributes(attributes_from_json(told["attributes"])),
     "caption": _caption,
     "class": _category,
+    "where": lambda told: Where(_space(told)),
     "given": _given,
 }
 

@@ -27,8 +27,8 @@ FLAGS = (
         "--metrics",
         "A,B,...",
         "default: all that apply of fid, kid, is, precision, recall, density, coverage, diversity, accuracy, "
-        "class-fid, tstr, memorisation, modes, and of sounds loudness, pitch; with --pairs of psnr, ssim, ms-ssim, "
-        "perceptual",
+        "class-fid, tstr, memorisation, modes, of sounds loudness, pitch, of tables columns, pairs, boosting, "
+        "real-or-fake, privacy; with --pairs of psnr, ssim, ms-ssim, perceptual",
     ),
     (
         "--extractor",

@@ -24,6 +24,7 @@ EXAMPLES = """examples:
   ganvas sample runs/demo -n 100 --label 7 --seed 1 --out sevens/
   ganvas sample runs/faces --caption "a man with a red beard" -n 8 --out men.png
   ganvas sample runs/names -n 20 --temperature 0.8               texts are printed
+  ganvas sample runs/customers -n 1000 --where country=DE --out rows.csv
   ganvas sample runs/demo --balanced 500 --out synthetic
   ganvas sample runs/demo --help                                 tells what else can be given to this run"""
 
@@ -88,7 +89,11 @@ def _parser(inputs: Mapping[str, Input]) -> Parser:
         metavar="T",
         help="0 to 1: nearer to the average sample, with less variety (default: 1, as drawn)",
     )
-    parser.add_argument("--out", metavar="PATH", help="a .png, .jpg or .webp file, a .txt file of texts, or a folder")
+    parser.add_argument(
+        "--out",
+        metavar="PATH",
+        help="a .png, .jpg or .webp file, a .txt of texts, a .csv of rows, or a folder",
+    )
     parser.add_argument(
         "--format", metavar="F", help="of single samples, where there is a choice: wav or flac of sounds"
     )

@@ -16,13 +16,14 @@ from ganvas.data.pairs import Pairs
 from ganvas.data.photos import Photos
 from ganvas.data.points import Points
 from ganvas.data.sound_pairs import SoundPairs
+from ganvas.data.table_rows import Tables
 from ganvas.data.texts import Texts
 from ganvas.data.unpaired import Unpaired
 from ganvas.data.waves import Waves
 from ganvas.options import Option
 
 BUILT_IN: tuple[type[Batch], ...] = (
-    Waves, Texts, Images, Points, Photos, Pairs, Unpaired, Masked, Attributed, Captioned, SoundPairs
+    Waves, Texts, Images, Points, Photos, Pairs, Unpaired, Masked, Attributed, Captioned, SoundPairs, Tables
 )  # fmt: skip
 """All kinds, in the order in which they are tried on a source that nobody says the kind of."""
 
@@ -37,6 +38,7 @@ __all__ = [
     "Photos",
     "Points",
     "SoundPairs",
+    "Tables",
     "Texts",
     "Unpaired",
     "Waves",

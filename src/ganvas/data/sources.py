@@ -14,6 +14,7 @@ from ganvas.data.containers import Container, Folder, Single, is_archive
 from ganvas.data.decode import Damaged, header, quiet
 from ganvas.data.image_files import Files
 from ganvas.data.rows import Source
+from ganvas.data.table_files import BINARY, Frame, is_frame
 from ganvas.errors import DataError, UsageError, near_miss
 from ganvas.files import at_home
 from ganvas.text import cut, quoted, shown
@@ -30,6 +31,8 @@ def find(source: str | Path | np.ndarray | None, data_root: str | Path | None = 
     """
     if isinstance(source, np.ndarray):
         return from_memory(source)
+    if is_frame(source):
+        return Frame(source)
     if not isinstance(source, (str, os.PathLike)):
         what = "no data is named" if source is None else f"data cannot be given as {type(source).__name__}"
         raise UsageError(f"{what}: give {_KINDS}, an array, or one of {', '.join(NAMES)}")
@@ -73,6 +76,8 @@ def _file(path: Path) -> Source:
     if path.suffix.lower() in (".npy", ".npz"):
         with path.open("rb"):  # a file that must not be read is said to be so here
             return from_file(path)
+    if path.suffix.lower() in BINARY:  # one of them is a zip archive too
+        return Files(Single(path), path.stem)
     kind: type[Container] | None = is_archive(path)
     if kind is not None:
         return Files(kind(path), _stem(path))

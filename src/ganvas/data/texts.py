@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -112,8 +113,20 @@ class TextReader(Reader):
         return not others and of(TEXTS | TABLES).holds_any()
 
     @classmethod
+    def is_likely(cls, source: Source) -> bool:
+        """Not of tables with several columns, of which none is called as columns of texts are."""
+        assert isinstance(source, Files)
+        if source.container.reading(TEXTS).holds_any():
+            return True
+        tables = Files(source.container.reading(TABLES), source.name)
+        content = next((each for _, each in tables.contents(tables.container.names()[:1])), b"")
+        first = content.partition(b"\n")[0] if isinstance(content, bytes) else b""
+        head = [name.strip().strip('"').lower() for name in re.split("[,;\t]", first.decode("utf-8-sig", "replace"))]
+        return len(head) == 1 or any(name in COLUMNS for name in head)
+
+    @classmethod
     def recognises(cls, source: Source) -> str:
-        return "text, for textgan" if cls.reads(source) else ""
+        return "text, for textgan" if cls.reads(source) and cls.is_likely(source) else ""
 
     def read(self, source: Source) -> RowStream:
         assert isinstance(source, Files)

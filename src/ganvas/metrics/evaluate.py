@@ -25,6 +25,8 @@ from ganvas.metrics.passport import Score, about_extractor, passport
 from ganvas.metrics.samples import ALL, check_same_space, count_of, in_order, of_data, of_model, of_source
 from ganvas.metrics.scores import ALIASES, DIGIT_READER, Case
 from ganvas.metrics.scores import METRICS as OF_ALL
+from ganvas.metrics.tabular import COLUMNS
+from ganvas.metrics.tabular import METRICS as OF_TABLES
 from ganvas.metrics.written import METRICS as OF_TEXTS
 from ganvas.metrics.written import TOKENS
 from ganvas.model import ENLARGING, TRANSFORMING, Model, load, zoo
@@ -36,7 +38,7 @@ from ganvas.text import cut, quoted, shown
 COUNT = 2_000
 """Samples that are judged unless `n` says otherwise, and items of the data that they are compared with at most."""
 
-METRICS = OF_ALL | OF_TEXTS
+METRICS = OF_ALL | OF_TEXTS | OF_TABLES
 """The scores by name."""
 
 SHOWN = 10
@@ -138,8 +140,9 @@ def evaluate(
         used[DIGIT_READER] = case.single_digits
     extractors: dict[str, Any] = {score.extractor: {} for score in scores.values()}
     extractors |= {name: about_extractor(each) for name, each in used.items()}
-    if any(score.extractor == TOKENS for score in scores.values()):
-        extractors[TOKENS] = {"weights": "", "resizing": str(real.space), "precision": "float64"}
+    for plain in (TOKENS, COLUMNS):
+        if any(score.extractor == plain for score in scores.values()):
+            extractors[plain] = {"weights": "", "resizing": str(real.space), "precision": "float64"}
     warnings = [] if model is None else trained_on(model.recipe, used.values(), _arguments(run))
     made = passport(
         scores,

@@ -163,7 +163,7 @@ def _words(case: Case) -> Iterator[Score]:
 
 
 def _needed(case: Case) -> str:
-    if not case.data.space.written:
+    if not case.data.space.worded:
         return "it is of texts alone"
     short = min(len(case.samples), count_of(case.data, HELD_OUT))
     return (
@@ -186,7 +186,7 @@ def _letters_needed(case: Case) -> str:
 
 
 def _is_written(space: Space) -> bool:
-    return space.written
+    return space.worded
 
 
 METRICS: dict[str, Metric] = {

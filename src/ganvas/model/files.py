@@ -50,8 +50,8 @@ def sample_to(
 
     A path that ends in .png, .jpg or .webp becomes one grid; any other a folder of `00000.png` (or .wav, as their
     space has it), ..., with a sub-folder for each label where the model is conditional, which is how Ganvas and others
-    read labelled data. Texts can also be the lines of one .txt file. Without a path it is grid.png, and texts are
-    returned in the place of the sentence, a line each.
+    read labelled data. What is written, texts and rows of tables, can also be the lines of one file, .txt or .csv.
+    Without a path it is grid.png, and what is written is returned in the place of the sentence, a line each.
     n: by default 64, or 1 where nothing is drawn. given: values of inputs by name, as `Model.sample` takes them.
     columns: of a grid; by default as `Model.columns` has it. format: of single samples, one of their space's
     `formats`. tell: is called with each note on how the run was loaded.
@@ -71,10 +71,9 @@ def sample_to(
         if out is not None and out.exists() and not overwrite:
             raise UsageError(f"{out} exists; add --overwrite to replace it, or choose another --out")
         blocks = model.blocks(n, seed=seed, truncation=truncation, **values)
-        lines = [line for block in blocks for line in space.lines(block)]
         if out is None:
-            return "\n".join(lines)
-        write_atomically(out, "".join(f"{line}\n" for line in lines))
+            return "\n".join(space.document(blocks))
+        write_atomically(out, "".join(f"{line}\n" for line in space.document(blocks)))
         return f"{counted(n, 'sample')} in {out} (step {model.step:,}{drawn})"
     out = Path("grid.png") if out is None else out
     grid = out.suffix.lower() in PICTURES

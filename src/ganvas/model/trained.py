@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -28,8 +28,14 @@ from ganvas.spaces import FREE, Space, space_from_config
 from ganvas.text import counted, quoted
 from ganvas.training import checkpoint, seed_from
 
+if TYPE_CHECKING:
+    import pandas
+
 BLOCK = 64
 """Samples are drawn in blocks of this many, each from a seed of its own, so the first n never depend on n."""
+
+FRUITLESS, RARE = 64_000, 2_000
+"""Samples that are made in vain before one that is admitted is given up, and for each that was found."""
 
 SAMPLING, TRANSFORMING, ENLARGING = "sample", "transform", "enlarge"
 """What models are for."""
@@ -114,6 +120,13 @@ class Model:
         values = self.checked(n, given, truncation)
         seed = int.from_bytes(os.urandom(4), "little") if seed is None else seed
         return self._blocks(n, seed, truncation, values)
+
+    def sample_frame(
+        self, n: int, *, seed: int | None = None, truncation: float | None = None, **given: Any
+    ) -> pandas.DataFrame:
+        """Rows of a table as a frame of pandas, with the types that the columns had; see `sample`. Raises UsageError
+        for a model of something else."""
+        return self.space.frame(self.sample(n, seed=seed, truncation=truncation, **given))
 
     def transform(
         self,
@@ -264,13 +277,25 @@ class Model:
         values: Mapping[str, Tensor],
         tick: Callable[[], None] = lambda: None,
     ) -> Iterator[Tensor]:
-        for index, start in enumerate(range(0, n, BLOCK)):
+        done = index = 0
+        while done < n:
+            start = index * BLOCK
             with torch.random.fork_rng():
                 inputs = self.block(index, seed, truncation, values)
                 if self.given:
                     inputs = {name: each[: n - start] for name, each in inputs.items()}
                 samples = self.decode(inputs, tick)
-            yield samples[: n - start]
+            admitted = self.space.admitted(samples)
+            if admitted is not None:
+                samples = samples[admitted]
+            samples = samples[: n - done]
+            done, index = done + len(samples), index + 1
+            if index * BLOCK >= FRUITLESS + RARE * done:
+                raise UsageError(
+                    f"of {index * BLOCK:,} {self.space.noun} that {self.name} made {done:,} met what is demanded of "
+                    "them: demand less, or train longer"
+                )
+            yield samples
 
     def _made(self, inputs: dict[str, Tensor], tick: Callable[[], None]) -> Tensor:
         """One sample (1, ...) of inputs (1, ...) of which some are given."""

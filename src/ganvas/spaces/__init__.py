@@ -8,6 +8,8 @@ wave        sounds
 sound_files sounds in files
 attributes  named properties of samples, one number each
 caption     texts that say what is to be seen, encoded
+texts       sequences of letters or words
+tables      rows of a table: its columns (table_columns), and what must hold of them (constraints)
 pictures    sheets of pixels, and files of them
 
 A space is described by a handful of numbers, travels in `config.json`, and knows nothing of training. A new kind of
@@ -18,7 +20,7 @@ file too. Nothing here imports torch before a tensor is at hand, so that a run c
 from __future__ import annotations
 
 from ganvas.spaces.attributes import AttributeSpace
-from ganvas.spaces.base import FREE, GAP, MOST_PLAYED, Space, kinds, space_from_config, space_to_config, stronger
+from ganvas.spaces.base import FREE, GAP, MOST_PLAYED, Field, Space, kinds, space_from_config, space_to_config, stronger
 from ganvas.spaces.caption import CaptionSpace
 from ganvas.spaces.image import ImageSpace
 from ganvas.spaces.label_maps import by_majority
@@ -27,6 +29,8 @@ from ganvas.spaces.pictures import encoded, save_picture
 from ganvas.spaces.point import PointSpace
 from ganvas.spaces.sound_files import ENDINGS as SOUNDS
 from ganvas.spaces.sound_files import SoundFile, beginning, opened, pieces, resampled
+from ganvas.spaces.table_columns import ColumnKind, TableColumn, quantiles, seconds_of
+from ganvas.spaces.tables import MOST_COLUMNS, TableSpace
 from ganvas.spaces.texts import LONGEST as MOST_TOKENS
 from ganvas.spaces.texts import MOST_KNOWN, TextSpace, before_end, joined, split, vocabulary_of
 from ganvas.spaces.wave import WaveSpace
@@ -34,17 +38,22 @@ from ganvas.spaces.wave import WaveSpace
 __all__ = [
     "FREE",
     "GAP",
+    "MOST_COLUMNS",
     "MOST_KNOWN",
     "MOST_PLAYED",
     "MOST_TOKENS",
     "SOUNDS",
     "AttributeSpace",
     "CaptionSpace",
+    "ColumnKind",
+    "Field",
     "ImageSpace",
     "MaskSpace",
     "PointSpace",
     "SoundFile",
     "Space",
+    "TableColumn",
+    "TableSpace",
     "TextSpace",
     "WaveSpace",
     "before_end",
@@ -55,8 +64,10 @@ __all__ = [
     "kinds",
     "opened",
     "pieces",
+    "quantiles",
     "resampled",
     "save_picture",
+    "seconds_of",
     "space_from_config",
     "space_to_config",
     "split",

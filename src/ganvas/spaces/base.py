@@ -6,7 +6,7 @@ import base64
 import math
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -18,6 +18,7 @@ from ganvas.errors import DataError, RunError, UsageError
 from ganvas.spaces.pictures import encoded
 
 if TYPE_CHECKING:
+    import pandas
     import torch
     from torch import Tensor
 
@@ -47,6 +48,15 @@ kinds: Mapping[str, type[Space]] = MappingProxyType(_KINDS)
 
 
 @dataclass(frozen=True)
+class Field:
+    """A column of rows of a table as numbers. values: (n,) float64, of choices their places, NaN where missing.
+    choices: how many there are, 0 of a number."""
+
+    values: np.ndarray
+    choices: int
+
+
+@dataclass(frozen=True)
 class Space(ABC):
     """What samples of one kind are. A class that derives from it, a frozen dataclass, is known by its `kind`.
 
@@ -60,7 +70,8 @@ class Space(ABC):
     where they cannot. task, change: what the Hub calls making samples from noise, and of others of this kind; None
     where it has no word for it.
 
-    written: whether samples are texts, so that many of them stand in one file, each on a line (`lines`, `tokenised`).
+    written: whether many samples stand in one file, each on a line (`lines`, below its `head`). worded: whether they
+    are texts, sequences of tokens (`tokenised`).
     at_once: numbers in each channel of something given that a page takes through a network while somebody waits.
 
     few: training items below which there is too little data, whatever else is. steady: the recipe that was made against
@@ -82,6 +93,7 @@ class Space(ABC):
     task: ClassVar[str | None] = None
     change: ClassVar[str | None] = None
     written: ClassVar[bool] = False
+    worded: ClassVar[bool] = False
     at_once: ClassVar[int] = 2_000_000
     few: ClassVar[int] = 0
     steady: ClassVar[str] = ""
@@ -122,6 +134,11 @@ class Space(ABC):
         """The options of `open_data` that bring a source to just this form."""
         return {}
 
+    def within(self, side: int) -> Space:
+        """The space of the same samples made smaller, so that their shorter side is no longer than this; itself where
+        it is not, and where samples have no sides."""
+        return self
+
     def matching(self, other: Space) -> str:
         """The flags that would bring data of this space and of the other one to one form; "" where none do."""
         return ""
@@ -158,12 +175,54 @@ class Space(ABC):
         return encoded.float()
 
     def tokenised(self, samples: Tensor) -> list[tuple[str, ...]]:
-        """Of samples that are `written`, the tokens of each."""
-        raise UsageError(f"{self.noun} are not written")
+        """Of samples that are `worded`, the tokens of each."""
+        raise UsageError(f"{self.noun} are no texts")
+
+    def head(self) -> str:
+        """Of samples that are `written`, the line above them in a file; "" for none."""
+        return ""
 
     def lines(self, samples: Tensor) -> list[str]:
         """Of samples that are `written`, each as one line of text."""
         raise UsageError(f"{self.noun} are not written")
+
+    def document(self, samples: Iterable[Tensor]) -> Iterator[str]:
+        """Of samples that are `written`, in pieces, the lines of one file."""
+        yield from [self.head()] if self.head() else []
+        for some in samples:
+            yield from self.lines(some)
+
+    # -- rows of tables -------------------------------------------------------------------------------------------
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the columns of rows of a table; () of all else."""
+        return ()
+
+    def fields(self, samples: Tensor) -> Mapping[str, Field]:
+        """Of rows of a table, their cells by the names of the columns; {} of all else."""
+        return {}
+
+    def frame(self, samples: Tensor) -> pandas.DataFrame:
+        """Of rows of a table, a frame of pandas. Raises UsageError for all else."""
+        raise UsageError(f"{self.noun} are no rows of a table")
+
+    def conditions(self, value: Any) -> list[float]:
+        """What is asked for of some numbers of a sample, NaN for the others. Raises UsageError where nothing can be."""
+        raise UsageError(f"nothing can be asked for of {self.noun}")
+
+    def some_conditions(self, n: int) -> Tensor:
+        """(n, *shape) at random of what can be asked for, NaN where nothing is."""
+        raise UsageError(f"nothing can be asked for of {self.noun}")
+
+    @property
+    def demanding(self) -> bool:
+        """Whether there is something to demand of samples, so that `admitted` may refuse some."""
+        return False
+
+    def admitted(self, samples: Tensor) -> Tensor | None:
+        """(B,) bool: which samples may be given to anybody, as they meet what was demanded of all; None for all."""
+        return None
 
     # -- looking --------------------------------------------------------------------------------------------------
 

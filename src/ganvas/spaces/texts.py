@@ -60,6 +60,7 @@ class TextSpace(Space):
     canvas = "lines"
     task = "text-generation"
     written = True
+    worded = True
     few = 200
     tokens: Unit
     length: int

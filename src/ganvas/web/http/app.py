@@ -166,6 +166,11 @@ def application(
     files has `POST /v1/transform` in place of `POST /v1/samples`. One that draws what can be searched has `POST
     /v1/invert` and `POST /v1/edit`.
     """
+    if model.space.demanding:
+        raise UsageError(
+            f"not all {model.space.noun} that {name} makes meet what is demanded of them, and a server answers with "
+            "all: take ganvas sample, or train without --constraint"
+        )
     limits, state = limits or Limits(), state or State()
     meters = Meters()
     enlarging = None

@@ -68,9 +68,10 @@ def build(desk: Desk) -> None:
                 check_at_once(input.space, math.prod(values[each].shape[2:]))
             samples = model.sample(n, seed=start, truncation=truncation, **values)
             if written := model.space.written:
-                lines = "".join(f"{line}\n" for line in model.space.lines(samples))
+                lines = "".join(f"{line}\n" for line in model.space.document([samples]))
                 grid, heard, packed = None, "", lines.encode()
-                what, ending = "Download them (.txt)", ".txt"
+                ending = model.space.suffix
+                what = f"Download them ({ending})"
             else:
                 grid, lines = model.space.show(samples), ""
                 heard = render("web/studio/clips.html.jinja", clips=clips(model.space, model.space.played(samples)))
