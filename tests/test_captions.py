@@ -241,6 +241,14 @@ def test_words_are_those_of_the_training_split_alone(tmp_path: Path) -> None:
     assert set(space.encoder.vocabulary) == {"seen", "thing"} and space.examples == ("seen thing",)
 
 
+@needs_minilm
+def test_nothing_but_emoji_is_no_words_for_sentences_either(tmp_path: Path) -> None:
+    pictures(tmp_path)
+    (tmp_path / "captions.csv").write_text("name,caption\n0.png,🎅\n1.png,🎄", encoding="utf-8")
+    with pytest.raises(DataError, match=r"have no words: write what is to be seen$"):
+        open_data(tmp_path, Captioned, encoder="minilm", progress=False)
+
+
 @pytest.mark.parametrize(
     ("files", "told"),
     [
@@ -253,7 +261,10 @@ def test_words_are_those_of_the_training_split_alone(tmp_path: Path) -> None:
         ),
         ({"captions.csv": "name,one,two\n0.png,a,b"}, "has no column called caption: it has one, two"),
         ({"captions.csv": "name,caption\n0.png,🎅\n1.png,🎄"}, "have no words: write what is to be seen"),
-        ({"captions.csv": "name,caption\n0.png,one picture"}, "has 1 picture with a caption: at least 2"),
+        (
+            {"captions.csv": "name,caption\n0.png,one picture"},
+            "1 picture with a caption that can be used: at least 2",
+        ),
         ({"captions.json": "{"}, "is no captions' file of COCO"),
         ({"captions.json": '{"images": [], "annotations": []}'}, "has no captions in it"),
         ({"a.csv": "x", "b.csv": "y"}, "has the tables a.csv, b.csv: choose one with --captions"),

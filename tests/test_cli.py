@@ -103,7 +103,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path, capsys, monkeypa
 
 
 def test_the_default_recipe_is_the_demos(capsys):
-    assert ganvas("train", "--data", "digits", "--dry-run") == 0
+    assert ganvas("train", "--data", "digits", "--no-measure", "--dry-run") == 0
     assert f"recipe: {recipes.DEFAULT}\ncondition: 10 labels" in capsys.readouterr().out
 
 

@@ -1,5 +1,6 @@
 """Extractors: beside torch-fidelity and the published package, and against files that are something else."""
 
+import copy
 import hashlib
 import io
 import math
@@ -17,7 +18,7 @@ from ganvas.errors import DataError, UsageError
 from ganvas.features import default_extractor, extractor
 from ganvas.features.content import content
 from ganvas.features.inception import BLOCKS, STEM, Inception, cached_weights, resize, shapes
-from ganvas.features.lite import at_hand
+from ganvas.features.lite import _folded, at_hand
 from ganvas.features.weights import fetch, read_weights, weights_hash
 
 
@@ -117,6 +118,54 @@ def test_lite_is_the_published_network(pictures):
     found = extractor("lite0")(large)
     assert found.features.shape == (4, 1280)
     torch.testing.assert_close(found.logits, logits, rtol=1e-3, atol=1e-3)
+
+
+def test_folded_and_padding_itself_it_is_the_same_network_at_every_size():
+    from efficientnet_lite_pytorch import EfficientNet
+
+    torch.manual_seed(0)
+    plain = EfficientNet.from_name("efficientnet-lite0").eval()
+    for each in plain.modules():
+        if isinstance(each, nn.BatchNorm2d):
+            nn.init.normal_(each.running_mean, 0, 0.1)
+            nn.init.uniform_(each.running_var, 0.5, 2)
+    folded = _folded(copy.deepcopy(plain)).requires_grad_(False)
+    for size in ((32, 64), (33, 50), (47, 40)):
+        images = torch.randn(1, 3, *size, requires_grad=True)
+        expected, found = plain.extract_features(images), folded.extract_features(images)
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+        gradients = [torch.autograd.grad(each.square().sum(), images)[0] for each in (expected, found)]
+        torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-5 * float(gradients[0].abs().max()))
+
+
+def test_strided_depthwise_convolutions_stay_in_float32_and_the_rest_follows_autocast():
+    lite = extractor("lite0")
+    images = torch.randn(1, 3, 32, 32, requires_grad=True)
+    seen = []
+    for block in lite.network._blocks:
+        block._depthwise_conv.register_forward_hook(lambda layer, given, made: seen.append(made.dtype))
+    with torch.autocast("cpu", torch.bfloat16):
+        maps = lite.maps_of(images)
+    assert {each.dtype for each in maps} == set(seen) == {torch.bfloat16}
+    strided = [each for each in lite.network.modules() if isinstance(each, nn.Conv2d) and max(each.stride) > 1]
+    assert [each.groups > 1 for each in strided] == [False, True, True, True, True]
+    exact = torch.autograd.grad(lite.maps_of(images)[3].sum(), images)[0]
+    (rounded,) = torch.autograd.grad(maps[3].float().sum(), images)
+    assert torch.cosine_similarity(exact.flatten(), rounded.flatten(), dim=0) > 0.9
+
+
+def test_maps_that_are_not_asked_for_are_not_computed():
+    lite = extractor("lite0")
+    images, computed = torch.randn(1, 3, 64, 64), []
+    for block in lite.network._blocks:
+        block.register_forward_hook(lambda *_: computed.append(1))
+    lite.network._conv_head.register_forward_hook(lambda *_: computed.append(1))
+    everything = lite.maps_of(images)
+    for count, layers in enumerate((1, 3, 5, 11, 16, 17), 1):
+        computed.clear()
+        maps = lite.maps_of(images, count)
+        assert len(maps) == count and len(computed) == layers
+        assert all(torch.equal(a, b) for a, b in zip(maps, everything, strict=False))
 
 
 def test_lite_sees_gray_as_rgb_and_every_size(pictures):

@@ -18,7 +18,7 @@ LAYERS = """
 text
 errors lazy version locks threads
 augment options files progress_bar user_file html schema attributes captions
-settings spaces optimizers penalties
+choosing settings spaces optimizers penalties
 features
 data inputs
 networks photos
@@ -34,6 +34,8 @@ metrics
 doctor
 report
 exporting
+building
+thinking
 api testing latent
 web
 cli

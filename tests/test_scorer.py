@@ -17,8 +17,8 @@ from torch import nn
 
 import ganvas
 from games import Linear, assert_identical, made, ring, snapshot, training_of
-from ganvas import api
 from ganvas.data.dataset import Data
+from ganvas.data.opening import open_data
 from ganvas.errors import UsageError
 from ganvas.features import extractor
 from ganvas.metrics import scorer as module
@@ -222,7 +222,7 @@ def test_labels_choose_native_and_a_model_trained_on_lite0_another_judge(data, m
 
     monkeypatch.setattr(module, "extractor", lambda name, space: Named(name))
     monkeypatch.setattr(module, "native", lambda data, progress: Named("native"))
-    images = api.open_data(torch.zeros(4, 8, 8, dtype=torch.uint8).numpy(), progress=False)
+    images = open_data(torch.zeros(4, 8, 8, dtype=torch.uint8).numpy(), progress=False)
     recipe = made(Linear)
     assert module._judge(data, recipe, False).name == "coordinates"
     assert module._judge(images, recipe, False).name == "lite0"

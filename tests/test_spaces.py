@@ -27,6 +27,7 @@ import ganvas
 from ganvas import Losses, Progress, Recipe, Turn, api
 from ganvas.data.batches import Batch
 from ganvas.data.dataset import Data, Split
+from ganvas.data.opening import open_data
 from ganvas.data.readers import Reader
 from ganvas.data.rows import Source
 from ganvas.doctor.real_features import RealFeatures
@@ -189,7 +190,7 @@ def test_eight_bits_by_hand() -> None:
 
 def test_rows_become_what_prepared_data_gives() -> None:
     images = np.random.RandomState(0).randint(0, 256, (6, 9, 8, 3)).astype(np.uint8)
-    data = api.open_data(images, progress=False)
+    data = open_data(images, progress=False)
     split = data.split("train")
     batch = split.gather(np.arange(len(split))).value
     mine = data.space.decode(images[[int(name) for name in split.names]])

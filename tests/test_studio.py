@@ -38,7 +38,6 @@ import httpx
 
 import ganvas
 from chromium import Seen, browser_page
-from ganvas import recipes
 from ganvas.cli import studio as command
 from ganvas.data.opening import open_data
 from ganvas.data.preview import preview
@@ -59,6 +58,7 @@ from ganvas.web.studio.painting import mask_of
 from ganvas.web.studio.processes import MOST
 from ganvas.web.studio.run_list import Shelf
 from ganvas.web.studio.run_panel import panel
+from ganvas.web.studio.train_tab import BY_DATA
 from ganvas.web.studio.uploads import content_of
 from ganvas.web.studio.widgets import enlarged
 from test_serve import until
@@ -777,7 +777,8 @@ def test_the_data_are_looked_at_before_a_training(page, runs, tmp_path):
     page.wait_for_selector("#upload :text('marks')")
     page.click("#look")
     shown = pixels(page, source(page, "#data-picture"))
-    wanted = preview(open_data(archive, recipes.find(page.locator("#recipe input").input_value()).accepts))
+    assert page.locator("#recipe input").input_value() == BY_DATA
+    wanted = preview(open_data(archive))
     assert np.array_equal(shown, np.asarray(enlarged(wanted.picture, 640)))
     told = page.locator("#data-facts").inner_text()
     assert "labels: 2 (dots 12, lines 12)" in told and "each column is one label: dots, lines" in told

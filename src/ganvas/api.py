@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ganvas import recipes
-from ganvas.data.batches import BUILT_IN
+from ganvas.building import DURATIONS, build, open_for, preset_of, reader_options, settle
+from ganvas.choosing import Choice
+from ganvas.data.batches import BUILT_IN, reading_options
 from ganvas.data.builtin import known_as
 from ganvas.data.dataset import Data
-from ganvas.data.opening import Given, open_data, reopen, second_sources
+from ganvas.data.opening import Given, reopen, second_sources
 from ganvas.data.preview import preview
 from ganvas.doctor import Healer, Looks
 from ganvas.errors import RunError, UsageError, near_miss
 from ganvas.files import at_home, write_json
-from ganvas.inputs import check_names, inputs_to_json, with_names
+from ganvas.inputs import inputs_to_json, with_names
 from ganvas.metrics.reconstruction import Reconstruction
 from ganvas.metrics.scorer import Scorer
-from ganvas.model import load, zoo
-from ganvas.options import checked, read_options
+from ganvas.model import zoo
+from ganvas.options import read_options
 from ganvas.recipe import Recipe
 from ganvas.recipes import recipe_of
 from ganvas.report import Display, write_report
@@ -32,10 +32,9 @@ from ganvas.schema import Misfit, check
 from ganvas.settings import Settings
 from ganvas.spaces import save_picture, space_to_config
 from ganvas.text import quoted
-from ganvas.training import Checkpoints, Training, Watcher, checkpoint, environment, hardware, plan, seed_from
+from ganvas.thinking import Asked, think
+from ganvas.training import Checkpoints, Training, Watcher, checkpoint, environment, hardware, plan
 from ganvas.version import __version__
-
-DURATIONS = ("steps", "epochs", "minutes")
 
 
 @dataclass(frozen=True)
@@ -59,29 +58,57 @@ def train(
     data_root: str | Path | None = None,
     start: str | Path | None = None,
     preset: str | None = None,
+    budget: str | None = None,
+    measure: bool = True,
     watchers: Sequence[Watcher] = (),
     quiet: bool = False,
     **options: Any,
 ) -> Path:
     """Trains a GAN and returns its run folder (`ganvas.load` reads it, `report.html` in it tells how it went).
 
-    recipe: a name (`ganvas recipes` lists them), `path/to/file.py:Class`, a class, or None for the default.
+    recipe: a name (`ganvas recipes` lists them), `path/to/file.py:Class`, a class, or None for the one that suits the
+    data. What is not said is then chosen, too, by the data and by some steps that are measured.
     data: a built-in name, a folder, an archive, an array file, or a uint8 array (N, H, W[, C]).
     out: the run folder; by default a new one under `runs/`. data_root: where torchvision's sets lie.
     start: a run, or `zoo:NAME`, whose averaged networks this training begins with.
+    budget: `quick`, `good` or `best`: about 5 minutes, an hour, a night; all else that is not said is then chosen, for
+    a recipe that is named as well. measure: False chooses without measuring.
     options: the fields of `Settings`, the recipe's arguments, and the fields of the reader of its data, such as
     `minutes=10, width=64, size=32`.
 
     Raises UsageError, DataError, RunError or TrainingError, each of one line.
     """
     name = recipe if isinstance(recipe, str) else None
-    chosen = recipe if isinstance(recipe, type) else None
-    played = chosen or recipes.find(name or recipes.DEFAULT)
-    names = reader_options(played)
-    reading, rest = ({k: v for k, v in options.items() if (k in names) == theirs} for theirs in (True, False))
-    opened = open_for(played, data, reading, preset=preset, data_root=data_root, progress=not quiet)
-    job = prepare(name, opened, rest, preset=preset, recipe_class=chosen, start=start)
-    return play(job, out=Path(out) if out is not None else None, watchers=watchers, quiet=quiet)
+    chosen = recipe if isinstance(recipe, type) else None if name is None else recipes.find(name)
+    names = reader_options(chosen) if chosen else {option.name for option in reading_options(BUILT_IN)}
+    given = {key: value for key, value in options.items() if value is not None}
+    reading, rest = ({k: v for k, v in given.items() if (k in names) == theirs} for theirs in (True, False))
+    asked = Asked(
+        source=data,
+        recipe=chosen,
+        name=name,
+        reading=reading,
+        options=rest,
+        preset=preset,
+        start=start,
+        budget=budget,
+        measure=measure,
+        data_root=data_root,
+        quiet=quiet,
+    )
+    return play(prepare_asked(asked), out=Path(out) if out is not None else None, watchers=watchers, quiet=quiet)
+
+
+def prepare_asked(asked: Asked) -> Job:
+    """The training that is asked for; where no recipe is named, or a budget is, with all that is not said chosen."""
+    about: dict[str, Any] = {"preset": asked.preset, "start": asked.start}
+    if asked.recipe is None or asked.budget is not None:
+        thought = think(asked)
+        about |= {"recipe_class": thought.recipe, "choice": thought.choice}
+        return prepare(thought.name, thought.data, asked.options, **about)
+    about |= {"recipe_class": asked.recipe}
+    opening = {"preset": asked.preset, "data_root": asked.data_root, "progress": not asked.quiet}
+    return prepare(asked.name, open_for(asked.recipe, asked.source, asked.reading, **opening), asked.options, **about)
 
 
 def resume(
@@ -126,27 +153,6 @@ def resume(
     return play(job, watchers=watchers, quiet=quiet)
 
 
-def open_for(
-    recipe: type[Recipe],
-    data: Given | None,
-    options: Mapping[str, Any],
-    *,
-    preset: str | None = None,
-    data_root: str | Path | None = None,
-    progress: bool = True,
-) -> Data:
-    """The data, read as the recipe needs it. options: of the reader; they weigh more than what a preset says of it."""
-    names = reader_options(recipe)
-    settled = {key: value for key, value in recipe.presets.get(preset or "", {}).items() if key in names}
-    settled |= {key: value for key, value in options.items() if value is not None}
-    return open_data(data, recipe.accepts, data_root=data_root, progress=progress, **settled)
-
-
-def reader_options(recipe: type[Recipe]) -> set[str]:
-    """Names of what can be said of how the recipe's data are read."""
-    return {name for batch in recipe.accepts or BUILT_IN for name in batch.reader.option_names()}
-
-
 def prepare(
     name: str | None,
     data: Data,
@@ -155,29 +161,26 @@ def prepare(
     preset: str | None = None,
     recipe_class: type[Recipe] | None = None,
     start: str | Path | None = None,
+    choice: Choice | None = None,
 ) -> Job:
     """The training that these choices describe, and its plan; nothing is written yet.
 
-    Choices weigh in this order: `options`, the preset, what the recipe recommends, the defaults.
+    Choices weigh in this order: `options`, the preset, what was chosen for nobody said it, what the recipe recommends,
+    the defaults.
     """
     chosen = recipe_class or recipes.find(name or recipes.DEFAULT)
     name = name or recipes.name_of(chosen)
-    if preset is not None and preset not in chosen.presets:
-        hint = near_miss(preset, chosen.presets) or "; this recipe has none"
-        raise UsageError(f"{name} has no preset {quoted(preset)}{hint}")
-    reading = reader_options(chosen)  # what a preset says of that has had its say when the data were opened
-    named = {key: value for key, value in chosen.presets.get(preset or "", {}).items() if key not in reading}
+    named = preset_of(chosen, name, preset)
+    thought = {} if choice is None else choice.options
     settled = {**chosen.training_defaults, **named}
-    if any(options.get(duration) is not None for duration in DURATIONS):
-        settled = {key: value for key, value in settled.items() if key not in DURATIONS}
-    elif preset and any(duration in chosen.presets[preset] for duration in DURATIONS):
-        settled = {k: v for k, v in settled.items() if k not in DURATIONS or k in chosen.presets[preset]}
-    settled |= options
-    arguments, settings = _settle(chosen, data, settled, name)
-    training = _build(chosen, data, arguments, settings, start)
-    return Job(
-        training, name, arguments, plan(training, data, name, arguments), start=None if start is None else str(start)
-    )
+    for said in (named, thought, options):  # whoever says how long to train says all of it
+        if any(said.get(duration) is not None for duration in DURATIONS):
+            settled = {key: value for key, value in settled.items() if key not in DURATIONS or key in said}
+        settled |= said
+    arguments, settings = settle(chosen, data, settled, name)
+    training = build(chosen, data, arguments, settings, start)
+    lines = plan(training, data, name, arguments, choice)
+    return Job(training, name, arguments, lines, start=None if start is None else str(start))
 
 
 def prepare_resume(
@@ -215,11 +218,11 @@ def prepare_resume(
     changed = {key: value for key, value in (changes or {}).items() if value is not None}
     if changed:
         stored = {**stored, **dict.fromkeys(DURATIONS), **changed}
-    arguments, settings = _settle(chosen, opened, {**config["arguments"], **stored}, name)
+    arguments, settings = settle(chosen, opened, {**config["arguments"], **stored}, name)
     start = config.get("start")
     blueprint = recipes.blueprint(run, chosen, arguments)
     usable = _usable(run, name, lambda state, place: checkpoint.check_fits(state, blueprint, place))
-    training = _build(chosen, opened, arguments, settings, None if usable else start)
+    training = build(chosen, opened, arguments, settings, None if usable else start)
     messages = []
     if usable:
 
@@ -313,64 +316,6 @@ def _reported(run: Path) -> bool:
     """Whether the report, the last thing that a training writes, is not older than the newest checkpoint."""
     report, checkpoints = run / "report.html", checkpoint.found(run / "checkpoints")
     return report.exists() and bool(checkpoints) and report.stat().st_mtime_ns >= checkpoints[0].stat().st_mtime_ns
-
-
-def _settle(chosen: type[Recipe], data: Data, given: Mapping[str, Any], name: str) -> tuple[dict[str, Any], Settings]:
-    """Everything that was chosen, divided into the recipe's arguments (with the data's facts) and settings; checked."""
-    own = {option.name: option for option in read_options(chosen)}
-    general = {field.name for field in fields(Settings)}
-    known = [*own, *general, *data.reader.option_names()]
-    for key in given:
-        if key not in own and key not in general:
-            raise UsageError(f"neither {name} nor training has an option {quoted(key)}{near_miss(key, known)}")
-    if chosen.accepts and data.batch_type not in chosen.accepts:
-        takes = " or ".join(batch.kind for batch in chosen.accepts)
-        raise UsageError(f"{name} trains on {takes}, and {data.source} holds {data.batch_type.kind}")
-    facts = {key: value for key, value in data.facts().items() if key in own and own[key].from_data}
-    arguments = checked(chosen, {**{k: v for k, v in given.items() if k in own}, **facts})
-    settings = Settings(**checked(Settings, {k: v for k, v in given.items() if k in general}))
-    if not any(getattr(settings, duration) for duration in DURATIONS):
-        raise UsageError("say how long to train: --steps N, --epochs N or --minutes M")
-    if (settings.score_every or settings.stop_when_flat) and data.batch_type.answers:
-        raise UsageError(
-            f"--score-every and --stop-when-flat judge samples of noise; {name} makes them from images, and its "
-            "metrics.jsonl has their PSNR"
-        )
-    if settings.heal and not settings.looks:
-        raise UsageError("--heal acts on what looks at samples find: leave out --no-looks, or --heal")
-    return arguments, settings
-
-
-def _build(
-    chosen: type[Recipe],
-    data: Data,
-    arguments: Mapping[str, Any],
-    settings: Settings,
-    start: str | Path | None,
-) -> Training:
-    with torch.random.fork_rng():
-        seed_from(settings.seed)
-        recipe = chosen(**arguments)
-    check_names(recipe.inputs())
-    if start is not None:
-        _begin_with(recipe, start)
-    return Training(recipe, data, settings)
-
-
-def _begin_with(recipe: Recipe, start: str | Path) -> None:
-    """Gives the recipe the averaged networks of another training. Raises RunError where they are not made alike."""
-    given = load(start).recipe
-    for name in recipe.averaged:
-        mine = recipe.get_submodule(name).state_dict()
-        theirs = dict(given.named_modules()).get(name)
-        others = {} if theirs is None else theirs.state_dict()
-        different = [key for key in mine if key not in others or others[key].shape != mine[key].shape]
-        if different or len(others) > len(mine):
-            key = f"{name}.{(different or sorted(others.keys() - mine.keys()))[0]}"
-            raise RunError(
-                f"--start {start} has another {name} than this recipe ({key} differs): give it the same flags"
-            )
-        recipe.get_submodule(name).load_state_dict(others)
 
 
 def _config(job: Job) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -49,6 +50,18 @@ def say(line: str, wanted: bool) -> None:
     """One line on stderr."""
     if wanted:
         print(line, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def said_if_slow(line: str, wanted: bool, seconds: float = 0.4) -> Iterator[None]:
+    """Says the line where the work inside takes longer than so many seconds."""
+    timer = threading.Timer(seconds, say, (line, wanted))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

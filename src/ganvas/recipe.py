@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ganvas.choosing import Advice, Effort, Enough, Facts
 from ganvas.data.batches import Batch
 from ganvas.data.dataset import Data
 from ganvas.errors import UsageError, near_miss
@@ -142,6 +143,12 @@ class Recipe(nn.Module):
     argument is samples; `--augment` changes them there. () where there is nothing of the kind.
     frozen: sub-modules that are never trained (pretrained features): kept in evaluation mode, out of checkpoints.
     penalties: names of arguments that are weights of penalties on the discriminator's gradients.
+
+    Where nobody makes a choice, it is made by what a recipe says of itself (`choosing.py`):
+    usual_for: the kinds of data that it is taken for where no recipe is named, each with the minutes from which on it
+    is the one (0: always). `ganvas recipes` reads it from the text of the file, so the minutes are written as numbers.
+    efforts: from the lightest to the heaviest, what can be made lighter or heavier, the usual one changing nothing.
+    enough: after how much of the data there is something to look at, where that is known.
     """
 
     accepts: ClassVar[tuple[type[Batch], ...]] = ()
@@ -151,6 +158,9 @@ class Recipe(nn.Module):
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     training_defaults: ClassVar[dict[str, Any]] = {}
     penalties: ClassVar[tuple[str, ...]] = ()
+    usual_for: ClassVar[dict[type[Batch], float]] = {}
+    efforts: ClassVar[tuple[Effort, ...]] = (Effort(),)
+    enough: ClassVar[Enough | None] = None
 
     def __init_subclass__(cls, **others: Any) -> None:
         super().__init_subclass__(**others)
@@ -195,6 +205,11 @@ class Recipe(nn.Module):
         """Adam's second decay, beta2, of each optimizer at this moment, by the optimizer's name; as it was made where
         none is given."""
         return {}
+
+    @classmethod
+    def suited(cls, facts: Facts) -> list[Advice]:
+        """Arguments that suit such data better than the defaults, for trainings of which nobody chose them."""
+        return []
 
     def notes(self) -> list[str]:
         """Sentences for the plan that is printed before training, where something may surprise: by default those of the

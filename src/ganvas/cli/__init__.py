@@ -16,7 +16,9 @@ from ganvas.version import __version__
 COMMANDS = {
     "train": "train a GAN on a built-in set, a folder, an archive or an array file",
     "evaluate": "how good the samples of a run or a folder are",
+    "runs": "the runs in a folder: their scores, and what the doctor says; renamed, deleted",
     "doctor": "what ails a run, live or over, and what to change",
+    "film": "a training as a moving picture",
     "sample": "pictures from a trained run",
     "translate": "pictures and other files made into others by a trained run",
     "edit": "pictures of your own changed: their attributes, or by inversion what a run would make them of",

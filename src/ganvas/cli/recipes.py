@@ -31,7 +31,7 @@ def run(words: list[str]) -> int:
             print(json.dumps(listed, indent=2))
         else:
             for name, summary in listed.items():
-                print(f"{name:<10} {summary}")
+                print(f"{name:<10} {summary}{_default(name)}")
         return 0
     from ganvas.data.batches import reading_options
 
@@ -46,11 +46,12 @@ def run(words: list[str]) -> int:
             "options": _about(options),
             "presets": recipe.presets,
             "training_defaults": recipe.training_defaults,
+            "default_for": recipes.usual_kinds(parsed.name),
         }
         print(json.dumps(content, indent=2))
         return 0
     print((sys.modules[recipe.__module__].__doc__ or recipe.__doc__ or "").strip())
-    print(f"\ntrains on: {', '.join(batch.kind for batch in recipe.accepts)}")
+    print(f"\ntrains on: {', '.join(batch.kind for batch in recipe.accepts)}{_default(parsed.name)}")
     for option in [*reading, *options]:
         choices = f" {'|'.join(map(str, option.choices))}" if option.choices else ""
         print(f"  {option.flag}{choices:<2} {option.explained}")
@@ -58,6 +59,12 @@ def run(words: list[str]) -> int:
         flags = " ".join(f"{flag_of(key)} {value}" for key, value in values.items())
         print(f"  --preset {preset}: {flags}")
     return 0
+
+
+def _default(name: str) -> str:
+    """For which data the recipe is taken where none is named."""
+    kinds = recipes.usual_kinds(name)
+    return f" [default for {', '.join(kinds)}]" if kinds else ""
 
 
 def _about(options: list[Option]) -> dict[str, Any]:

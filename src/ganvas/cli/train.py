@@ -12,20 +12,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganvas import recipes, threads
+from ganvas.choosing import BUDGETS, USUAL
 from ganvas.cli.hints import how_to_resume, how_to_use
 from ganvas.cli.parsing import Parser, add_options, first_plain, own_options
 from ganvas.errors import GanvasError, UsageError, near_miss
 from ganvas.options import Option, flag_of, read_options
-from ganvas.progress_bar import say
+from ganvas.progress_bar import said_if_slow, say
 from ganvas.settings import GENERAL, Settings
 from ganvas.text import command, quoted, shown
 
 if TYPE_CHECKING:
+    from ganvas.data.opening import Meant
     from ganvas.recipe import Recipe
     from ganvas.training import Training
 
+ALONE = frozenset({"-h", "--help", "--quiet", "--dry-run", "--no-measure", *(f"--{name}" for name in BUDGETS)})
+"""Flags of `ganvas train` that take no value."""
+
 EXAMPLES = """examples:
-  ganvas train --data digits
+  ganvas train --data digits                     everything chosen, some minutes
+  ganvas train --data photos.zip --good          an hour
+  ganvas train --data sounds/ --dry-run          what would be chosen, and why
   ganvas train dcgan --data photos.zip --size 64 --minutes 30 --out runs/photos
   ganvas train dcgan --help                      with the recipe's own flags
   ganvas train my_gan.py:MyGAN --data photos/
@@ -39,18 +46,22 @@ def run(words: list[str]) -> int:
     if named is not None and not recipes.is_path(named) and named not in recipes.names():
         raise UsageError(f"there is no recipe {quoted(named)}{near_miss(named, recipes.names())}")
     helping = "-h" in words or "--help" in words
+    chosen_name = named or recipes.DEFAULT
     chosen_threads, quiet = threads.Choice({}), "--quiet" in words
     own = [word for at, word in enumerate(words) if at != place]
-    sensible = helping or resuming or _is_sensible(own, named or recipes.DEFAULT)
+    taken_for = None if named or helping or resuming else _taken_for(own, quiet)
+    if taken_for is not None:
+        chosen_name, _ = taken_for
+    sensible = helping or resuming or _is_sensible(own, chosen_name)
     if sensible and not helping and "--dry-run" not in words:
         kept = _threads_of(words) if resuming else None
         chosen_threads = threads.settle(os.environ, kept, partial(say, wanted=not quiet))
     # Help without a recipe shows what all recipes share, and needs no torch.
-    recipe = None if resuming or (helping and named is None) else recipes.find(named or recipes.DEFAULT)
+    recipe = None if resuming or (helping and named is None) else recipes.find(chosen_name)
     options = [] if recipe is None else own_options(recipe)
     reading = [] if recipe is None else _reading(recipe)
     seconds = _second_sources(named) if resuming else []
-    parser = _train_parser(named, options, reading or seconds)
+    parser = _train_parser(named, options, reading or seconds, chosen_name)
     if recipe is not None:
         parser.elsewhere = _flags_of_other_kinds(reading)
     try:
@@ -68,15 +79,17 @@ def run(words: list[str]) -> int:
         if parsed.get(option.name) is not None
     }
     from ganvas import api
+    from ganvas.building import DURATIONS
     from ganvas.data.preview import preview
     from ganvas.report import print_rows
     from ganvas.spaces import save_picture
+    from ganvas.thinking import Asked
 
     if recipe is None:
-        durations = {key: value for key, value in chosen.items() if key in api.DURATIONS}
+        durations = {key: value for key, value in chosen.items() if key in DURATIONS}
         extra = [key for key in chosen if key not in durations]
-        if extra or any(parsed[each] for each in ("out", "preset", "start")):
-            flag = flag_of(extra[0]) if extra else "--out, --preset or --start"
+        if extra or any(parsed[each] for each in ("out", "preset", "start", "budget")):
+            flag = flag_of(extra[0]) if extra else "--out, --preset, --start or a budget"
             raise UsageError(f"--resume keeps what the run was begun with, so it does not take {flag}")
         job = api.prepare_resume(
             Path(parsed["resume"]),
@@ -90,15 +103,22 @@ def run(words: list[str]) -> int:
         out = None
     else:
         out = Path(parsed["out"]) if parsed["out"] else None
-        data = api.open_for(
-            recipe,
-            parsed["data"],
-            {option.name: parsed[option.name] for option in reading},
-            preset=parsed["preset"],
-            data_root=parsed["data_root"],
-            progress=not quiet,
+        job = api.prepare_asked(
+            Asked(
+                source=parsed["data"],
+                recipe=None if named is None else recipe,
+                name=named,
+                reading={option.name: value for option in reading if (value := parsed[option.name]) is not None},
+                options=chosen,
+                preset=parsed["preset"],
+                start=parsed["start"],
+                budget=parsed["budget"],
+                measure=not parsed["no_measure"],
+                data_root=parsed["data_root"],
+                quiet=quiet,
+                taken_for=taken_for,
+            )
         )
-        job = api.prepare(named, data, chosen, preset=parsed["preset"], start=parsed["start"])
     training = job.training
     first = training.processes.first
     for line in (*job.messages, *job.plan, chosen_threads.said) if first and not quiet else ():
@@ -123,6 +143,24 @@ def run(words: list[str]) -> int:
     return 130 if training.outcome == "interrupted" else 0
 
 
+def _taken_for(words: list[str], quiet: bool) -> tuple[str, Meant] | None:
+    """The recipe that is taken where none is named, by the data and by the flags that say how they are read, and what
+    the data are taken for. None without data, which is told later."""
+    from ganvas.choosing import BUDGETS, USUAL
+    from ganvas.data.batches import BUILT_IN, reading_options
+    from ganvas.data.opening import meant
+
+    reading = reading_options(BUILT_IN)
+    parsed = vars(_train_parser(None, [], reading, recipes.DEFAULT).parse_known_args(words)[0])
+    if parsed["data"] is None:
+        return None
+    given = [option.name for option in reading if parsed[option.name] is not None]
+    minutes = BUDGETS[parsed["budget"] or USUAL].minutes
+    with said_if_slow(f"looking at {shown(parsed['data'])}", not quiet):
+        found = meant(parsed["data"], given, parsed["data_root"])
+    return recipes.usual(found.kind.kind, minutes), found
+
+
 def _is_sensible(words: list[str], name: str) -> bool:
     """Raises what can be said before PyTorch is loaded, and before seconds are spent on measuring with how many
     threads. False where a flag is wrong in a way that can be told once the recipe is loaded."""
@@ -131,7 +169,7 @@ def _is_sensible(words: list[str], name: str) -> bool:
     from ganvas.data.sources import find
     from ganvas.run import check_out
 
-    parser = _train_parser(name, [], reading_options(BUILT_IN))
+    parser = _train_parser(name, [], reading_options(BUILT_IN), name)
     known, rest = parser.parse_known_args(words)
     parsed = vars(known)
     flags = [word.partition("=")[0] for word in rest if word.startswith("--")]
@@ -184,7 +222,7 @@ def _alone(flag: str, word: str) -> bool:
     """Whether a flag before the recipe takes no value: `word`, which follows it, may then be the recipe."""
     from ganvas.data.batches import BUILT_IN, reading_options
 
-    if flag in ("-h", "--help", "--quiet", "--dry-run"):
+    if flag in ALONE:
         return True
     options = [*read_options(Settings), *reading_options(BUILT_IN)]
     shared = {*map(flag_of, GENERAL), *(option.flag for option in options)}
@@ -220,11 +258,13 @@ def _flags_of_other_kinds(reading: list[Option]) -> dict[str, str]:
     return {flag: ", ".join(kinds) for flag, kinds in found.items()}
 
 
-def _train_parser(named: str | None, options: list[Option], reading: list[Option]) -> Parser:
+def _train_parser(named: str | None, options: list[Option], reading: list[Option], taken: str) -> Parser:
+    """taken: the recipe whose options these are."""
     parser = Parser(
-        prog="ganvas train" + (f" {named}" if named else ""),
+        prog=f"ganvas train {named or (taken if options else '')}".strip(),
         usage="ganvas train [RECIPE] --data SOURCE [flags]\n       ganvas train [RECIPE] --resume RUN [--steps N]",
-        description=f"Train a GAN. Without a RECIPE it is {recipes.DEFAULT}, conditional where the data has labels.\n"
+        description="Train a GAN. Without a RECIPE all that is not said is chosen by the data and by some steps that\n"
+        f"are measured, and the plan says why. For images that is {recipes.DEFAULT}, by label where there are labels.\n"
         f"Recipes: {', '.join(recipes.names())}, or path/to/file.py:Class.",
         epilog=EXAMPLES,
     )
@@ -235,6 +275,12 @@ def _train_parser(named: str | None, options: list[Option], reading: list[Option
     general.add_argument("--preset", metavar="NAME", help="a named set of the recipe's flags: paper, tutorial")
     general.add_argument("--data-root", metavar="FOLDER", help="where torchvision's data sets lie")
     general.add_argument("--start", metavar="RUN", help="begin with the averaged networks of a run, or of zoo:NAME")
+    budget = parser.add_argument_group("how much of your time (all that is not said is then chosen)")
+    for name, each in BUDGETS.items():
+        told = f"about {each.minutes:g} minutes" + (", or until there is something to see" if each.glance else "")
+        told += " (default without a RECIPE)" if name == USUAL else ""
+        budget.add_argument(f"--{name}", action="store_const", const=name, dest="budget", help=told)
+    budget.add_argument("--no-measure", action="store_true", help="choose without measuring steps")
     general.add_argument("--preview", metavar="PICTURE", help="write a picture of what it learns from, as .png or .jpg")
     general.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     general.add_argument("--quiet", action="store_true", help="print no plan and no progress")
@@ -242,7 +288,7 @@ def _train_parser(named: str | None, options: list[Option], reading: list[Option
         add_options(parser.add_argument_group("how to read the data"), reading)
     add_options(parser.add_argument_group("how to train"), read_options(Settings))
     if options:
-        add_options(parser.add_argument_group(f"flags of {named or recipes.DEFAULT}"), options)
+        add_options(parser.add_argument_group(f"flags of {taken}"), options)
     elif named is None:
         parser.add_argument_group(
             "flags of the recipe and of its data", "see: ganvas train RECIPE --help, ganvas recipes NAME"

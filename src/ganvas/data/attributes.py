@@ -19,6 +19,7 @@ from PIL import Image
 from ganvas.attributes import STAYS, Attribute
 from ganvas.data.batch import Batch
 from ganvas.data.cache import Entry
+from ganvas.data.captioned import COLUMNS
 from ganvas.data.columns import Column
 from ganvas.data.decode import Damaged, decode, fit
 from ganvas.data.image_files import Files
@@ -57,6 +58,7 @@ class AttributedReader(Reader):
     """Pictures brought to one size and kept as uint8 (H, W, C), each with a number for every attribute."""
 
     wants = "a folder or an archive of pictures with a table of their attributes (CSV: a name, then a column for each)"
+    shrinks = True
 
     attributes: Annotated[Names | None, "columns of the table to learn (default: all)"] = None
     table: Annotated[SourceName | None, "the table: its name beside the pictures, or a file (default: the one)"] = None
@@ -79,6 +81,22 @@ class AttributedReader(Reader):
     @classmethod
     def reads(cls, source: Source) -> bool:
         return isinstance(source, Files)
+
+    @classmethod
+    def recognises(cls, source: Source) -> str:
+        """By a table that is there for most of the pictures, and is none of captions."""
+        if not isinstance(source, Files) or not source.container.passes_over(ENDINGS):
+            return ""
+        try:
+            names, reader = source.names(), cls()
+            table = reader._table(source)
+            if any(name.lower() in COLUMNS for name in table.columns):
+                return ""
+            rows = _items(table, placed(table, names), source)
+            reader._attributes(table, list(rows.values()))
+        except DataError:
+            return ""
+        return "pictures with a table of their attributes, for stargan" if 2 * len(rows) > len(names) else ""
 
     def identity(self, source: Source) -> Any:
         assert isinstance(source, Files)

@@ -58,6 +58,7 @@ class CaptionedReader(Reader):
         "a folder or an archive of pictures with captions: captions.csv (a name, a caption), a .txt beside each "
         "picture, or COCO's JSON"
     )
+    shrinks = True
 
     captions: Annotated[
         SourceName | None, "the captions: a CSV or JSON beside the pictures, or a file (default: what lies there)"
@@ -84,6 +85,18 @@ class CaptionedReader(Reader):
     @classmethod
     def reads(cls, source: Source) -> bool:
         return isinstance(source, Files)
+
+    @classmethod
+    def recognises(cls, source: Source) -> str:
+        """By captions of most of the pictures, most of them of several words: a single one may be anything."""
+        if not isinstance(source, Files) or not source.container.passes_over(TABLES | TEXTS):
+            return ""
+        try:
+            names, found = source.names(), _Captions.of(source, None)
+        except DataError:
+            return ""
+        several = [any(len(words_of(text)) > 1 for text in texts) for texts in found.of_picture.values()]
+        return "pictures with captions, for text2image" if 2 * sum(several) > len(names) else ""
 
     def identity(self, source: Source) -> Any:
         assert isinstance(source, Files)
@@ -149,10 +162,11 @@ class CaptionedReader(Reader):
         taught = [text for name, texts in found.of_picture.items() if _of_training(name, splits) for text in texts] or [
             text for texts in found.of_picture.values() for text in texts
         ]
+        no_words = DataError(f"the captions of {shown(source.name)} have no words: write what is to be seen")
         try:
             encoder = encoder_for(self.encoder, taught)
         except ValueError:
-            raise DataError(f"the captions of {shown(source.name)} have no words: write what is to be seen") from None
+            raise no_words from None
         known, wordless = dict[str, list[str]](), list[str]()
         heard = {text: encoder.knows(text) for texts in found.of_picture.values() for text in texts}
         for name, texts in found.of_picture.items():
@@ -160,9 +174,12 @@ class CaptionedReader(Reader):
             wordless += [text for text in texts if not heard[text]]
             if good:
                 known[name] = good
+        if not known:
+            raise no_words
         if len(known) < 2:
             raise DataError(
-                f"{shown(source.name)} has {counted(len(known), 'picture')} with a caption: at least 2 are needed"
+                f"{shown(source.name)} has {counted(len(known), 'picture')} with a caption that can be used: at least "
+                "2 are needed"
             )
         count = sum(map(len, known.values()))
         notes = [f"captions: {count:,} of {counted(len(known), 'picture')}, encoded by {encoder.name} ({encoder.size})"]

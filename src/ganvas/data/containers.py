@@ -81,6 +81,11 @@ class Container:
         """Whether there is any file that is meant."""
         return bool(self.names())
 
+    def passes_over(self, endings: frozenset[str]) -> bool:
+        """Whether files with these endings lie among those that are meant, by the list that there is of them."""
+        self._listed()
+        return any(_ending(name) in endings for name in self.others)
+
     def files(self, wanted: set[str]) -> Iterator[tuple[str, Opener]]:
         """Each wanted file with what opens it; to be opened before the next is asked for."""
         raise NotImplementedError

@@ -36,6 +36,7 @@ class ImageReader(Reader):
     """Images of one size, kept as uint8 (H, W, C). What is None, the data decides: see `choose_size`."""
 
     wants = "a folder or an archive of images, or an array of shape (N, H, W) or (N, H, W, C)"
+    shrinks = True
 
     size: Annotated[Size2D | None, Range(4, 4096), "bring images to this size (default: the data decides)"] = None
     channels: Annotated[

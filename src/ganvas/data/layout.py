@@ -35,13 +35,15 @@ Folders = dict[str, tuple[str, ...]]
 class Layout:
     """kinds: by name, the label or the domain, {} where there are no two. splits: by name, {} where folders say none.
     rests: by name, the path without what says the kind, which files of two kinds that belong together share. notes: of
-    the splits; kind_notes: of the kinds, for readers that take them as labels."""
+    the splits; kind_notes: of the kinds, for readers that take them as labels. domains: whether the kinds are domains
+    for certain."""
 
     kinds: dict[str, str]
     splits: dict[str, str]
     rests: dict[str, str]
     notes: list[str]
     kind_notes: list[str]
+    domains: bool = False
 
 
 def layout(names: Iterable[str]) -> Layout:
@@ -85,7 +87,7 @@ def _of_domains(folders: Folders, domains: dict[str, str], splits: dict[str, str
         f"domains {', '.join(letters)}, for recipes that translate such as cyclegan; others take them as labels: give "
         f"one folder, such as {one}, to train on one of them alone"
     )
-    return Layout(domains, splits, rests, notes, [told])
+    return Layout(domains, splits, rests, notes, [told], domains=True)
 
 
 def _of_labels(folders: Folders, splits: dict[str, str], notes: list[str]) -> Layout:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from ganvas.data.batches import BUILT_IN, Batch, reading_options
 from ganvas.data.builtin import known_as
 from ganvas.data.cache import Entry
+from ganvas.data.columns import value_space
 from ganvas.data.dataset import Data
 from ganvas.data.decode import quiet
 from ganvas.data.readers import Reader, SourceName, is_there
@@ -118,6 +120,67 @@ def reopen(
             f"reads it otherwise); {otherwise}"
         )
     raise DataError(f"{shown(data.source)} does not hold what {run} was trained on; {otherwise}")
+
+
+@dataclass(frozen=True)
+class Meant:
+    """kind: what a source is taken for where nobody says it. told: what it looks like, "" where it could be anything
+    that is read so."""
+
+    kind: type[Batch]
+    told: str = ""
+
+
+def meant(source: Given | None, options: Collection[str] = (), data_root: str | Path | None = None) -> Meant:
+    """The kind of a source of which only the names of some reading options are known, those that are given: of the
+    kinds that have them all, the first that recognises it, else the first that reads it.
+
+    Raises DataError as `open_data` does, UsageError where no kind that reads it has the options.
+    """
+    found = find(source, data_root)
+    text = found.name if isinstance(source, np.ndarray) else str(source)
+    try:
+        reading = [batch for batch in BUILT_IN if batch.reader.reads(found)]
+        fitting = [batch for batch in reading if set(options) <= set(batch.reader.option_names())]
+        if not reading:
+            _kind(found, text, BUILT_IN)
+        if not fitting:
+            lacking = next(each for each in options if each not in reading[0].reader.option_names())
+            others = [batch.kind for batch in BUILT_IN if lacking in batch.reader.option_names()]
+            raise UsageError(
+                f"{flag_of(lacking)} is for {', '.join(others)}, and {shown(text)} is read as {reading[0].kind}"
+            )
+        for batch in fitting:
+            if told := batch.reader.recognises(found):
+                return Meant(batch, told)
+        return Meant(fitting[0])
+    finally:
+        found.close()
+
+
+def shrinking(
+    source: Given | None, as_: Kinds, options: Mapping[str, Any], side: int, data_root: str | Path | None = None
+) -> dict[str, Any]:
+    """The options beside these with which the items of a source come with no shorter side above this one; {} where they
+    have none, where the kind does not shrink, and where their size is given."""
+    wanted = (as_,) if isinstance(as_, type) else tuple(as_ or BUILT_IN)
+    found = find(source, data_root)
+    try:
+        kind = _kind(found, found.name, wanted)
+        if not kind.reader.shrinks:
+            return {}
+        reader = _reader(kind, found.name, options, wanted)
+        with quiet():
+            space = value_space(reader.read(found).columns)
+    finally:
+        found.close()
+    own, smaller = (reader.form_of(each) for each in (space, space.within(side)))
+    known = {option.name: option for option in reader.flags()}
+    return {
+        name: known[name].check(value)
+        for name, value in smaller.items()
+        if options.get(name) is None and value != own[name]
+    }
 
 
 def readable_as(source: Given, data_root: str | Path | None = None) -> list[type[Batch]]:

@@ -50,6 +50,7 @@ class PairReader(Reader):
         "a folder or an archive of pictures with two halves, or of two folders with the same names in them, or two of "
         "them (--other)"
     )
+    shrinks = True
 
     other: Annotated[SourceName | None, "a second source, which has under the same names what is to be made"] = None
     given: Annotated[

@@ -118,9 +118,12 @@ class Twin:
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """Base of all readers. wants: what to give where a source is not what this reader reads."""
+    """Base of all readers. wants: what to give where a source is not what this reader reads. shrinks: whether its items
+    are wholes that stay what they are when they are brought to a smaller form, such as pictures and not pieces of them.
+    """
 
     wants: ClassVar[str]
+    shrinks: ClassVar[bool] = False
 
     @classmethod
     def flags(cls) -> list[Option]:

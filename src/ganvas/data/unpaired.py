@@ -43,6 +43,7 @@ class UnpairedReader(Reader):
     """
 
     wants = "a folder or an archive with a folder for each of two domains, or two of them (--other)"
+    shrinks = True
 
     other: Annotated[SourceName | None, "a second source, which is the domain to be made"] = None
     given: Annotated[str | None, "the folder of the domain that is given (default: the first by name)"] = None
@@ -68,6 +69,12 @@ class UnpairedReader(Reader):
     @classmethod
     def reads(cls, source: Source) -> bool:
         return isinstance(source, Files)
+
+    @classmethod
+    def recognises(cls, source: Source) -> str:
+        """By folders such as trainA and trainB, which mean nothing else."""
+        pictures = isinstance(source, Files) and source.container.names()
+        return "two domains, for cut or cyclegan" if pictures and layout(pictures).domains else ""
 
     def identity(self, source: Source) -> Any:
         with ExitStack() as stack:

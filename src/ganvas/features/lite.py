@@ -70,17 +70,20 @@ class Lite(ImageExtractor):
             levels = functional.pad(levels, (0, lacking[1], 0, lacking[0]), mode="replicate")
         return ((levels - 127) / 128).expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
 
-    def maps_of(self, prepared: Tensor) -> list[Tensor]:
-        """The last maps before each halving of the size, and the last two: in Lite0 16, 24, 40, 112, 320 and 1280
-        channels."""
+    def maps_of(self, prepared: Tensor, count: int = 6) -> list[Tensor]:
+        """The first `count` of the last maps before each halving of the size, and the last two: in Lite0 16, 24, 40,
+        112, 320 and 1280 channels. What none of them needs is not computed."""
         net = self.network
         x = net._swish(net._conv_stem(prepared))
-        maps = []
+        maps: list[Tensor] = []
         for block in net._blocks:
-            before, x = x, block(x)
-            if x.shape[2] != before.shape[2]:
-                maps.append(before)
-        return [*maps, x, net._swish(net._conv_head(x))]
+            if isinstance(block._depthwise_conv, _InFloat32):  # it halves the size
+                maps.append(x)
+                if len(maps) == count:
+                    return maps
+            x = block(x)
+        maps.append(x)
+        return maps if count == len(maps) else [*maps, net._swish(net._conv_head(x))][:count]
 
     def classify(self, features: Tensor) -> Tensor:
         logits: Tensor = self.network._fc(features)
@@ -100,7 +103,34 @@ def _folded(network: Any) -> Any:
         pairs += [(block, "_depthwise_conv", "_bn1"), (block, "_project_conv", "_bn2")]
         block._swish = nn.ReLU6(inplace=True)
     for holder, convolution, norm in pairs:
-        setattr(holder, convolution, fuse_conv_bn_eval(getattr(holder, convolution), getattr(holder, norm)))
+        folded = _padding_itself(fuse_conv_bn_eval(getattr(holder, convolution), getattr(holder, norm)))
+        apart = folded.groups > 1 and max(folded.stride) > 1
+        setattr(holder, convolution, _InFloat32(folded) if apart else folded)
         setattr(holder, norm, nn.Identity())
     network._swish = nn.ReLU6(inplace=True)
     return network
+
+
+def _padding_itself(convolution: Any) -> Any:
+    """The same convolution without a padded copy of the maps. Where it halves the size, it pads one pixel more behind
+    than before; its kernel gets zeros before, and both sides are the same."""
+    convolution.static_padding = nn.Identity()
+    convolution.padding = tuple(side // 2 for side in convolution.kernel_size)
+    if max(convolution.stride) > 1:
+        convolution.weight = nn.Parameter(functional.pad(convolution.weight.detach(), (1, 0, 1, 0)))
+        convolution.kernel_size = tuple(side + 1 for side in convolution.kernel_size)
+    return convolution
+
+
+class _InFloat32(nn.Module):
+    """A depthwise convolution that halves the size, in float32 wherever it is: oneDNN has no fast gradient of those in
+    bf16, and the four of Lite0 took as long as the rest of it."""
+
+    def __init__(self, convolution: nn.Module) -> None:
+        super().__init__()
+        self.convolution = convolution
+
+    def forward(self, maps: Tensor) -> Tensor:
+        with torch.autocast(maps.device.type, enabled=False):
+            made: Tensor = self.convolution(maps.float())
+        return made.to(maps.dtype)

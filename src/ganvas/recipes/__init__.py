@@ -6,6 +6,7 @@ Listing them reads file names and docstrings only, so it imports no torch.
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import inspect
 import warnings
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ganvas.recipe import Recipe
 
 DEFAULT = "r3gan"
-"""What `ganvas train` takes when no recipe is named: the settings that the demo proves."""
+"""The recipe for images where no recipe is named, and for which help is shown: the one that the demo proves."""
 
 
 def names() -> list[str]:
@@ -33,8 +34,39 @@ def names() -> list[str]:
 
 def summary(name: str) -> str:
     """The first line of the recipe's file: the paper."""
-    tree = ast.parse((Path(__file__).parent / f"{name.replace('-', '_')}.py").read_text(encoding="utf-8"))
-    return (ast.get_docstring(tree) or "").splitlines()[0]
+    return (ast.get_docstring(_text_of(name)) or "").splitlines()[0]
+
+
+def usual(kind: str, minutes: float = 0.0) -> str:
+    """The recipe for data of this kind, such as `images`, in a training of so many minutes, where nobody names one.
+    Raises UsageError where no recipe says that it is the one."""
+    fitting = {name: least for name, kinds in _usual().items() if (least := kinds.get(kind)) is not None}
+    reached = {name: least for name, least in fitting.items() if least <= minutes}
+    if not reached:
+        raise UsageError(f"there is no usual recipe for {kind}: name one, as in ganvas train RECIPE --data SOURCE")
+    return max(reached, key=reached.__getitem__)
+
+
+def usual_kinds(name: str) -> tuple[str, ...]:
+    """The kinds of data that this recipe is the usual one for."""
+    return tuple(_usual().get(name, ()))
+
+
+@functools.cache
+def _usual() -> dict[str, dict[str, float]]:
+    """What `usual_for` says in each recipe's file, by the recipe's name: minutes by kind."""
+    found: dict[str, dict[str, float]] = {}
+    for name in names():
+        for node in ast.walk(_text_of(name)):
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "usual_for":
+                assert isinstance(node.value, ast.Dict)
+                pairs = zip(node.value.keys, node.value.values, strict=True)
+                found[name] = {ast.unparse(kind).lower(): ast.literal_eval(least) for kind, least in pairs if kind}
+    return found
+
+
+def _text_of(name: str) -> ast.Module:
+    return ast.parse((Path(__file__).parent / f"{name.replace('-', '_')}.py").read_text(encoding="utf-8"))
 
 
 def may_have(name: str, option: str) -> bool:

@@ -49,6 +49,7 @@ class CUT(Recipe):
     """Pictures of one domain into another, learned without pairs by the contrast of patches."""
 
     accepts = (Unpaired,)
+    usual_for = {Unpaired: 0}
     sees = ("discriminator", "features")
     training_defaults = {"epochs": 100, "batch_size": 8}
 

@@ -39,6 +39,7 @@ class Inpainting(Recipe):
     """Pictures with a hole filled, of any size; what is outside the hole stays as it is."""
 
     accepts = (Masked,)
+    usual_for = {Masked: 0}
     sees = ()
     training_defaults = {"epochs": 200, "batch_size": 8}
 

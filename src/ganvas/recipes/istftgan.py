@@ -51,6 +51,7 @@ class ISTFTGAN(Recipe):
     """Sounds of a fixed length, by label where there are labels; many times cheaper than networks on samples."""
 
     accepts = (Waves,)
+    usual_for = {Waves: 0}
     training_defaults = {"epochs": 50, "batch_size": 32, "ema": 4500}
     penalties = ("r1", "r2")
 

@@ -43,6 +43,7 @@ class Pix2Pix(Recipe):
     """Pictures from pictures of the same place, learned from pairs; of any size afterwards."""
 
     accepts = (Pairs,)
+    usual_for = {Pairs: 0}
     training_defaults = {"epochs": 100, "batch_size": 4, "ema": 1000}
 
     def __init__(

@@ -10,7 +10,7 @@ grows with what has been seen, as for every recipe). Its augmentation is left ou
 added: consistency under augmentation (Zhao et al. 2020), and, to plain networks, the minibatch deviation (Karras et al.
 2018).
 
-    ganvas train r3gan --data digits          about 6 minutes on 2 CPU cores: conditional digits that look handwritten
+    ganvas train --data digits          some minutes on 2 CPU cores: conditional digits that look handwritten
 """
 
 import math
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from ganvas import arguments as arg
 from ganvas.augment import POLICIES
+from ganvas.choosing import Advice, Effort, Enough, Facts
 from ganvas.data.batches import Images
 from ganvas.errors import UsageError
 from ganvas.inputs import Input, Normal, label
@@ -36,10 +37,26 @@ LAST = {"lr": 0.25, "penalty": 0.1, "lag": 0.1}
 """What is left of the learning rate, of the penalties' weights, and of 1 - beta2 after it."""
 
 
+MEASURED_SIDE = 32
+"""Pixels on a side up to which penalties of weight 1 were measured."""
+
+FEW_OF_A_LABEL = 25
+"""Images of a label below which labels are not used: conditional GANs collapse earlier on few images of each label than
+unconditional ones on all of them (Shahbazi et al. 2022, "Collapse by conditioning")."""
+
+
 class R3GAN(Recipe):
     """Relativistic pairing with R1 and R2: the stable choice for images, conditional where the data has labels."""
 
     accepts = (Images,)
+    usual_for = {Images: 0}
+    efforts = (
+        Effort({"width": 16, "batch_size": 32}),
+        Effort({"batch_size": 32}, needs=1000),
+        Effort(needs=3000),
+        Effort({"width": 64}, needs=20_000),
+    )
+    enough = Enough(passes=18, items=80_000)
     training_defaults = {"steps": 2200}
     presets = {
         "paper": {
@@ -82,6 +99,22 @@ class R3GAN(Recipe):
         else:
             self.generator = PlainGenerator(latent=latent, **shared)
             self.discriminator = PlainDiscriminator(deviation=minibatch_deviation, **shared)
+
+    @classmethod
+    def suited(cls, facts: Facts) -> list[Advice]:
+        """Penalties that grow with the pixels, and labels where there are enough images of each. Where a picture has
+        twice the side, a pixel's share in the same judgement is a quarter, and so is the square of the gradient;
+        Karras et al. 2020, "Training generative adversarial networks with limited data", choose by the same rule.
+        """
+        advice = []
+        height, width = facts.of_data["size"]
+        weight = round(height * width / MEASURED_SIDE**2, 1)
+        if weight > 1:
+            advice.append(Advice({"r1": weight, "r2": weight}, "as penalties grow with the pixels, from 1 at 32x32"))
+        if facts.labels and facts.items < FEW_OF_A_LABEL * len(facts.labels):
+            mean = facts.items / len(facts.labels)
+            advice.append(Advice({"conditional": False}, f"as a label has {mean:.0f} images on average, which are few"))
+        return advice
 
     def inputs(self) -> dict[str, Input]:
         return {"latent": Normal((self.latent,), sphere=True), **label(self.images.classes)}

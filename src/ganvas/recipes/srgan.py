@@ -17,6 +17,7 @@ every block the same faint pattern, a grid that neither the content loss nor the
 from typing import Annotated, Any, Literal
 
 from ganvas import arguments as arg
+from ganvas.data.batches import Photos
 from ganvas.networks.srresnet import SRResNet
 from ganvas.networks.upscaling import CompactUpscaler
 from ganvas.recipes._super_resolution import Blocks, Stages, SuperResolution, Upsample
@@ -25,6 +26,7 @@ from ganvas.recipes._super_resolution import Blocks, Stages, SuperResolution, Up
 class SRGAN(SuperResolution):
     """A generator that enlarges photos, trained on pixels and then against a discriminator."""
 
+    usual_for = {Photos: 0}
     presets = {
         "paper": {
             "architecture": "srresnet", "width": 64, "blocks": 16, "pixel_loss": "l2", "content": "vgg19",

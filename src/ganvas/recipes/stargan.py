@@ -19,11 +19,14 @@ from __future__ import annotations
 
 from ganvas import arguments as arg
 from ganvas.attributes import attributes_from_json
+from ganvas.data.batches import Attributed
 from ganvas.recipes._attributes import Changing, Game
 
 
 class StarGAN(Changing):
     """Pictures with other attributes, learned from a table of them; several at once and of any strength."""
+
+    usual_for = {Attributed: 0}
 
     def __init__(
         self,

@@ -32,6 +32,7 @@ class Text2Image(Recipe):
     """Pictures of what captions say."""
 
     accepts = (Captioned,)
+    usual_for = {Captioned: 0}
     sees = ("discriminator.seen",)
     training_defaults = {"epochs": 30, "batch_size": 32}
     penalties = ("r1", "r2")

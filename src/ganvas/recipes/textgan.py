@@ -56,6 +56,7 @@ class TextGAN(Recipe):
     """Names, lines and sentences, by label where there are labels."""
 
     accepts = (Texts,)
+    usual_for = {Texts: 0}
     training_defaults = {"epochs": 100, "batch_size": 128}
     baseline: Tensor
 

@@ -48,6 +48,7 @@ class Vocoder(Recipe):
     """Sounds of any length from their mel spectrograms, or from sounds that lack their high frequencies."""
 
     accepts = (SoundPairs,)
+    usual_for = {SoundPairs: 0}
     training_defaults = {"epochs": 100, "batch_size": 16, "ema": 2000}
 
     def __init__(

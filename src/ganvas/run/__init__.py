@@ -4,6 +4,7 @@ folder          `config.json`
 history         the rows of `metrics.jsonl`, and what can be read off them without judging
 timeline        the pictures in `samples/` over time
 recorder        the watcher that writes both
+keeping         runs listed, renamed and deleted
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         shares,
         went_back,
     )
+    from ganvas.run.keeping import foreign, remove, rename, run_folders, run_in, size_of, written
     from ganvas.run.recorder import Recorder
 
 __getattr__, __dir__ = lazily(__name__, __file__)

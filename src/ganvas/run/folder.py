@@ -25,7 +25,7 @@ MOST_BYTES = 1 << 24
 """Of `config.json`."""
 
 OWN = (
-    *("config.json", "metrics.jsonl", "report.html", LOCK),
+    *("config.json", "metrics.jsonl", "report.html", "data.png", LOCK),
     *("samples", "checkpoints", "best", ".best", "tensorboard"),
 )
 """What a training writes in a run."""
@@ -72,7 +72,7 @@ def read_config(run: Path) -> dict[str, Any]:
     check_folder(run)
     try:
         # The Hub's cache has links to the files of an export, which is only read.
-        config = read_json(path, MOST_BYTES, inside=None if (run / _EXPORTED).exists() else run)
+        config = read_json(path, MOST_BYTES, inside=None if is_export(run) else run)
         if not isinstance(config, dict) or "format" not in config:
             raise ValueError("it has no format")
         if config["format"] != FORMAT:
@@ -84,10 +84,15 @@ def read_config(run: Path) -> dict[str, Any]:
     return config
 
 
+def is_export(run: Path) -> bool:
+    """Whether the folder is what `ganvas export` wrote, which nobody trains on."""
+    return (run / _EXPORTED).exists()
+
+
 def check_folder(run: Path) -> None:
     """Raises RunError where what a training writes in a run is a link out of it, or neither a file nor a folder: a run
     may come from anywhere, and what is read and written there must be of that run."""
-    for name in () if (run / _EXPORTED).exists() else OWN:
+    for name in () if is_export(run) else OWN:
         path = run / name
         if path.is_symlink() and not path.resolve().is_relative_to(run.resolve()):
             raise RunError(f"{path} is a link that leads out of the run: put there what it leads to")

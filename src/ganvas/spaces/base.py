@@ -134,6 +134,11 @@ class Space(ABC):
         """The options of `open_data` that bring a source to just this form."""
         return {}
 
+    def within(self, side: int) -> Space:
+        """The space of the same samples made smaller, so that their shorter side is no longer than this; itself where
+        it is not, and where samples have no sides."""
+        return self
+
     def matching(self, other: Space) -> str:
         """The flags that would bring data of this space and of the other one to one form; "" where none do."""
         return ""

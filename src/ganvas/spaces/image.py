@@ -70,6 +70,13 @@ class ImageSpace(Space):
     def options(self) -> dict[str, Any]:
         return {"size": (self.height, self.width), "channels": self.channels}
 
+    def within(self, side: int) -> ImageSpace:
+        short, long = sorted((self.height, self.width))
+        if short <= side:
+            return self
+        longer = side if long == short else max(1, round(side * long / short / 8)) * 8
+        return ImageSpace(self.channels, *((side, longer) if self.height == short else (longer, side)))
+
     def matching(self, other: Space) -> str:
         if not isinstance(other, ImageSpace):
             return ""

@@ -5,7 +5,7 @@ watcher         how outer layers look on: `Watcher`, its `Verdict`, and the `Gam
 state           everything that exact resume needs, out of a training and back into it
 checkpoint      that state on the disk, and what reads it; checkpointing: when it is written
 processes       several that train together; simulated_processes: two of them as threads, for tests
-planning, hardware, randomness, averaging, meter
+planning, measuring, hardware, randomness, averaging, meter
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ganvas.training.checkpointing import Checkpoints
     from ganvas.training.hardware import channels_last, has_native_bf16, keep_freed_memory, pick_device, pick_precision
     from ganvas.training.loop import Training, gradient_norm
+    from ganvas.training.measuring import LENGTH, seconds_a_step
     from ganvas.training.planning import environment, plan
     from ganvas.training.processes import Processes
     from ganvas.training.randomness import seed_from

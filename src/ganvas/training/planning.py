@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ganvas.choosing import SHARE, Choice, rounded
 from ganvas.data.dataset import Data, describe
 from ganvas.errors import installed
 from ganvas.options import read_options
@@ -16,8 +17,10 @@ from ganvas.training.loop import Training
 from ganvas.version import __version__
 
 
-def plan(training: Training, data: Data, name: str, arguments: Mapping[str, Any]) -> list[str]:
-    """The lines of the plan, without a trailing newline each."""
+def plan(
+    training: Training, data: Data, name: str, arguments: Mapping[str, Any], choice: Choice | None = None
+) -> list[str]:
+    """The lines of the plan, without a trailing newline each. choice: what was chosen where nobody said it."""
     recipe, settings = training.recipe, training.settings
     lines = describe(data)
     changed = [
@@ -41,10 +44,11 @@ def plan(training: Training, data: Data, name: str, arguments: Mapping[str, Any]
             f"warning: fewer training items than --batch-size {settings.batch_size}, so batches shrink to "
             f"{training.batch_size}; expect little variety from so few"
         )
-    lines.append(f"length: {_length(training)}")
+    lines.append(f"length: {_length(training, choice.seconds if choice else None)}")
     lines.append(f"hardware: {hardware.describe(training.device)}, {training.precision}")
     averaging = f"half-life {settings.ema:g} {data.space.noun}" if settings.ema else "off"
     lines.append(f"averaged weights: {averaging}; seed {settings.seed}")
+    lines += [f"chosen: {why}" for why in (choice.why if choice else ())]
     if not installed("tensorboard"):
         lines.append('note: no TensorBoard events, which need its package: pip install "ganvas[tensorboard]"')
     return lines
@@ -64,14 +68,20 @@ def environment(training: Training) -> dict[str, str]:
     }
 
 
-def _length(training: Training) -> str:
+def _length(training: Training, seconds: float | None) -> str:
+    """seconds: that a step was measured to take, beside which there is other work."""
     settings, items = training.settings, len(training.data.split("train"))
+    steps_a_minute = SHARE * 60 / seconds if seconds else None
     limits = []
     if settings.steps:
         epochs = settings.steps * training.batch_size / items
         limits.append(f"{settings.steps:,} steps ({epochs:.3g} passes of the data at a batch a step)")
+        if steps_a_minute:
+            limits[-1] += f", about {settings.steps / steps_a_minute:.2g} minutes here"
     if settings.epochs:
         limits.append(f"{settings.epochs:g} passes of the data ({settings.epochs * items:,.0f} items)")
     if settings.minutes:
         limits.append(f"{settings.minutes:g} minutes")
+        if steps_a_minute:
+            limits[-1] += f", about {rounded(settings.minutes * steps_a_minute):,} steps here"
     return ", or ".join(limits)

@@ -14,7 +14,7 @@ from ganvas.data.batches import reading_options
 from ganvas.data.builtin import MADE
 from ganvas.data.containers import Zip, is_archive
 from ganvas.data.dataset import Data, describe
-from ganvas.data.opening import open_data
+from ganvas.data.opening import meant, open_data
 from ganvas.data.preview import Preview, preview
 from ganvas.data.readers import SourceName
 from ganvas.errors import DataError, UsageError
@@ -39,6 +39,9 @@ SETS = {
 
 GENERAL = ("batch_size", "seed", "ema", "heal")
 """Settings of `ganvas train` that the form offers beside the length."""
+
+BY_DATA = "chosen by the data"
+"""What stands for no recipe in particular."""
 
 _MINUTES = 6
 LENGTHS = {"minutes": Range(0.01, 100_000), "steps": Range(1, 10**9)}
@@ -139,14 +142,14 @@ def _form(desk: Desk, form: gr.Accordion) -> None:
             )
         with gr.Column(min_width=280):
             recipe = gr.Dropdown(
-                names,
-                value=recipes.DEFAULT,
+                [BY_DATA, *names],
+                value=BY_DATA,
                 label="Recipe",
-                info="Which GAN; the first choice is a good one",
+                info="Which GAN, and with what settings; a name alone keeps that one's defaults",
                 elem_id="recipe",
                 interactive=True,
             )
-            about = gr.Markdown(_about(recipes.DEFAULT), elem_classes="hint", elem_id="about-recipe")
+            about = gr.Markdown(_about(BY_DATA), elem_classes="hint", elem_id="about-recipe")
             # Gradio takes fields that only `choices` below reads for mere displays.
             with gr.Row():
                 unit = gr.Radio(
@@ -209,9 +212,11 @@ def _form(desk: Desk, form: gr.Accordion) -> None:
         """What a training would learn from; the data are then prepared for it."""
         _known(chosen)
         values = [(option, value) for option, value in zip(_options(chosen), given, strict=True) if value]
-        names = {option.name for option in reading_options(recipes.find(chosen).accepts)}
+        where = _source(desk, data, own)
+        accepts = (meant(where).kind,) if chosen == BY_DATA else recipes.find(chosen).accepts
+        names = {option.name for option in reading_options(accepts)}
         options = {option.name: _value(option, str(value)) for option, value in values if option.name in names}
-        opened = open_data(_source(desk, data, own), recipes.find(chosen).accepts or None, **options)
+        opened = open_data(where, accepts or None, **options)
         shown = preview(opened)
         return enlarged(shown.picture, 640), _facts(opened, shown), gr.Column(visible=True)
 
@@ -219,17 +224,22 @@ def _form(desk: Desk, form: gr.Accordion) -> None:
 
 
 def _about(name: Any) -> str:
+    if name == BY_DATA:
+        return "Recipe, size, networks and batch suit the data and this machine; the plan in the run's report says why."
     chosen = recipes.find(str(name))
     return f"{(chosen.__doc__ or '').splitlines()[0]} *{recipes.summary(str(name))}*"
 
 
 def _options(name: Any) -> list[Option]:
+    settings = {option.name: option for option in read_options(Settings)}
+    general = [settings[each] for each in GENERAL]
+    if name == BY_DATA:  # nobody knows yet which recipe's fields would count
+        return general
     chosen = recipes.find(str(name))
     own = [option for option in read_options(chosen) if not option.from_data]
     # No field for a path: visitors choose no file of this machine.
     reading = [option for option in reading_options(chosen.accepts) if option.kind is not SourceName]
-    general = {option.name: option for option in read_options(Settings)}
-    return [*reading, *own, *(general[each] for each in GENERAL)]
+    return [*reading, *own, *general]
 
 
 def _field(option: Option) -> Any:
@@ -253,17 +263,19 @@ def _words(
     if not how_long:
         raise UsageError("say how long to train: a number of minutes or steps")
     kind = int if measure == "steps" else float
-    words = [str(chosen), f"--{measure}={Option(measure, kind, None, range=LENGTHS[measure]).check(how_long)}"]
+    words = [] if chosen == BY_DATA else [str(chosen)]
+    words += [f"--{measure}={Option(measure, kind, None, range=LENGTHS[measure]).check(how_long)}"]
     for option, value in zip(_options(chosen), given, strict=True):
         if value not in ("", None):
             words.append(_word(option, str(value).strip()))
     source = _source(desk, data, own)
-    return [*words, f"--data={source}"], f"{chosen}-{Path(source).stem}"
+    taken = recipes.usual(meant(source).kind.kind) if chosen == BY_DATA else chosen
+    return [*words, f"--data={source}"], f"{taken}-{Path(source).stem}"
 
 
 def _known(chosen: Any) -> None:
     """Raises UsageError for what is no recipe of Ganvas: no file of a visitor's choice is run."""
-    if chosen not in recipes.names():
+    if chosen not in (BY_DATA, *recipes.names()):
         recipes.find(str(chosen) if not recipes.is_path(str(chosen)) else "?")
 
 
