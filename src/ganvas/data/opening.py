@@ -138,7 +138,7 @@ def meant(source: Given | None, options: Collection[str] = (), data_root: str | 
     Raises DataError as `open_data` does, UsageError where no kind that reads it has the options.
     """
     found = find(source, data_root)
-    text = found.name if isinstance(source, np.ndarray) else str(source)
+    text = str(source) if isinstance(source, (str, Path)) else found.name
     try:
         reading = [batch for batch in BUILT_IN if batch.reader.reads(found)]
         fitting = [batch for batch in reading if set(options) <= set(batch.reader.option_names())]
