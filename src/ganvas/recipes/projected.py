@@ -6,12 +6,13 @@ judges and places. All that judges see is augmented (`--augment diff`, as in sec
 skip-layer excitations (`networks/skipping.py`). The network is EfficientNet-Lite0, the paper's smallest; small images
 are enlarged for it (`--view`), since it was made for large ones.
 
-The paper's hinge loss with spectral normalisation makes one image of each class here, whatever the latent vector is. So
-the objective is relativistic pairing with R1 and R2 (Huang et al. 2024, section 2), of the maps and not of the pixels,
-which needs no second derivative of the network. A step generates once and looks once at what is real and at what is
-made: the generator moves first, and the judges learn from the maps that it was judged by.
+The paper's hinge loss with spectral normalisation makes one image of each class here, whatever the latent vector is.
+The objective is relativistic pairing with R1 and R2 (Huang et al. 2024, section 2), of the maps and not of the pixels,
+which needs no second derivative of the network. It collapses less, and within classes still does after some hundred
+steps (docs/projected.md). A step generates once and looks once at what is real and at what is made: the generator moves
+first, and the judges learn from the maps that it was judged by.
 
-It learns from fewer images and steps than others, in the taste of that network: judge it by other features than
+What it learns is in the taste of that network: judge it by other features than
 `lite0`'s, which it has trained against.
 
     ganvas train projected --data photos/ --size 64
