@@ -323,6 +323,9 @@ def test_a_length_in_steps_measures_nothing_and_a_budget_chooses_for_a_named_rec
     assert command(*words[:1], "dcgan", *words[1:], "--good") == 0 and len(steady) == 1
     told = capsys.readouterr().out
     assert "length: 72 steps" in told and "usual one for" not in told and "--augment diff" in told
+    preset = ("train", "vanilla", *words[1:], "--preset", "tutorial", "--no-measure")
+    assert command(*preset, "--quick") == 0  # which is more than the preset's 500 passes
+    assert "length: 5 minutes\n" in capsys.readouterr().out
     assert command(*words, "--minutes", "30") == 0
     assert "length: 30 minutes, about 36 steps here" in capsys.readouterr().out
 
@@ -346,7 +349,7 @@ def test_other_kinds_find_their_recipe_and_their_flags(tmp_path: Path, capsys: p
     words = ("train", "--data", tmp_path / "names.txt", "--steps", "3", "--device", "cpu", "--dry-run")
     assert command(*words, "--warmup", "0.25", "--length", "5") == 0
     told = capsys.readouterr().out
-    assert "recipe: textgan with" in told and "chosen: textgan, as it looks like text" in told
+    assert "recipe: textgan with" in told and "chosen: textgan, as the data look like text; name" in told
     assert "textgan" in refused(capsys, *words, "--r1", "2")
 
 
