@@ -27,7 +27,10 @@ COMMANDS = {
     "serve": "an HTTP server that samples a run and enlarges photos",
     "studio": "a web page to train, watch, sample and compare",
     "recipes": "the GANs that can be trained, and their flags",
+    "new": "the file of a recipe of your own to begin with, and its test",
+    "check": "whether a recipe keeps the contract, a line for each check",
     "data": "what Ganvas sees in a source of data",
+    "completion": "what makes a shell complete commands, recipes and flags",
 }
 """Each is a module of the same name in `ganvas.cli`, with a function `run`."""
 

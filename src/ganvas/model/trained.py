@@ -25,11 +25,12 @@ from ganvas.recipe import Recipe
 from ganvas.recipes import blueprint, made, recipe_of
 from ganvas.run import read_config
 from ganvas.spaces import FREE, Space, space_from_config
-from ganvas.text import counted, quoted
+from ganvas.text import counted, quoted, shown
 from ganvas.training import checkpoint, seed_from
 
 if TYPE_CHECKING:
     import pandas
+    from PIL import Image
 
 BLOCK = 64
 """Samples are drawn in blocks of this many, each from a seed of its own, so the first n never depend on n."""
@@ -64,6 +65,10 @@ class Model:
     style: str | float | None = None
     notes: tuple[str, ...] = ()
     trained_on: str = ""
+
+    def __repr__(self) -> str:
+        recipe, made = type(self.recipe).__name__, ", ".join(self.inputs) or "nothing"
+        return f"<Model {shown(self.name)}: {recipe} at step {self.step:,}, {self.space.noun} from {made}>"
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -112,6 +117,24 @@ class Model:
         than an input admits.
         """
         return torch.cat(list(self.blocks(n, seed=seed, truncation=truncation, **given)))
+
+    def grid(
+        self,
+        n: int = 64,
+        *,
+        seed: int | None = None,
+        truncation: float | None = None,
+        columns: int | None = None,
+        **given: Any,
+    ) -> Image.Image:
+        """One picture of n samples, as `sample` draws them: a grid, or one plot of points. columns: of the grid, by
+        default one for each class that comes in turn, else as square as possible."""
+        samples = self.sample(n, seed=seed, truncation=truncation, **given)
+        return self.space.show(samples, columns=columns or self.columns(given))
+
+    def to_pil(self, samples: Tensor) -> list[Image.Image]:
+        """Each of the samples, as `sample` gives them, as a picture of its own."""
+        return self.space.pictures(samples)
 
     def blocks(
         self, n: int, *, seed: int | None = None, truncation: float | None = None, **given: Any
