@@ -18,7 +18,7 @@ def model():
 
 def test_a_model_says_what_it_is_on_one_line(model):
     told = repr(model)
-    assert told.startswith("<Model ") and "R3GAN at step 100, images from latent" in told
+    assert told.startswith("Model(") and "R3GAN at step 100, images from latent" in told
     assert "\n" not in told and len(told) < 400
 
 

@@ -31,8 +31,8 @@ MOST_BYTES, MOST_UNPACKED = 1 << 30, 1 << 31
 MOST_ROWS, LONGEST_CELL = 5_000_000, 10_000
 """Rows of all files together; letters of a cell."""
 
-MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A", "<NA>"})
-"""What stands in a cell where nothing does."""
+MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A"})
+"""What stands in a cell where nothing does, between angle brackets too, as pandas prints it."""
 
 
 @dataclass
@@ -176,7 +176,7 @@ def _add(row: Sequence[str], columns: Sequence[Cells], where: str) -> None:
             raise DataError(
                 f"{where}: a cell of {quoted(column.name)} has {len(text):,} letters: at most {LONGEST_CELL:,}"
             )
-        column.add("" if text in MISSING else text)
+        column.add("" if _lacks(text) else text)
 
 
 def _plain(cell: str) -> str:
@@ -266,4 +266,8 @@ def _text(value: Any) -> str:
         number = float(value)
         return str(int(number)) if number.is_integer() and abs(number) < 2**53 else repr(number)
     text = _plain(str(value))
-    return "" if text in MISSING else text[:LONGEST_CELL]
+    return "" if _lacks(text) else text[:LONGEST_CELL]
+
+
+def _lacks(text: str) -> bool:
+    return text != "<>" and text.removeprefix("<").removesuffix(">") in MISSING

@@ -68,7 +68,7 @@ class Model:
 
     def __repr__(self) -> str:
         recipe, made = type(self.recipe).__name__, ", ".join(self.inputs) or "nothing"
-        return f"<Model {shown(self.name)}: {recipe} at step {self.step:,}, {self.space.noun} from {made}>"
+        return f"Model({shown(self.name)}: {recipe} at step {self.step:,}, {self.space.noun} from {made})"
 
     @property
     def labels(self) -> tuple[str, ...]:
