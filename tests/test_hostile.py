@@ -278,6 +278,7 @@ def test_every_recipe_can_be_made_without_values(name: str, tmp_path: Path) -> N
     facts |= {"source_channels": 3, "symbols": 9}
     facts["captions"] = {"encoder": {"name": "words", "vocabulary": ["red", "hat"]}, "examples": ["a red hat"]}
     facts["attributes"] = [{"name": "age", "low": 20, "high": 90}]
+    facts["table"] = {"columns": [{"name": "on", "kind": "yes/no", "choices": ["no", "yes"], "levels": [0.5, 0.5]}]}
     wanted = {o.name: facts[o.name] for o in read_options(recipe) if o.default is REQUIRED or o.name == "classes"}
     if name in ("istftgan", "wavegan"):
         wanted["channels"] = 1
