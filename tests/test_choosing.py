@@ -218,7 +218,7 @@ def test_each_kinds_own_example_is_taken_for_it(kind: Any, tmp_path: Path) -> No
     source, _ = kind.reader.example(tmp_path)
     own = OWN.get(kind.__name__)
     assert meant(source, [own] if own else []).kind is kind
-    assert bool(meant(source).told) == (kind.__name__ in ("Texts", "Captioned", "Attributed", "Pairs"))
+    assert bool(meant(source).told) == (kind.__name__ in ("Texts", "Captioned", "Attributed", "Pairs", "Tables"))
 
 
 def test_folders_of_two_domains_are_taken_for_them_and_an_option_narrows_the_kinds(tmp_path: Path) -> None:
@@ -323,6 +323,9 @@ def test_a_length_in_steps_measures_nothing_and_a_budget_chooses_for_a_named_rec
     assert command(*words[:1], "dcgan", *words[1:], "--good") == 0 and len(steady) == 1
     told = capsys.readouterr().out
     assert "length: 72 steps" in told and "usual one for" not in told and "--augment diff" in told
+    preset = ("train", "vanilla", *words[1:], "--preset", "tutorial", "--no-measure")
+    assert command(*preset, "--quick") == 0  # which is more than the preset's 500 passes
+    assert "length: 5 minutes\n" in capsys.readouterr().out
     assert command(*words, "--minutes", "30") == 0
     assert "length: 30 minutes, about 36 steps here" in capsys.readouterr().out
 
@@ -346,7 +349,7 @@ def test_other_kinds_find_their_recipe_and_their_flags(tmp_path: Path, capsys: p
     words = ("train", "--data", tmp_path / "names.txt", "--steps", "3", "--device", "cpu", "--dry-run")
     assert command(*words, "--warmup", "0.25", "--length", "5") == 0
     told = capsys.readouterr().out
-    assert "recipe: textgan with" in told and "chosen: textgan, as it looks like text" in told
+    assert "recipe: textgan with" in told and "chosen: textgan, as the data look like text; name" in told
     assert "textgan" in refused(capsys, *words, "--r1", "2")
 
 
@@ -376,3 +379,11 @@ def test_measuring_draws_nothing_from_anybodys_random_generator(pictures: Path) 
     before = torch.get_rng_state()
     assert seconds_a_step(training, patience=0.0) > 0
     assert torch.equal(before, torch.get_rng_state()) and training.steps_done in (1605, 4805)
+
+
+def test_a_table_of_texts_is_no_table_and_captions_are_no_attributes(tmp_path: Path) -> None:
+    (tmp_path / "texts.csv").write_text("text,label\none two,a\nthree four,b\n")
+    (tmp_path / "goods.csv").write_text("size,sold\n1,yes\n2,no\n")
+    assert meant(tmp_path / "texts.csv").kind is batches.Texts and meant(tmp_path / "goods.csv").kind is batches.Tables
+    source, _ = batches.Captioned.reader.example(tmp_path)
+    assert meant(source).kind is batches.Captioned

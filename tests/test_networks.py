@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 from ganvas.networks.held import held
+from ganvas.networks.projected import Mixed, ScaleJudges, grounded
+from ganvas.networks.skipping import Excitation, SkippingGenerator
 from ganvas.networks.spectra import (
     Grid,
     InverseTransform,
@@ -193,3 +195,87 @@ def test_sounds_are_moved_each_by_its_own_and_silence_comes_in() -> None:
     seen = {tuple(each[0].int().tolist()) for each in moved(sounds, 1)}
     assert seen == {(0, 1, 2, 3, 4, 5), (1, 2, 3, 4, 5, 6), (2, 3, 4, 5, 6, 0)}
     assert moved(sounds, 0) is sounds
+
+
+@pytest.mark.parametrize("size", [(8, 8), (28, 28), (33, 20), (64, 96)])
+@pytest.mark.parametrize(("channels", "classes"), [(1, 0), (3, 4)])
+def test_a_skipping_generator_makes_any_size(size: tuple[int, int], channels: int, classes: int) -> None:
+    made = SkippingGenerator(latent=6, channels=channels, size=size, width=2, classes=classes)
+    label = torch.arange(3) if classes else None
+    images = made(torch.randn(3, 6), label)
+    assert images.shape == (3, channels, *size)
+    images.square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in made.parameters() if p.ndim > 1)
+
+
+def test_coarse_maps_gate_those_that_are_four_doublings_finer() -> None:
+    """At 256 pixels those of 4, 8 and 16 gate those of 64, 128 and 256 (Liu et al. 2021, figure 4)."""
+    made = SkippingGenerator(latent=4, channels=1, size=(256, 256), width=1).eval()
+    assert [gate.gather.in_channels for gate in made.gates] == [8, 8, 8] and made.apart == 4
+    assert [gate.gather.out_channels for gate in made.gates] == [4, 2, 1]
+    closed = made.gates[-1].decide
+    nn.init.zeros_(closed.weight)
+    nn.init.constant_(closed.bias, -1e9)  # the finest map is multiplied by 0, and the last layer's bias is left
+    image = made(torch.randn(2, 4))
+    assert image.std() < 1e-6
+
+
+def test_mixing_is_fixed_never_trained_and_goes_from_deep_to_shallow() -> None:
+    torch.manual_seed(1)
+    one = Mixed("lite0", size=(24, 40), view=48, width=4)
+    torch.manual_seed(2)
+    other = Mixed("lite0", size=(24, 40), view=48, width=4)
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    assert not any(parameter.requires_grad for parameter in one.parameters())
+    assert one.size == (64, 96) and one.sizes == [(16, 24), (8, 12), (4, 6), (2, 3)]
+    images = torch.rand(2, 3, 24, 40, requires_grad=True)
+    maps = one(images)
+    assert [tuple(each.shape[1:]) for each in maps] == [(4, 16, 24), (8, 8, 12), (16, 4, 6), (32, 2, 3)]
+    maps[0].sum().backward()
+    assert images.grad is not None and images.grad.abs().sum() > 0
+    nn.init.zeros_(other.across[3].weight)  # the deepest map says nothing now
+    changed = other(images)
+    assert all(not torch.allclose(a, b) for a, b in zip(maps, changed, strict=True))
+
+
+def test_an_excitation_is_its_formula() -> None:
+    """sigmoid(1x1 convolution(LeakyReLU(4x4 convolution(means of 4x4 parts)))), Liu et al. 2021, eq. 2."""
+    gate = Excitation(3, 2)
+    coarse = torch.randn(5, 3, 8, 12)
+    parts = coarse.reshape(5, 3, 4, 2, 4, 3).mean((3, 5)).double()
+    weight, bias = gate.gather.weight.double(), gate.gather.bias.double()
+    gathered = torch.einsum("bchw,ochw->bo", parts, weight) + bias
+    gathered = torch.where(gathered > 0, gathered, 0.1 * gathered)
+    decided = gathered @ gate.decide.weight.double().flatten(1).T + gate.decide.bias.double()
+    expected = 1 / (1 + torch.exp(-decided))
+    torch.testing.assert_close(gate(coarse), expected.float()[:, :, None, None])
+
+
+def test_rgba_is_seen_on_a_ground_of_one_colour() -> None:
+    torch.manual_seed(0)
+    images = torch.rand(4, 4, 6, 6) * 2 - 1
+    images[:, 3, 0], images[:, 3, 1], images[:, 3, 2] = 1, -1, 0
+    seen = grounded(images)
+    torch.testing.assert_close(seen[:, :, 0], images[:, :3, 0])  # opaque
+    ground = seen[:, :, 1]
+    assert torch.equal(ground, ground[..., :1].expand_as(ground)) and ground.std(0).min() > 0.1  # its own for each
+    torch.testing.assert_close(seen[:, :, 2], (images[:, :3, 2] + ground) / 2)
+    features = Mixed("lite0", size=(32, 32), view=32, width=2)
+    assert [each.shape[1] for each in features(torch.rand(2, 4, 32, 32))] == [2, 4, 8, 16]
+
+
+def test_maps_in_one_row_come_apart_again() -> None:
+    features = Mixed("lite0", size=(33, 40), view=32, width=2)
+    maps = features(torch.rand(3, 3, 33, 40))
+    parted = features.parted(torch.cat([each.flatten(1) for each in maps], 1))
+    assert all(torch.equal(a, b) for a, b in zip(maps, parted, strict=True))
+
+
+def test_judges_of_all_scales_say_something_of_about_sixteen_places() -> None:
+    features = Mixed("lite0", size=(64, 64), view=32, width=4)
+    judges = ScaleJudges(features, width=8, classes=3)
+    images = torch.rand(2, 1, 64, 64)
+    said = judges(features(images), torch.tensor([0, 1]))
+    assert [tuple(each.shape) for each in said] == [(2, 16), (2, 16), (2, 16), (2, 4)]
+    others = judges(features(images), torch.tensor([0, 2]))
+    assert torch.equal(said[0][0], others[0][0]) and not torch.allclose(said[0][1], others[0][1])

@@ -101,6 +101,7 @@ def test_the_space_lies_in_the_config_and_is_checked_there() -> None:
         {"columns": [age | {"levels": []}]}, {"columns": [age | {"kind": "x"}]},
         {"columns": [age | {"values": [1, 2, float("nan")]}]}, {"columns": [age | {"form": "%Y%Y%s" * 50}]},
         {"columns": [age | {"dtype": "os.system"}]}, {"columns": [age | {"name": ""}]},
+        {"columns": [age | {"name": "a\x1b[1m"}]}, {"columns": [config["columns"][0] | {"choices": ["a", "\u202eb"]}]},
         {"columns": "age"}, {"columns": [age | {"choices": "ab"}]}, {"columns": [age | {"decimals": 10**6}]},
     ):  # fmt: skip
         with pytest.raises(RunError):
@@ -257,6 +258,12 @@ def test_kinds_are_told_by_cells(table: Path) -> None:
         assert line.split(",") == [*cells[:6], "1"], number
 
 
+def test_what_cannot_be_printed_is_a_space(tmp_path: Path) -> None:
+    data = open_data(written(tmp_path, ["a\x07b,c", '"x\ny",1', "\x1b[31mz,2"]), Tables, progress=False)
+    assert isinstance(data.space, TableSpace) and data.space.names == ("a b", "c")
+    assert data.space.columns[0].choices == ("[31mz", "x y")
+
+
 def test_kinds_can_be_chosen(table: Path) -> None:
     data = open_data(table, Tables, column="age=category,id=whole,joined=out", target="age", progress=False)
     space = data.space
@@ -313,6 +320,7 @@ def test_constraints_leave_out_what_breaks_them(table: Path) -> None:
         (b"a,a\n1,2\n3,4\n", {}, "two columns called 'a'"),
         (b"a,\n1,2\n3,4\n", {}, "a column without a name"),
         (b"a,b\n1,\xff\n3,4\n", {}, "no text in UTF-8"),
+        (b"a," + b"b" * 300 + b"\n1,2\n", {}, "name has 300 letters"),
         (b"a\n\n\n", {}, "holds 0 rows"),
         (b"a,b\n,\n,\n", {}, "no column that can be learned: a .empty., b .empty."),
         (b"a\n" + b"\n".join(b"word%d" % n for n in range(60)), {}, "no column that can be learned: a .identifier"),

@@ -44,6 +44,7 @@ ARGUMENTS = {
     "adain": {"width": 8, "d_width": 4, "encoder": "lite0", "lr": 4e-3},
     "cut": {"width": 8, "d_width": 4, "lr": 2e-3, "warp": True},
     "vanilla": {"objective": "relativistic", "r1": 3.0, "r2": 3.0, "dropout": 0.0, "beta1": 0.0, "beta2": 0.99},
+    "projected": {"latent": 8, "width": 8, "d_width": 16, "mixed": 8, "view": 32, "lr": 3e-3, "r1": 0.02, "r2": 0.02},
     "wgan": {"lr": 1e-3, "clip": 0.1},
     "wgan-gp": {"lr": 1e-3},
     "gat": {"width": 32, "d_width": 32, "depth": 2, "maps": 4, "latent": 8, "lr": 3e-4, "pace": 1.0},

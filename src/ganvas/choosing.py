@@ -254,9 +254,10 @@ def _length(budget: Budget, seconds: float, batch: int, facts: Facts, enough: En
     most = max(enough.passes * facts.items, enough.items) / batch if enough else math.inf
     steps = rounded(min(timed, most))
     passes = steps * batch / facts.items
+    told = f"{passes:,.0f}" if passes >= 100 else f"{passes:.3g}"
     if most < timed:
-        return steps, f"{passes:.3g} passes over the data, enough for a first look (--good trains for an hour)"
-    return steps, f"what fits into {budget.minutes:g} minutes, {passes:.3g} passes over the data"
+        return steps, f"{told} passes over the data, enough for a first look (--good trains for an hour)"
+    return steps, f"what fits into {budget.minutes:g} minutes, {told} passes over the data"
 
 
 def rounded(number: float) -> int:

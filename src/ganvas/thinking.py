@@ -71,7 +71,7 @@ def think(asked: Asked) -> Thought:
     if chosen is None:
         name, taken_for = asked.taken_for or usual(asked)
         chosen = recipes.find(name)
-        why.append(f"{name}, {_reason(taken_for)}; name another with ganvas train RECIPE")
+        why.append(f"{name}, {_reason(name, taken_for)}; name another with ganvas train RECIPE")
     name = name or recipes.name_of(chosen)
     given = {**preset_of(chosen, name, asked.preset), **asked.options}
     if asked.budget is not None:  # which is more than a preset's length, and no other length goes with it
@@ -96,8 +96,10 @@ def think(asked: Asked) -> Thought:
     return Thought(chosen, name, data, replace(choice, why=(*why, *sized, *choice.why)))
 
 
-def _reason(taken_for: Meant) -> str:
-    return f"as it looks like {taken_for.told}" if taken_for.told else f"the usual one for {taken_for.kind.kind}"
+def _reason(name: str, taken_for: Meant) -> str:
+    if not taken_for.told:
+        return f"the usual one for {taken_for.kind.kind}"
+    return f"as the data look like {taken_for.told.removesuffix(f', for {name}')}"
 
 
 def _budget(asked: Asked, given: Mapping[str, Any]) -> Budget | None:

@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": "how good the samples of a run or a folder are",
     "runs": "the runs in a folder: their scores, and what the doctor says; renamed, deleted",
     "doctor": "what ails a run, live or over, and what to change",
+    "film": "a training as a moving picture",
     "sample": "pictures from a trained run",
     "translate": "pictures and other files made into others by a trained run",
     "edit": "pictures of your own changed: their attributes, or by inversion what a run would make them of",

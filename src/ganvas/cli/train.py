@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Collection
 from contextlib import suppress
 from functools import partial
 from itertools import pairwise
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ganvas import recipes, threads
 from ganvas.choosing import BUDGETS, USUAL
+from ganvas.cli.configuring import Configured, configured
 from ganvas.cli.hints import how_to_resume, how_to_use
 from ganvas.cli.parsing import Parser, add_options, first_plain, own_options
 from ganvas.errors import GanvasError, UsageError, near_miss
@@ -36,23 +38,25 @@ EXAMPLES = """examples:
   ganvas train dcgan --data photos.zip --size 64 --minutes 30 --out runs/photos
   ganvas train dcgan --help                      with the recipe's own flags
   ganvas train my_gan.py:MyGAN --data photos/
+  ganvas train --config runs/photos/config.json --seed 1        the same again, with another seed
   ganvas train --resume runs/photos --minutes 60"""
 
 
 def run(words: list[str]) -> int:
+    helping = "-h" in words or "--help" in words
+    words, said = (words, Configured()) if helping else configured(words)
     place = first_plain(words, _alone)
-    named = None if place is None else words[place]
+    named = said.recipe if place is None else words[place]
     resuming = any(word == "--resume" or word.startswith("--resume=") for word in words)
     if named is not None and not recipes.is_path(named) and named not in recipes.names():
         raise UsageError(f"there is no recipe {quoted(named)}{near_miss(named, recipes.names())}")
-    helping = "-h" in words or "--help" in words
     chosen_name = named or recipes.DEFAULT
     chosen_threads, quiet = threads.Choice({}), "--quiet" in words
     own = [word for at, word in enumerate(words) if at != place]
-    taken_for = None if named or helping or resuming else _taken_for(own, quiet)
+    taken_for = None if named or helping or resuming else _taken_for(own, quiet, said.options)
     if taken_for is not None:
         chosen_name, _ = taken_for
-    sensible = helping or resuming or _is_sensible(own, chosen_name)
+    sensible = helping or resuming or _is_sensible(own, chosen_name, [*said.options, *said.arguments])
     if sensible and not helping and "--dry-run" not in words:
         kept = _threads_of(words) if resuming else None
         chosen_threads = threads.settle(os.environ, kept, partial(say, wanted=not quiet))
@@ -73,6 +77,8 @@ def run(words: list[str]) -> int:
                 "elsewhere now, and no other flag; the run keeps what it was begun with"
             ) from None
         raise
+    if recipe is not None:
+        parsed = said.filled(parsed, read_options(recipe), reading)
     chosen = {
         option.name: option.check(parsed[option.name])
         for option in [*options, *read_options(Settings)]
@@ -143,9 +149,10 @@ def run(words: list[str]) -> int:
     return 130 if training.outcome == "interrupted" else 0
 
 
-def _taken_for(words: list[str], quiet: bool) -> tuple[str, Meant] | None:
+def _taken_for(words: list[str], quiet: bool, also: Collection[str]) -> tuple[str, Meant] | None:
     """The recipe that is taken where none is named, by the data and by the flags that say how they are read, and what
-    the data are taken for. None without data, which is told later."""
+    the data are taken for. also: names of options that are given beside the words. None without data, which is told
+    later."""
     from ganvas.choosing import BUDGETS, USUAL
     from ganvas.data.batches import BUILT_IN, reading_options
     from ganvas.data.opening import meant
@@ -154,27 +161,30 @@ def _taken_for(words: list[str], quiet: bool) -> tuple[str, Meant] | None:
     parsed = vars(_train_parser(None, [], reading, recipes.DEFAULT).parse_known_args(words)[0])
     if parsed["data"] is None:
         return None
-    given = [option.name for option in reading if parsed[option.name] is not None]
+    given = [option.name for option in reading if parsed[option.name] is not None or option.name in also]
     minutes = BUDGETS[parsed["budget"] or USUAL].minutes
     with said_if_slow(f"looking at {shown(parsed['data'])}", not quiet):
         found = meant(parsed["data"], given, parsed["data_root"])
     return recipes.usual(found.kind.kind, minutes), found
 
 
-def _is_sensible(words: list[str], name: str) -> bool:
+def _is_sensible(words: list[str], name: str, also: Collection[str]) -> bool:
     """Raises what can be said before PyTorch is loaded, and before seconds are spent on measuring with how many
-    threads. False where a flag is wrong in a way that can be told once the recipe is loaded."""
+    threads. False where a flag, or one of the options given beside the words, is wrong in a way that can be told once
+    the recipe is loaded."""
     from ganvas.data.batches import BUILT_IN, reading_options
     from ganvas.data.builtin import known_as
     from ganvas.data.sources import find
     from ganvas.run import check_out
 
-    parser = _train_parser(name, [], reading_options(BUILT_IN), name)
+    reading = reading_options(BUILT_IN)
+    parser = _train_parser(name, [], reading, name)
     known, rest = parser.parse_known_args(words)
     parsed = vars(known)
     flags = [word.partition("=")[0] for word in rest if word.startswith("--")]
     options = {flag.removeprefix("--no-").removeprefix("--").replace("-", "_"): flag for flag in flags}
-    if not recipes.is_path(name) and any(not recipes.may_have(name, option) for option in options):
+    own = [*options, *(set(also) - {option.name for option in reading})]
+    if not recipes.is_path(name) and any(not recipes.may_have(name, option) for option in own):
         return False
     for option in read_options(Settings):
         if parsed.get(option.name) is not None:
@@ -272,6 +282,11 @@ def _train_parser(named: str | None, options: list[Option], reading: list[Option
     general.add_argument("--data", metavar="SOURCE", help="a built-in name, a folder, an archive, a .npy or .npz file")
     general.add_argument("--out", metavar="RUN", help="the run folder (default: a new one under runs/)")
     general.add_argument("--resume", metavar="RUN", help="go on with this run; --steps is then the new total")
+    general.add_argument(
+        "--config",
+        metavar="FILE",
+        help="flags from a .yaml, .toml or .json file, such as a run's; flags here weigh more",
+    )
     general.add_argument("--preset", metavar="NAME", help="a named set of the recipe's flags: paper, tutorial")
     general.add_argument("--data-root", metavar="FOLDER", help="where torchvision's data sets lie")
     general.add_argument("--start", metavar="RUN", help="begin with the averaged networks of a run, or of zoo:NAME")

@@ -19,6 +19,7 @@ from PIL import Image
 from ganvas.attributes import STAYS, Attribute
 from ganvas.data.batch import Batch
 from ganvas.data.cache import Entry
+from ganvas.data.captioned import COLUMNS
 from ganvas.data.columns import Column
 from ganvas.data.decode import Damaged, decode, fit
 from ganvas.data.image_files import Files
@@ -83,12 +84,15 @@ class AttributedReader(Reader):
 
     @classmethod
     def recognises(cls, source: Source) -> str:
-        """By a table that is there for most of the pictures."""
+        """By a table that is there for most of the pictures, and is none of captions."""
         if not isinstance(source, Files) or not source.container.passes_over(ENDINGS):
             return ""
         try:
             names, reader = source.names(), cls()
-            rows = _items(table := reader._table(source), placed(table, names), source)
+            table = reader._table(source)
+            if any(name.lower() in COLUMNS for name in table.columns):
+                return ""
+            rows = _items(table, placed(table, names), source)
             reader._attributes(table, list(rows.values()))
         except DataError:
             return ""

@@ -133,12 +133,12 @@ class Meant:
 
 def meant(source: Given | None, options: Collection[str] = (), data_root: str | Path | None = None) -> Meant:
     """The kind of a source of which only the names of some reading options are known, those that are given: of the
-    kinds that have them all, one that recognises it, the special ones first, else the first that reads it.
+    kinds that have them all, the first that recognises it, else the first that reads it.
 
     Raises DataError as `open_data` does, UsageError where no kind that reads it has the options.
     """
     found = find(source, data_root)
-    text = found.name if isinstance(source, np.ndarray) else str(source)
+    text = str(source) if isinstance(source, (str, Path)) else found.name
     try:
         reading = [batch for batch in BUILT_IN if batch.reader.reads(found)]
         fitting = [batch for batch in reading if set(options) <= set(batch.reader.option_names())]
@@ -150,7 +150,7 @@ def meant(source: Given | None, options: Collection[str] = (), data_root: str | 
             raise UsageError(
                 f"{flag_of(lacking)} is for {', '.join(others)}, and {shown(text)} is read as {reading[0].kind}"
             )
-        for batch in reversed(fitting):
+        for batch in fitting:
             if told := batch.reader.recognises(found):
                 return Meant(batch, told)
         return Meant(fitting[0])

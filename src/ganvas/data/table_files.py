@@ -19,13 +19,13 @@ from typing import IO, Any
 import numpy as np
 
 from ganvas.errors import DataError, UsageError
-from ganvas.spaces import MOST_COLUMNS
+from ganvas.spaces import LONGEST_NAME, MOST_COLUMNS
 from ganvas.text import counted, cut, quoted, shown
 
 TEXT, BINARY = frozenset({".csv", ".tsv"}), frozenset({".parquet", ".xlsx"})
 ENDINGS = TEXT | BINARY
 
-MOST_BYTES, MOST_UNPACKED = 1 << 31, 1 << 31
+MOST_BYTES, MOST_UNPACKED = 1 << 30, 1 << 31
 """Of a file of a table, and of what one that is packed says that it unpacks to."""
 
 MOST_ROWS, LONGEST_CELL = 5_000_000, 10_000
@@ -94,7 +94,7 @@ def add_csv(file: IO[bytes], title: str, columns: list[Cells]) -> list[int]:
     lines: list[int] = []
     at = 1
     try:
-        head = [name.strip() for name in next(read)]
+        head = list(map(_plain, next(read)))
         at = read.line_num + 1
         into = _columns(head, title, columns)
         for row in read:
@@ -122,7 +122,7 @@ def add_frame(frame: Any, title: str, columns: list[Cells]) -> list[int]:
     """As `add_csv`, of a frame of pandas."""
     import pandas
 
-    into = _columns([str(name).strip() for name in frame.columns], title, columns)
+    into = _columns([_plain(str(name)) for name in frame.columns], title, columns)
     _check_rows(len(frame) + (len(into[0].codes) if into else 0))
     for place, column in enumerate(into):
         series = frame.iloc[:, place]
@@ -153,6 +153,9 @@ def _columns(head: Sequence[str], title: str, columns: list[Cells]) -> list[Cell
     if twice is not None or not all(head):
         which = f"two columns called {quoted(twice)}" if twice else "a column without a name"
         raise DataError(f"{title} has {which}: give each a name of its own, in the first line")
+    long = next((name for name in head if len(name) > LONGEST_NAME), None)
+    if long is not None:
+        raise DataError(f"{title} has a column whose name has {len(long):,} letters: at most {LONGEST_NAME}")
     if not columns:
         columns += [Cells(name) for name in head]
         return columns
@@ -168,12 +171,20 @@ def _add(row: Sequence[str], columns: Sequence[Cells], where: str) -> None:
         raise DataError(f"{where} has {counted(len(row), 'cell')}, and there are {counted(len(columns), 'column')}")
     _check_rows(len(columns[0].codes) + 1)
     for cell, column in zip(row, columns, strict=True):
-        text = cell.strip()
+        text = _plain(cell)
         if len(text) > LONGEST_CELL:
             raise DataError(
                 f"{where}: a cell of {quoted(column.name)} has {len(text):,} letters: at most {LONGEST_CELL:,}"
             )
         column.add("" if text in MISSING else text)
+
+
+def _plain(cell: str) -> str:
+    """On one line, and without what cannot be printed, since cells are shown on terminals."""
+    text = cell.strip()
+    if not text.isprintable():
+        text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return text
 
 
 def _check_rows(count: int) -> None:
@@ -254,5 +265,5 @@ def _text(value: Any) -> str:
     if isinstance(value, (float, np.floating)):
         number = float(value)
         return str(int(number)) if number.is_integer() and abs(number) < 2**53 else repr(number)
-    text = str(value).strip()
+    text = _plain(str(value))
     return "" if text in MISSING else text[:LONGEST_CELL]

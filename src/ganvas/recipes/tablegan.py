@@ -35,6 +35,7 @@ class TableGAN(Recipe):
     """Rows with numbers, dates, choices and gaps, with any columns given."""
 
     accepts = (Tables,)
+    usual_for = {Tables: 0}
     sees = ()
     training_defaults = {"steps": 4000, "batch_size": 256, "ema": 170_000}
     penalties = ("r1", "r2")

@@ -5,6 +5,7 @@ view            a run in words and numbers, which every page of a run shows
 pictures        the samples through time, for pages
 charts          curves as SVG
 templates/      their HTML, with the parts that other rooms' pages share
+film            the same as a moving picture
 listing         a run in one line, for lists of them
 terminal        the live display (a watcher); half_blocks: pictures in it
 """
@@ -17,6 +18,7 @@ from ganvas.lazy import lazily
 
 if TYPE_CHECKING:
     from ganvas.report.charts import Chart, Line, figure
+    from ganvas.report.film import write_film
     from ganvas.report.half_blocks import print_rows
     from ganvas.report.listing import RunLine, line_of
     from ganvas.report.page import write_report

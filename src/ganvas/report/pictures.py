@@ -112,7 +112,7 @@ def reconstructions(run: Path, config: Mapping[str, Any]) -> Reconstructions | N
 
 def film(run: Path, config: Mapping[str, Any]) -> Film | None:
     """None where there is no picture yet."""
-    frames = _frames(run)
+    frames = frames_of(run)
     if not frames:
         return None
     *sources, last = [
@@ -179,7 +179,7 @@ def last_strip(run: Path) -> tuple[str, int]:
 
 def time_strip(run: Path, config: Mapping[str, Any]) -> Strip | None:
     """None where there are fewer than two moments, or where the pictures are not of the run's space."""
-    frames = _frames(run)
+    frames = frames_of(run)
     space = _space(config)
     if len(frames) < 2 or space is None:
         return None
@@ -212,11 +212,10 @@ def _crisp(picture: Image.Image, config: Mapping[str, Any]) -> bool:
     return picture.width < 600 and space is not None and space.crisp
 
 
-def _frames(run: Path) -> list[tuple[int, Image.Image]]:
-    """(step, picture) of at most 24 moments, all of the size of the last one."""
-    read = [
-        (step, picture) for step, path in timeline.spread(timeline.pictures(run)) if (picture := timeline.read(path))
-    ]
+def frames_of(run: Path, most: int = timeline.MOMENTS) -> list[tuple[int, Image.Image]]:
+    """(step, picture) of at most so many moments, all of the size of the last one."""
+    moments = timeline.spread(timeline.pictures(run), most)
+    read = [(step, picture) for step, path in moments if (picture := timeline.read(path))]
     return [(step, picture) for step, picture in read if picture.size == read[-1][1].size]
 
 

@@ -29,7 +29,7 @@ from ganvas.spaces.pictures import encoded, save_picture
 from ganvas.spaces.point import PointSpace
 from ganvas.spaces.sound_files import ENDINGS as SOUNDS
 from ganvas.spaces.sound_files import SoundFile, beginning, opened, pieces, resampled
-from ganvas.spaces.table_columns import ColumnKind, TableColumn, quantiles, seconds_of
+from ganvas.spaces.table_columns import LONGEST_NAME, ColumnKind, TableColumn, quantiles, seconds_of
 from ganvas.spaces.tables import MOST_COLUMNS, TableSpace
 from ganvas.spaces.texts import LONGEST as MOST_TOKENS
 from ganvas.spaces.texts import MOST_KNOWN, TextSpace, before_end, joined, split, vocabulary_of
@@ -38,6 +38,7 @@ from ganvas.spaces.wave import WaveSpace
 __all__ = [
     "FREE",
     "GAP",
+    "LONGEST_NAME",
     "MOST_COLUMNS",
     "MOST_KNOWN",
     "MOST_PLAYED",

@@ -62,6 +62,7 @@ class TableColumn:
         own = self.choices or self.values
         good = (
             0 < len(self.name) <= LONGEST_NAME
+            and all(each.isprintable() for each in (self.name, *self.choices))
             and self.kind in get_args(ColumnKind)
             and 1 <= len(own) == len(self.levels) <= (MOST_CHOICES if self.choices else MOST_KNOTS)
             and bool(self.choices) != bool(self.values)
