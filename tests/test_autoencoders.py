@@ -142,6 +142,14 @@ def test_the_game_begins_behind_the_warm_up_and_has_three_players() -> None:
         assert moved(turn.losses(turn.batch), recipe) == {"generator", "encoder"}  # no discriminator
 
 
+def test_the_encoder_moves_in_each_step_of_the_warm_up_and_then_now_and_again() -> None:
+    recipe = made(VAEGAN, warmup=0.25, encoder_every=3)
+    moves = [
+        [turn.optimizer for turn in turns_at(recipe, at, step)].count("encoder") for at in (0, 1) for step in range(6)
+    ]
+    assert moves == [1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 0, 0]
+
+
 def test_the_warm_up_is_the_plain_autoencoder() -> None:
     plain, recipe = made(VAE), made(VAEGAN)
     for name in ("encoder", "generator"):
@@ -188,6 +196,21 @@ def test_half_of_what_is_judged_are_reconstructions_each_beside_its_picture_and_
         fake = recipe.generator(torch.cat([latent, torch.randn(2, 6)]))
         wanted = torch.nn.functional.softplus(recipe.discriminator(fake) - recipe.discriminator(real.image))
     assert number(losses.terms["pair"]) == pytest.approx(number(wanted.mean()), rel=1e-5)
+
+
+def test_the_decoder_plays_with_the_same_halves_and_errs_in_its_reconstructions_alone() -> None:
+    recipe, real = made(VAEGAN, gamma=2.0), pictures(5)
+    torch.manual_seed(6)
+    terms = recipe.g_losses(real).terms
+    torch.manual_seed(6)
+    with torch.no_grad():
+        latent = drawn(*recipe.encoder(real.image[:3]))
+        fake, judge = recipe.generator(torch.cat([latent, torch.randn(2, 6)])), recipe.discriminator
+        wanted = torch.nn.functional.softplus(judge(real.image) - judge(fake))
+        seen, maps = ([images, *judge.features(images)] for images in (real.image, fake))
+        errors = unlikeliness([each[:3] for each in maps], [each[:3] for each in seen])
+    assert number(terms["adversarial"]) == pytest.approx(number(wanted.mean()), rel=1e-5)
+    assert number(terms["reconstruction"]) == pytest.approx(2 * number(errors), rel=1e-5)
 
 
 def test_a_discriminator_says_the_same_of_images_and_of_their_features() -> None:
