@@ -5,23 +5,8 @@ import sys
 
 import pytest
 
-from ganvas import cli
+from commands import ganvas, refused
 from ganvas.cli.configuring import configured
-
-
-def ganvas(*words):
-    with pytest.raises(SystemExit) as caught:
-        cli.main([str(word) for word in words])
-    return caught.value.code
-
-
-def refused(capsys, *words):
-    capsys.readouterr()
-    assert ganvas(*words) == 2
-    (line,) = capsys.readouterr().err.strip().splitlines()
-    assert line.startswith("ganvas: ") and len(line) < 700
-    return line
-
 
 SAID = {
     "training.yaml": "recipe: vanilla\ndata: ring\nsteps: 4\nbatch-size: 8\nlr: 1e-3\nlooks: false\nkeep: null\n",

@@ -10,24 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganvas import cli
+from commands import ganvas, refused
 from ganvas.run import timeline
 
 GOLDEN = Path(__file__).parent / "golden" / "format-1"
 LEVELS = (0, 90, 180, 250)
-
-
-def ganvas(*words):
-    with pytest.raises(SystemExit) as caught:
-        cli.main([str(word) for word in words])
-    return caught.value.code
-
-
-def refused(capsys, *words):
-    capsys.readouterr()
-    assert ganvas(*words) == 2
-    (line,) = capsys.readouterr().err.strip().splitlines()
-    return line
 
 
 @pytest.fixture

@@ -7,21 +7,9 @@ import sys
 
 import pytest
 
-from ganvas import cli, recipes
+from commands import ganvas, refused
+from ganvas import recipes
 from ganvas.testing import CHECKS
-
-
-def ganvas(*words):
-    with pytest.raises(SystemExit) as caught:
-        cli.main([str(word) for word in words])
-    return caught.value.code
-
-
-def refused(capsys, *words):
-    capsys.readouterr()
-    assert ganvas(*words) == 2
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("loading ")]
-    return line
 
 
 @pytest.fixture(scope="module")

@@ -9,26 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from ganvas import cli
+from commands import ganvas, refused
 from ganvas.errors import RunError
 from ganvas.run import keeping
 from processes import another_process
 
 GOLDEN = Path(__file__).parent / "golden" / "format-1"
-
-
-def ganvas(*words):
-    with pytest.raises(SystemExit) as caught:
-        cli.main([str(word) for word in words])
-    return caught.value.code
-
-
-def refused(capsys, *words):
-    capsys.readouterr()
-    assert ganvas(*words) == 2
-    (line,) = capsys.readouterr().err.strip().splitlines()
-    assert line.startswith("ganvas: ")
-    return line
 
 
 def rows_of(run, *rows):

@@ -97,9 +97,7 @@ def streaming(address: str) -> Iterator[None]:
 def server(tmp_path_factory) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
     """The folder of runs, and the studio over it, which begins while the runs are made."""
     folder = tmp_path_factory.mktemp("studio") / "runs"
-    # What pydantic thinks of a web library's models is told once in a while, by which thread is first.
-    quiet = ("-W", "ignore::UserWarning:pydantic._internal._generate_schema")
-    words = [sys.executable, *quiet, "-m", "ganvas", "studio", "--runs", str(folder), "--port", "0"]
+    words = [sys.executable, "-m", "ganvas", "studio", "--runs", str(folder), "--port", "0"]
     server = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder.parent)
     try:
         yield folder, server

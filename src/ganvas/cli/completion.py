@@ -25,8 +25,6 @@ EXAMPLES = """examples:
 OF_RECIPES = ("train", "recipes", "check")
 """Commands whose first word is a recipe."""
 
-_SHELLS = ("bash", "zsh", "fish")
-
 
 def run(words: list[str]) -> int:
     parser = Parser(
@@ -39,16 +37,11 @@ def run(words: list[str]) -> int:
     parsed = parser.parse_strictly(words)
     if parsed.shell is None:
         raise UsageError("say for which shell, as in: ganvas completion bash")
-    writers: dict[str, Callable[[dict[str, str], dict[str, list[str]]], str]] = {
-        "bash": _bash,
-        "zsh": _zsh,
-        "fish": _fish,
-    }
-    if parsed.shell not in writers:
-        raise UsageError(f"there is no completion for {quoted(parsed.shell)}{near_miss(parsed.shell, writers)}")
+    if parsed.shell not in _SHELLS:
+        raise UsageError(f"there is no completion for {quoted(parsed.shell)}{near_miss(parsed.shell, _SHELLS)}")
     from ganvas.cli import COMMANDS
 
-    print(writers[parsed.shell](COMMANDS, {name: flags_of(name) for name in COMMANDS}), end="")
+    print(_SHELLS[parsed.shell](COMMANDS, {name: flags_of(name) for name in COMMANDS}), end="")
     return 0
 
 
@@ -124,3 +117,6 @@ def _fish(commands: dict[str, str], flags: dict[str, list[str]]) -> str:
 
 def _in_quotes(text: str) -> str:
     return "'" + text.replace("'", "") + "'"
+
+
+_SHELLS: dict[str, Callable[[dict[str, str], dict[str, list[str]]], str]] = {"bash": _bash, "zsh": _zsh, "fish": _fish}

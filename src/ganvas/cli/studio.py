@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 from ganvas.cli.parsing import Parser, add_address, number_of
 from ganvas.errors import needed
 from ganvas.options import Option, Range
@@ -29,6 +31,8 @@ def run(words: list[str]) -> int:
     port = number_of("--port", parsed.port, int)
     for package in ("fastapi", "uvicorn", "prometheus_client"):
         needed(package, "studio")
+    # What pydantic says of the models of web libraries is nothing that somebody at a terminal could mend.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"pydantic\b")
     from ganvas.web.studio import studio
 
     studio(
