@@ -7,9 +7,16 @@ import sys
 
 import pytest
 
-from commands import ganvas, refused
+from commands import ganvas
 from ganvas import recipes
 from ganvas.testing import CHECKS
+
+
+def refused(capsys, *words):
+    capsys.readouterr()
+    assert ganvas(*words) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("loading ")]
+    return line
 
 
 @pytest.fixture(scope="module")
