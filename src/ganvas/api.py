@@ -218,7 +218,9 @@ def prepare_resume(
     changed = {key: value for key, value in (changes or {}).items() if value is not None}
     if changed:
         stored = {**stored, **dict.fromkeys(DURATIONS), **changed}
-    arguments, settings = settle(chosen, opened, {**config["arguments"], **stored}, name)
+    arguments, settings = settle(
+        chosen, opened, {**recipes.stored_arguments(chosen, config["arguments"]), **stored}, name
+    )
     start = config.get("start")
     blueprint = recipes.blueprint(run, chosen, arguments)
     usable = _usable(run, name, lambda state, place: checkpoint.check_fits(state, blueprint, place))

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pixel_shuffle
 
-from ganvas.networks.plain import LEAK
+from ganvas.networks.plain import LEAK, first_look
 from ganvas.networks.shapes import Pyramid, pyramid
 
 _SLOPE = 0.2
@@ -126,14 +126,19 @@ class _Further(nn.Module):
 
 class CaptionedDiscriminator(nn.Module):
     """Images to logits for captions: stride-2 convolutions to the base, a 3x3 convolution there, a linear head, and the
-    inner product of a linear map of the features with the caption's."""
+    inner product of a linear map of the features with the caption's.
 
-    def __init__(self, *, caption: int, channels: int, size: tuple[int, int], width: int, condition: int) -> None:
+    fine: a 3x3 convolution at full size comes first, of half the width (`first_look`).
+    """
+
+    def __init__(
+        self, *, caption: int, channels: int, size: tuple[int, int], width: int, condition: int, fine: bool = False
+    ) -> None:
         super().__init__()
         shape = pyramid(size)
         self.padding = (0, shape.made[1] - size[1], 0, shape.made[0] - size[0])
-        widths = [channels, *_widths(shape, width)]
-        layers: list[nn.Module] = []
+        layers, seen = first_look(channels, width, fine)
+        widths = [seen, *_widths(shape, width)]
         for before, after in pairwise(widths[:-1]):
             layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(_SLOPE)]
         last = widths[-2]
