@@ -33,7 +33,7 @@ upscaling
 metrics
 doctor
 report
-exporting
+comparing exporting
 building
 thinking
 api testing latent
@@ -43,7 +43,7 @@ __init__ __main__
 """
 """Rooms and loose modules from the bottom up: each imports what stands above it in this list, and nothing below."""
 
-CLOSED = {"training", "run", "doctor", "report", "model", "photos", "upscaling"}
+CLOSED = {"training", "run", "doctor", "report", "model", "photos", "upscaling", "comparing"}
 """Rooms whose names others import from the room itself. (The modules of the other rooms are public paths.)"""
 
 
