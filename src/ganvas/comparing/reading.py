@@ -144,7 +144,7 @@ def grouped(runs: Sequence[Read]) -> list[Group]:
     lowest seed first."""
     found: dict[str, list[Read]] = {}
     for run in runs:
-        found.setdefault(json.dumps(run.options, sort_keys=True, default=str), []).append(run)
+        found.setdefault(_text(dict(sorted(run.options.items()))), []).append(run)
     members = [sorted(each, key=lambda run: (run.seed is None, run.seed or 0)) for each in found.values()]
     apart = differing([each[0] for each in members])
     groups = []
@@ -159,8 +159,21 @@ def grouped(runs: Sequence[Read]) -> list[Group]:
 def differing(runs: Sequence[Read]) -> list[str]:
     """The names of what is not the same in all of these runs."""
     names = dict.fromkeys(name for run in runs for name in run.options)
-    texts = {name: {json.dumps(run.options.get(name), default=str) for run in runs} for name in names}
+    texts = {name: {_text(run.options.get(name)) for run in runs} for name in names}
     return [name for name in names if len(texts[name]) > 1]
+
+
+def _text(value: Any) -> str:
+    """JSON by which values are told apart; 1 and 1.0 are one."""
+    return json.dumps(_as_float(value), default=str)
+
+
+def _as_float(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _as_float(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_as_float(each) for each in value]
+    return number(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _short(name: str) -> str:
