@@ -165,6 +165,20 @@ def studio(folder: Path, config: Any, rows: list[Any]) -> str:
     return panel(run) + comparison(run, Run("other", folder, "finished", {}, []))
 
 
+def compared(folder: Path, config: Any, rows: list[Any]) -> str:
+    from ganvas.comparing.comparison import Comparison
+    from ganvas.comparing.reading import Read, differing, grouped, options_of
+
+    run_folder(folder, rows, config)
+    told = config if isinstance(config, dict) else {}
+    told = [{**told, "arguments": {**(told.get("arguments") or {}), "latent": each}} for each in (1, 2)]
+    runs = [Read(folder, each, json.loads(json.dumps(rows)), options_of(each), []) for each in told]
+    differs = [(name, [plain(run.options[name]) for run in runs]) for name in differing(runs)]
+    return Comparison(
+        grouped(runs), [], [*differs, *((plain(name), ["-", "-"]) for name in runs[0].options)], []
+    ).html()
+
+
 def exported(folder: Path, config: Any, rows: list[Any]) -> str:
     text = config["recipe"]
     about = {"name": text, "recipe": text, "version": text, "labels": [text], "inputs": [{"name": text}], "step": 1}
@@ -188,7 +202,7 @@ def documentation(folder: Path, config: Any, rows: list[Any]) -> str:
     return docs_page({**document, "components": {"schemas": {text: {"properties": {text: text}}}}})
 
 
-PAGES = [report, studio, exported, before_after, documentation]
+PAGES = [report, studio, compared, exported, before_after, documentation]
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)

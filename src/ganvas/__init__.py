@@ -16,6 +16,7 @@ from ganvas.version import __version__
 
 if TYPE_CHECKING:
     from ganvas.api import resume, train
+    from ganvas.comparing import Comparison, compare
     from ganvas.data.opening import open_data
     from ganvas.errors import GanvasError
     from ganvas.exporting import export

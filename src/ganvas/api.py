@@ -78,25 +78,20 @@ def train(
 
     Raises UsageError, DataError, RunError or TrainingError, each of one line.
     """
+    said = {"preset": preset, "start": start, "budget": budget, "measure": measure}
+    asked = asked_of(recipe, data, options, data_root=data_root, quiet=quiet, **said)
+    return play(prepare_asked(asked), out=Path(out) if out is not None else None, watchers=watchers, quiet=quiet)
+
+
+def asked_of(recipe: str | type[Recipe] | None, data: Given | None, options: Mapping[str, Any], **said: Any) -> Asked:
+    """What `train` is asked for: its options divided into those of how the data are read and the rest. said: of the
+    fields of `Asked`."""
     name = recipe if isinstance(recipe, str) else None
     chosen = recipe if isinstance(recipe, type) else None if name is None else recipes.find(name)
     names = reader_options(chosen) if chosen else {option.name for option in reading_options(BUILT_IN)}
     given = {key: value for key, value in options.items() if value is not None}
     reading, rest = ({k: v for k, v in given.items() if (k in names) == theirs} for theirs in (True, False))
-    asked = Asked(
-        source=data,
-        recipe=chosen,
-        name=name,
-        reading=reading,
-        options=rest,
-        preset=preset,
-        start=start,
-        budget=budget,
-        measure=measure,
-        data_root=data_root,
-        quiet=quiet,
-    )
-    return play(prepare_asked(asked), out=Path(out) if out is not None else None, watchers=watchers, quiet=quiet)
+    return Asked(source=data, recipe=chosen, name=name, reading=reading, options=rest, **said)
 
 
 def prepare_asked(asked: Asked) -> Job:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from ganvas.options import Range, Words
 
 GENERAL = ("data", "out", "resume", "preset", "start", "dry_run", "quiet", "data_root", "preview", "recipe", "help",
-           "config", "budget", "measure", "quick", "good", "best")  # fmt: skip
+           "config", "budget", "measure", "quick", "good", "best", "seeds")  # fmt: skip
 """Flags of every training beside these settings."""
 
 

@@ -16,6 +16,7 @@ from ganvas.version import __version__
 COMMANDS = {
     "train": "train a GAN on a built-in set, a folder, an archive or an array file",
     "evaluate": "how good the samples of a run or a folder are",
+    "compare": "runs side by side: scores, seeds, what differs, and which differences are beyond noise",
     "runs": "the runs in a folder: their scores, and what the doctor says; renamed, deleted",
     "doctor": "what ails a run, live or over, and what to change",
     "film": "a training as a moving picture",

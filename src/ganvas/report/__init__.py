@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ganvas.report.listing import RunLine, line_of
     from ganvas.report.page import write_report
     from ganvas.report.pictures import (
+        Picture,
+        as_picture,
         clips,
         last_clips,
         last_picture,

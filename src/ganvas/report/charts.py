@@ -33,13 +33,15 @@ class Line:
 @dataclass(frozen=True)
 class Chart:
     """scale: `share` is 0 to 100%; `linear` starts at 0 unless all values lie close together far from it; `log` is
-    for positive values over decades. reference: a value to compare with, and what it means."""
+    for positive values over decades. reference: a value to compare with, and what it means. along: what one of those
+    counts is called that the lines run over."""
 
     title: str
     about: str
     lines: Sequence[Line]
     scale: Literal["linear", "log", "share"] = "linear"
     reference: tuple[float, str] | None = None
+    along: str = "step"
 
 
 def figure(chart: Chart, marks: Sequence[tuple[float, str]] = (), *, data: bool = True) -> str:
@@ -66,7 +68,8 @@ class _Curve:
 class _Drawing:
     """What the template draws; places are in the SVG's units.
 
-    described: what is told somebody who cannot see it. clip: the identity of its frame. step: the last one. legend:
+    described: what is told somebody who cannot see it. clip: the identity of its frame. along: what is counted below
+    it. step: the last one. legend:
     (colour, name, last value). down: (place, text) of the ticks beside it; across: of those below it, and whether one
     is so far right that it must end there. marks: (place, what happened). reference: (place, place of its text, text).
     held: what the page's script reads, None where there is none.
@@ -76,6 +79,7 @@ class _Drawing:
     about: str
     described: str
     clip: str
+    along: str
     step: str
     legend: list[tuple[str, str, str]]
     down: list[tuple[str, str]]
@@ -124,6 +128,7 @@ def _drawing(chart: Chart, lines: Sequence[Line], marks: Sequence[tuple[float, s
         about=chart.about + (f" The highest, {tell(max(values))}, is beyond the frame." if cut else ""),
         described=_described(chart, lines, tell),
         clip="clip-" + "".join(c if c.isascii() and c.isalnum() else "-" for c in chart.title.lower()),
+        along=chart.along,
         step=_steps(x_high),
         legend=[(line.colour, line.name, tell(line.points[-1][1])) for line in lines],
         down=[(_place(y_at(value)), tell(value)) for value in (_decades if log else _ticks)(y_low, y_high)],
@@ -161,7 +166,8 @@ def _described(chart: Chart, lines: Sequence[Line], tell: Callable[[float], str]
         f"between {tell(min(y for _, y in line.points))} and {tell(max(y for _, y in line.points))}"
         for line in lines
     ]
-    return f"{chart.title} over {_steps(max(x for line in lines for x, _ in line.points))} steps: {'; '.join(told)}."
+    last = _steps(max(x for line in lines for x, _ in line.points))
+    return f"{chart.title} over {last} {chart.along}s: {'; '.join(told)}."
 
 
 # -- numbers ----------------------------------------------------------------------------------------------------
