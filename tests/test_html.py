@@ -20,7 +20,7 @@ import ganvas
 from ganvas import html
 from ganvas.html import asset, csp_hash, render
 from ganvas.photos.before_after import TRANSLATED, Comparison, write_comparison
-from ganvas.report import write_report
+from ganvas.report import RunLine, write_report
 from ganvas.text import plain
 from ganvas.web.http.docs_page import docs_page
 from test_report import CONFIG, END, GAME, run_folder
@@ -157,12 +157,14 @@ def studio(folder: Path, config: Any, rows: list[Any]) -> str:
     from ganvas.web.studio.compare_tab import comparison
     from ganvas.web.studio.run_list import Run
     from ganvas.web.studio.run_panel import panel
+    from ganvas.web.studio.runs_tab import table
 
     run_folder(folder, rows, config)
     told = config if isinstance(config, dict) else {}
     name = plain(told.get("recipe"))
     run = Run(name, folder, "failed", told, json.loads(json.dumps(rows)), name)
-    return panel(run) + comparison(run, Run("other", folder, "finished", {}, []))
+    listed = table([RunLine(name, "", name, "", recipe=name, data=name, score=name, value=1.0, word=name)], name)
+    return panel(run) + listed + comparison(run, Run("other", folder, "finished", {}, []))
 
 
 def compared(folder: Path, config: Any, rows: list[Any]) -> str:
