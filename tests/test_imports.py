@@ -34,7 +34,7 @@ metrics
 doctor
 report
 exporting
-building
+building opened
 thinking
 api testing latent
 web
