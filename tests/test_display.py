@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import sys
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from rich.console import Console
 
 from ganvas.report import terminal
 from ganvas.report.terminal import Display
-from ganvas.spaces import ImageSpace, PointSpace
+from ganvas.spaces import ImageSpace, PointSpace, space_to_config
 from ganvas.training.processes import Processes
 from ganvas.training.watcher import Verdict
 
@@ -269,3 +270,53 @@ def test_what_two_judges_have_is_said_once(monkeypatch: pytest.MonkeyPatch) -> N
     row = {f"d_{side}/{name}": value for side in "ab" for name, value in (("real", 1.0), ("logit_real", 5e4))}
     line = line_of(monkeypatch, row)
     assert line.count("Divergence") == 1 and "the d_a's logits have grown to 5e+04; the d_b's logits" in line
+
+
+class Shell:
+    """IPython in a notebook, as far as it is asked: what is displayed, and what takes its place."""
+
+    kernel = object()
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.displayed: list[str] = []
+        self.updated: list[str] = []
+        module, display = ModuleType("IPython"), ModuleType("IPython.display")
+        module.get_ipython = lambda: self  # type: ignore[attr-defined]
+        module.display = display  # type: ignore[attr-defined]
+        display.HTML = lambda page: page  # type: ignore[attr-defined]
+        display.display = self.display  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "IPython", module)
+        monkeypatch.setitem(sys.modules, "IPython.display", display)
+
+    def display(self, page: str, display_id: bool) -> SimpleNamespace:
+        assert display_id
+        self.displayed.append(page)
+        return SimpleNamespace(update=self.updated.append)
+
+
+def test_a_notebook_gets_one_output_that_is_written_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell = Shell(monkeypatch)
+    samples_of(tmp_path, 10, 20)
+    game = Game(monkeypatch, Display(run=tmp_path, config={"data": {"space": space_to_config(ImageSpace(1, 28, 28))}}))
+    game.data.name = "<b>digits"
+    game.whole()
+    assert len(shell.displayed) == 1 and 8 <= len(shell.updated) <= 11  # ten seconds, and the end
+    page = shell.updated[4]
+    assert 'value="0.5' in page and "50% · 6,400 images/s" in page and "Finished" not in page
+    assert "<td>loss 1.25</td><td>right on 71% of real, 66% of generated</td>" in page
+    assert page.count("<img src=") == 1 and "image-rendering: pixelated" in page
+    assert "&lt;b&gt;digits" in page and "<b>digits" not in page
+    assert "Finished after 1,000 steps." in shell.updated[-1] and 'value="1.0000"' in shell.updated[-1]
+    assert capsys.readouterr() == ("", "")  # no lines beside it
+
+
+@pytest.mark.parametrize("where", ["a terminal", "a log", "a quiet notebook"])
+def test_ipython_without_a_notebook_gets_no_html(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    shell = Shell(monkeypatch)
+    if where == "a terminal":
+        monkeypatch.setattr(Shell, "kernel", None)
+    console = Console(file=io.StringIO()) if where == "a log" else None
+    Game(monkeypatch, Display(where == "a quiet notebook", console)).whole()
+    assert not shell.displayed

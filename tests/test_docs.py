@@ -85,8 +85,9 @@ def test_the_public_names_are_these():
     import ganvas
 
     assert set(ganvas.__all__) == {
-        "train", "resume", "load", "evaluate", "upscale", "export", "Report", "Model", "open_data", "Recipe", "Turn",
-        "Losses", "Progress", "Results", "Watcher", "Verdict", "GanvasError", "Comparison", "compare", "__version__",
+        "train", "resume", "Run", "open_run", "load", "evaluate", "upscale", "export", "Report", "Model", "open_data",
+        "Recipe", "Turn", "Losses", "Progress", "Results", "Watcher", "Verdict", "GanvasError", "Comparison", "compare",
+        "__version__",
     }  # fmt: skip
 
 

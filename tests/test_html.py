@@ -204,7 +204,15 @@ def documentation(folder: Path, config: Any, rows: list[Any]) -> str:
     return docs_page({**document, "components": {"schemas": {text: {"properties": {text: text}}}}})
 
 
-PAGES = [report, studio, compared, exported, before_after, documentation]
+def notebook(folder: Path, config: Any, rows: list[Any]) -> str:
+    run = run_folder(folder, rows, {**config, "format": 1, "plan": []} if isinstance(config, dict) else config)
+    if isinstance(config, dict) and config.get("recipe") in TEXTS.values():  # more than a run's configuration may hold
+        text = config["recipe"][:300]
+        (run / "config.json").write_text(json.dumps({"format": 1, "recipe": text, "data": {"name": text}}))
+    return ganvas.Run(run)._repr_html_()
+
+
+PAGES = [report, notebook, studio, compared, exported, before_after, documentation]
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
@@ -229,7 +237,7 @@ def test_labels_of_many_letters_are_cut(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "value", [None, 7, True, math.nan, -math.inf, "text", [], {}, [[1]], [None, {}], {"space": {"kind": "images"}}]
 )
-@pytest.mark.parametrize("page", [report, studio])
+@pytest.mark.parametrize("page", [report, notebook, studio])
 def test_values_of_any_type_make_a_page(tmp_path: Path, page: Any, value: Any) -> None:
     known = {tag for tag, *_ in Tags(page(tmp_path / "usual", CONFIG, [*GAME, END])).tags}
     for key in CONFIG:

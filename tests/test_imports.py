@@ -34,7 +34,7 @@ metrics
 doctor
 report
 comparing exporting
-building
+building opened
 thinking
 api testing latent
 tuning

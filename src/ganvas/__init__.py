@@ -2,7 +2,7 @@
 
     import ganvas
     run = ganvas.train("dcgan", data="photos/", minutes=10)
-    pictures = ganvas.load(run).sample(64)              # (64, C, H, W) in [-1, 1]
+    pictures = run.model().sample(64)                   # (64, C, H, W) in [-1, 1]
 
 Importing this package imports no torch; the first use of a name does.
 """
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ganvas.metrics.evaluate import evaluate
     from ganvas.metrics.judgement import Report
     from ganvas.model import Model, load
+    from ganvas.opened import Run, open_run
     from ganvas.recipe import Losses, Progress, Recipe, Results, Turn
     from ganvas.training import Verdict, Watcher
     from ganvas.upscaling import upscale

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ganvas import recipes
 from ganvas.building import DURATIONS, build, open_for, preset_of, reader_options, settle
@@ -23,6 +23,7 @@ from ganvas.inputs import inputs_to_json, with_names
 from ganvas.metrics.reconstruction import Reconstruction
 from ganvas.metrics.scorer import Scorer
 from ganvas.model import zoo
+from ganvas.opened import Run, run_of
 from ganvas.options import read_options
 from ganvas.recipe import Recipe
 from ganvas.recipes import recipe_of
@@ -62,9 +63,31 @@ def train(
     measure: bool = True,
     watchers: Sequence[Watcher] = (),
     quiet: bool = False,
+    steps: int | None = None,
+    epochs: float | None = None,
+    minutes: float | None = None,
+    batch_size: int | None = None,
+    accumulate: int | None = None,
+    seed: int | None = None,
+    precision: Literal["auto", "bf16", "float32"] | None = None,
+    device: str | None = None,
+    ema: float | None = None,
+    checkpoint_every: int | None = None,
+    sample_every: int | None = None,
+    keep: int | None = None,
+    score_every: int | None = None,
+    stop_when_flat: int | None = None,
+    looks: bool | None = None,
+    augment: Literal["none", "diff", "ada"] | None = None,
+    augment_operations: str | Sequence[str] | None = None,
+    augment_target: float | None = None,
+    augment_speed: int | None = None,
+    augment_most: float | None = None,
+    heal: bool | None = None,
     **options: Any,
-) -> Path:
-    """Trains a GAN and returns its run folder (`ganvas.load` reads it, `report.html` in it tells how it went).
+) -> Run:
+    """Trains a GAN and returns its run: a path of its folder that knows what is in it (`Run.model`, `Run.scores`,
+    `Run.report`).
 
     recipe: a name (`ganvas recipes` lists them), `path/to/file.py:Class`, a class, or None for the one that suits the
     data. What is not said is then chosen, too, by the data and by some steps that are measured.
@@ -73,14 +96,19 @@ def train(
     start: a run, or `zoo:NAME`, whose averaged networks this training begins with.
     budget: `quick`, `good` or `best`: about 5 minutes, an hour, a night; all else that is not said is then chosen, for
     a recipe that is named as well. measure: False chooses without measuring.
-    options: the fields of `Settings`, the recipe's arguments, and the fields of the reader of its data, such as
-    `minutes=10, width=64, size=32`.
+    watchers: that look on, beside those of every training. quiet: no progress.
+    steps ... heal: the fields of `Settings`, which says what each means (`ganvas train --help` does, too); None is what
+    suits the recipe. options: the recipe's arguments, and the fields of the reader of its data, such as
+    `width=64, size=32`.
 
     Raises UsageError, DataError, RunError or TrainingError, each of one line.
     """
+    told = {name: value for name, value in locals().items() if name in Settings.__dataclass_fields__}
     said = {"preset": preset, "start": start, "budget": budget, "measure": measure}
-    asked = asked_of(recipe, data, options, data_root=data_root, quiet=quiet, **said)
-    return play(prepare_asked(asked), out=Path(out) if out is not None else None, watchers=watchers, quiet=quiet)
+    asked = asked_of(recipe, data, {**told, **options}, data_root=data_root, quiet=quiet, **said)
+    job = prepare_asked(asked)
+    run = play(job, out=Path(out) if out is not None else None, watchers=watchers, quiet=quiet)
+    return run_of(run, type(job.training.recipe))
 
 
 def asked_of(recipe: str | type[Recipe] | None, data: Given | None, options: Mapping[str, Any], **said: Any) -> Asked:
@@ -114,18 +142,23 @@ def resume(
     recipe: str | type[Recipe] | None = None,
     watchers: Sequence[Watcher] = (),
     quiet: bool = False,
-    **changes: Any,
-) -> Path:
-    """Goes on with a training where it stopped, and returns its run folder. The result is what an undisturbed training
-    would have given, bit for bit on the same machine. One that is finished already is left as it is, unless `changes`
-    give it a larger total.
+    steps: int | None = None,
+    epochs: float | None = None,
+    minutes: float | None = None,
+    **others: Any,
+) -> Run:
+    """Goes on with a training where it stopped, and returns its run. The result is what an undisturbed training
+    would have given, bit for bit on the same machine. One that is finished already is left as it is, unless a
+    larger total is given.
 
-    changes: a new total of `steps`, `epochs` or `minutes`; and where second sources such as `other` and `low` lie now,
-    if they lie elsewhere. data, data_root: the same of the first. recipe: `path/to/file.py:Class`, or the class,
+    steps, epochs, minutes: a new total. others: where second sources such as `other` and `low` lie now, if they lie
+    elsewhere. data, data_root: the same of the first. recipe: `path/to/file.py:Class`, or the class,
     where the run was trained with a recipe of one's own.
 
     Raises UsageError, DataError, RunError or TrainingError, each of one line.
     """
+    total = {"steps": steps, "epochs": epochs, "minutes": minutes}
+    changes = {**others, **{name: value for name, value in total.items() if value is not None}}
     folder = Path(run)
     _, chosen = recipe_of(folder, read_config(folder), recipe)
     sources = {option.name for option in second_sources(chosen.accepts)}
@@ -145,7 +178,7 @@ def resume(
         seconds={name: changes[name] for name in changes.keys() & sources},
         quiet=quiet,
     )
-    return play(job, watchers=watchers, quiet=quiet)
+    return run_of(play(job, watchers=watchers, quiet=quiet), type(job.training.recipe))
 
 
 def prepare(

@@ -7,7 +7,7 @@ charts          curves as SVG
 templates/      their HTML, with the parts that other rooms' pages share
 film            the same as a moving picture
 listing         a run in one line, for lists of them
-terminal        the live display (a watcher); half_blocks: pictures in it
+terminal        the live display (a watcher); half_blocks: pictures in it; notebook: where it is in a notebook
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """What a person sees while a GAN trains: one live panel on a terminal, with samples where it has the colours for
-them; a plain line now and then elsewhere."""
+them; the same as HTML in a notebook; a plain line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ganvas.doctor import Finding, diagnose, in_words
+from ganvas.html import render
 from ganvas.recipe import Results
 from ganvas.report.half_blocks import LINES, can_show, row_of
-from ganvas.report.pictures import last_lines
+from ganvas.report.notebook import output
+from ganvas.report.pictures import Picture, last_lines, last_picture
 from ganvas.run import OUTCOMES, loss, measurements, number, players, shares, timeline
 from ganvas.training import Game, Verdict, Watcher, fraction_here
 
@@ -29,6 +31,9 @@ REFRESH = 0.25
 
 PLAIN_EVERY = 10.0
 """Seconds between two plain lines."""
+
+PAGE_EVERY = 1.0
+"""Seconds between two looks of a notebook's output."""
 
 _TOLD = {
     "accuracy": ("right on", {"real": " of real", "fake": " of generated"}),
@@ -42,7 +47,8 @@ _MOODS = {"good": "green", "note": "yellow", "bad": "red"}
 
 
 class Display(Watcher):
-    """Progress on stderr, made from numbers that the loop has read from the device anyway.
+    """Progress on stderr, or in the output of a notebook's cell, made from numbers that the loop has read from the
+    device anyway.
 
     quiet: show nothing. console: where to write instead. config: the run's, for a better reading of the numbers. run:
     its folder, whose last picture is shown.
@@ -59,12 +65,14 @@ class Display(Watcher):
         self.quiet, self.config, self.run = quiet, config, run
         self.console = console or Console(stderr=True)
         terminal = self.console.file.isatty() and os.environ.get("TERM") != "dumb"
-        self.plain = not terminal
+        self._output = output() if console is None and not quiet else None
+        self.plain = not terminal and self._output is None
         self._live: Live | None = None
         self._rows: deque[dict[str, Any]] = deque(maxlen=200)
         self._main: Finding | None = None
         self._event = ""
         self._samples: Text | None = None
+        self._picture: Picture | None = None
         self._speed: float | None = None
         self._start = self._mark = (0, 0.0)  # step and seconds: of this session, of the last measurement
         self._started_at = 0.0  # fraction
@@ -81,7 +89,7 @@ class Display(Watcher):
     def stepped(self, training: Game, results: Mapping[str, Results]) -> Verdict:
         now = time.monotonic()
         if not self.quiet and now >= self._next:
-            self._next = now + (PLAIN_EVERY if self.plain else REFRESH)
+            self._next = now + self._every()
             self._show(training)
         return Verdict.CONTINUE
 
@@ -112,11 +120,18 @@ class Display(Watcher):
             if self._live is not None:
                 self._live.stop()
                 self._live = None
-        self._print(f"{OUTCOMES.get(training.outcome, training.outcome)} after {training.steps_done:,} steps.")
+        if self._output is None:
+            self._print(_ended(training))
 
     # -- looks --------------------------------------------------------------------------------------------------
 
+    def _every(self) -> float:
+        return PLAIN_EVERY if self.plain else REFRESH if self._output is None else PAGE_EVERY
+
     def _show(self, training: Game) -> None:
+        if self._output is not None:
+            self._output.show(self._page(training))
+            return
         if self.plain:
             self._print(self._line(training))
             return
@@ -132,6 +147,9 @@ class Display(Watcher):
         """Remembers the first samples of the last picture, where these can be shown."""
         space = training.data.space
         if self.plain or self.run is None:
+            return
+        if self._output is not None:
+            self._picture = last_picture(self.run, self.config or {})
             return
         if space.written:
             self._samples = Text("\n".join(last_lines(self.run, space)[:LINES]))
@@ -188,6 +206,23 @@ class Display(Watcher):
         told += [f"doctor: {self._main.sentence}"] if self._main else []
         return "; ".join([", ".join(self._progress(training)), *told])
 
+    def _finding(self) -> Finding:
+        return self._main or in_words(diagnose(self._rows, self.config))[0]
+
+    def _page(self, training: Game) -> str:
+        return render(
+            "report/live.html.jinja",
+            recipe=type(training.recipe).__name__,
+            data=training.data.name,
+            outcome="" if training.outcome == "running" else _ended(training),
+            fraction=fraction_here(training),
+            progress=self._progress(training),
+            players=self._players(),
+            picture=self._picture,
+            doctor=self._finding().sentence,
+            event=self._event,
+        )
+
     def _panel(self, training: Game) -> Group:
         title = Text.assemble((type(training.recipe).__name__, "bold"), " on ", (training.data.name, "bold"))
         bar = Table.grid()  # a bar alone does not end its line
@@ -204,13 +239,17 @@ class Display(Watcher):
         for player, told in self._players():
             cells = (Text.assemble((f"{what} ", "dim"), value) for what, value in told)
             numbers.add_row(Text(player, style="bold"), *cells)
-        main = self._main or in_words(diagnose(self._rows, self.config))[0]
+        main = self._finding()
         parts: list[Any] = [title, bar, Text(" · ".join(self._progress(training))), numbers]
         parts += [] if self._samples is None else [self._samples]
         parts.append(Text(main.sentence, style=_MOODS[main.mood]))
         if self._event:
             parts.append(Text(f"Last event: {self._event}", style="red"))
         return Group(*parts)
+
+
+def _ended(training: Game) -> str:
+    return f"{OUTCOMES.get(training.outcome, training.outcome)} after {training.steps_done:,} steps."
 
 
 def _speed(since: tuple[int, float], now: tuple[int, float], batch_size: int) -> float:
