@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pixel_shuffle
 
+from ganvas.networks.convolution import ConvTranspose2d
 from ganvas.networks.plain import LEAK, first_look
 from ganvas.networks.shapes import Pyramid, pyramid
 
@@ -104,7 +105,7 @@ class _Up(nn.Module):
 
     def __init__(self, before: int, after: int, condition: int, *, further: bool) -> None:
         super().__init__()
-        self.up, self.affine = nn.ConvTranspose2d(before, after, 4, 2, 1), _Affine(condition, after)
+        self.up, self.affine = ConvTranspose2d(before, after, 4, 2, 1), _Affine(condition, after)
         self.further = _Further(after, condition) if further else None
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
