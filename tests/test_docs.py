@@ -87,7 +87,7 @@ def test_the_public_names_are_these():
     assert set(ganvas.__all__) == {
         "train", "resume", "Run", "open_run", "load", "evaluate", "upscale", "export", "Report", "Model", "open_data",
         "Recipe", "Turn", "Losses", "Progress", "Results", "Watcher", "Verdict", "GanvasError", "Comparison", "compare",
-        "__version__",
+        "Tuned", "tune", "__version__",
     }  # fmt: skip
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ganvas.opened import Run, open_run
     from ganvas.recipe import Losses, Progress, Recipe, Results, Turn
     from ganvas.training import Verdict, Watcher
+    from ganvas.tuning import Tuned, tune
     from ganvas.upscaling import upscale
 
 __getattr__, __dir__ = lazily(__name__, __file__)
