@@ -33,7 +33,7 @@ upscaling
 metrics
 doctor
 report
-exporting
+exporting tracking
 building opened
 thinking
 api testing latent
