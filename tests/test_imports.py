@@ -33,7 +33,7 @@ upscaling
 metrics
 doctor
 report
-comparing exporting
+comparing exporting tracking
 building opened
 thinking
 api testing latent

@@ -34,6 +34,7 @@ from ganvas.settings import Settings
 from ganvas.spaces import save_picture, space_to_config
 from ganvas.text import quoted
 from ganvas.thinking import Asked, think
+from ganvas.tracking import TRACKERS
 from ganvas.training import Checkpoints, Training, Watcher, checkpoint, environment, hardware, plan
 from ganvas.version import __version__
 
@@ -83,6 +84,7 @@ def train(
     augment_target: float | None = None,
     augment_speed: int | None = None,
     augment_most: float | None = None,
+    log: Literal["none", "wandb", "mlflow"] | None = None,
     heal: bool | None = None,
     **options: Any,
 ) -> Run:
@@ -284,7 +286,8 @@ def _usable(
 
 def _check_memories(state: Mapping[str, Any], place: Path) -> None:
     """Raises RunError where a watcher of those that `play` attaches would find a memory that is none of its own."""
-    for watcher in (Looks, Reconstruction, Display, Scorer, Recorder, Healer, Checkpoints):
+    attached: list[type[Watcher]] = [Looks, Reconstruction, Display, Scorer, Recorder, Healer, Checkpoints]
+    for watcher in (*attached, *TRACKERS.values()):
         try:
             check(watcher.memory, state["values"]["watchers"].get(watcher.__name__, {}))
         except Misfit as error:
@@ -319,6 +322,7 @@ def play(job: Job, *, out: Path | None = None, watchers: Sequence[Watcher] = (),
             Display(quiet=quiet, config=config, run=run),
             *_scorers(run, recorder, training, about, quiet),
             recorder,
+            *([TRACKERS[name](run, config)] if (name := training.settings.log) in TRACKERS else []),
             *([Healer(checkpoints, config)] if training.settings.heal else []),
             checkpoints,
         ]

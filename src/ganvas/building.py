@@ -19,6 +19,7 @@ from ganvas.options import checked, read_options
 from ganvas.recipe import Recipe
 from ganvas.settings import Settings
 from ganvas.text import quoted
+from ganvas.tracking import check_tracker
 from ganvas.training import Training, seed_from
 
 DURATIONS = ("steps", "epochs", "minutes")
@@ -82,6 +83,7 @@ def settle(chosen: type[Recipe], data: Data, given: Mapping[str, Any], name: str
         )
     if settings.heal and not settings.looks:
         raise UsageError("--heal acts on what looks at samples find: leave out --no-looks, or --heal")
+    check_tracker(settings.log)
     return arguments, settings
 
 

@@ -50,4 +50,7 @@ class Settings:
     augment_most: Annotated[
         float | None, Range(0, 1), "ada: the probability's bound; above 0.8 samples get changed too (default: 0.8)"
     ] = None
+    log: Annotated[
+        Literal["none", "wandb", "mlflow"], "tell Weights & Biases or MLflow, too, by what their environment says"
+    ] = "none"
     heal: Annotated[bool, "go back and change the game where the doctor finds it ailing"] = False
