@@ -544,6 +544,18 @@ def test_a_run_whose_captions_cannot_be_is_refused(run: Path, tmp_path: Path, ca
 # -- the zoo ----------------------------------------------------------------------------------------------------------
 
 
+def test_emoji_of_the_zoo_are_what_captions_say() -> None:
+    """`zoo:emoji`: hearts have the colour that is asked for, on white, and no weave lies over them."""
+    model = ganvas.load("zoo:emoji")
+    hearts = model.sample(8, seed=2, caption=["red heart", "green heart"] * 4)
+    middle = hearts[:, :, 20:40, 20:44].mean((2, 3))
+    assert bool((middle[::2].argmax(1) == 0).all() and (middle[1::2].argmax(1) == 1).all())
+    assert hearts[:, :, 56:, :8].mean() > 0.8
+    plain = hearts[1::2, :, 24:36, 24:40]
+    neighbours = (plain[:, :, :, 1:] - plain[:, :, :, :-1]).abs().mean()
+    assert neighbours < 0.01  # of a range of 2; without a first look at full size it is 0.029
+
+
 def test_faces_of_the_zoo_are_what_captions_say() -> None:
     """`zoo:avatars-by-caption`: a beard has its colour, below the eyes, and black hair is dark."""
     model = ganvas.load("zoo:avatars-by-caption")
