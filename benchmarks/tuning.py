@@ -69,6 +69,7 @@ def main() -> None:
     parser.add_argument("data", choices=CASES)
     parser.add_argument("--rescue", action="store_true")
     parser.add_argument("--trials", type=int, default=20)
+    parser.add_argument("--finalists", type=int, default=5)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/tuning"))
@@ -79,7 +80,8 @@ def main() -> None:
     folder = parsed.out / f"{parsed.data}{'-rescue' if parsed.rescue else ''}-{parsed.seed}"
     found = ganvas.tune(
         case.recipe, data=parsed.data, trials=parsed.trials, out=folder / "study", score=case.metric,
-        extractor=case.extractor, quiet=True, tell=print, seed=parsed.seed, **{**budget, **start},
+        extractor=case.extractor, finalists=parsed.finalists, quiet=True, tell=print, seed=parsed.seed,
+        **{**budget, **start},
     )  # fmt: skip
     print(found)
     print(f"searched in {time.process_time() - began:,.0f} s of the processor")

@@ -5,7 +5,7 @@ space           what is searched of the options that there are
 judging         the score that counts, and when a trial is not worth going on
 storage         where trials are kept, by Optuna
 study           trials, workers, and the best of them
-tune            `tune`: trials, the best with more seeds, and what is written
+search          `tune`: trials, the best with more seeds, and what is written
 best            `best.yaml`; page: `study.html`
 """
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ganvas.lazy import lazily
 
 if TYPE_CHECKING:
+    from ganvas.tuning.search import FINALISTS, SEEDS, TRIALS, Tuned, tune
     from ganvas.tuning.seeds import MOST, PAGE, Seeds, train_seeds
-    from ganvas.tuning.tune import FINALISTS, SEEDS, TRIALS, Tuned, tune
 
 __getattr__, __dir__ = lazily(__name__, __file__)

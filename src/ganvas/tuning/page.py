@@ -68,7 +68,11 @@ def charts(trials: Sequence[Trial], dimensions: Sequence[Dimension], key: str) -
     for dimension in dimensions:
         if dimension.choices:
             continue
-        points = sorted((float(each.settings[dimension.name]), each.value or 0.0) for each in scored)
+        points = sorted(
+            (float(each.settings[dimension.name]), each.value or 0.0)
+            for each in scored
+            if dimension.name in each.settings
+        )
         shown = [(x, y) for x, y in points if x > 0 or not dimension.log]
         about = "Each dot is a trial; the other options differ too."
         found.append(

@@ -41,7 +41,7 @@ def opened(folder: Path, name: str, url: str | None) -> optuna.Study:
     database that does not answer and for a journal that cannot be read.
     """
     module = optuna_here()
-    with speaking(url, folder):
+    with speaking(url, folder, reading=True):
         study: optuna.Study = module.create_study(
             storage=_storage(folder, url),
             study_name=name,
@@ -53,14 +53,14 @@ def opened(folder: Path, name: str, url: str | None) -> optuna.Study:
 
 
 @contextmanager
-def speaking(url: str | None, folder: Path) -> Iterator[None]:
-    """Inside, what a storage raises becomes a RunError of one line."""
-    module = optuna_here()
-    foreign: tuple[type[Exception], ...] = (module.exceptions.OptunaError,)
+def speaking(url: str | None, folder: Path, reading: bool = False) -> Iterator[None]:
+    """Inside, what a storage raises becomes a RunError of one line. reading: whether a journal is read for the first
+    time, in which anything may stand."""
+    foreign: tuple[type[Exception], ...] = (optuna_here().exceptions.OptunaError, OSError)
     if url is not None:
-        foreign = (*foreign, needed("sqlalchemy", "tune").exc.SQLAlchemyError, ImportError, OSError)
-    else:
-        foreign = (*foreign, OSError, ValueError, KeyError, TypeError)
+        foreign = (*foreign, needed("sqlalchemy", "tune").exc.SQLAlchemyError, ImportError)
+    elif reading:
+        foreign = (*foreign, ValueError, LookupError, TypeError, AttributeError, AssertionError)
     try:
         yield
     except foreign as error:

@@ -250,11 +250,13 @@ def _beside(finalist: Finalist, found: Verdict) -> Finalist:
 
 def settings_of(params: Mapping[str, Any], dimensions: Sequence[Dimension]) -> dict[str, Any]:
     """What a trial's parameters stand for."""
-    return {
-        each.name: 0.0 if each.off and not params.get(each.switch) else each.rounded(params[each.name])
-        for each in dimensions
-        if each.name in params or each.switch in params
-    }
+    found: dict[str, Any] = {}
+    for each in dimensions:
+        if each.off and params.get(each.switch) is False:
+            found[each.name] = 0.0
+        elif each.name in params:  # a worker may have been killed before all were drawn
+            found[each.name] = each.rounded(params[each.name])
+    return found
 
 
 def _told(trial: Any, dimensions: Sequence[Dimension]) -> Trial:

@@ -19,7 +19,7 @@ from ganvas.metrics.passport import number
 from ganvas.options import read_options
 from ganvas.run import mapping, read_config
 from ganvas.settings import Settings
-from ganvas.text import plain, shown
+from ganvas.text import counted, plain, shown
 from ganvas.thinking import Asked
 from ganvas.tuning.best import best_yaml
 from ganvas.tuning.judging import Judge, Pruning, judge_of
@@ -57,7 +57,7 @@ class Tuned:
 
     def __str__(self) -> str:
         scored = sum(each.loss is not None for each in self.trials)
-        lines = [f"{len(self.trials)} trials in {shown(str(self.folder))}, {scored} with a score"]
+        lines = [f"{counted(len(self.trials), 'trial')} in {shown(str(self.folder))}, {scored} with a score"]
         lines += [told_of(each) for each in self.finalists]
         return "\n".join(lines)
 
