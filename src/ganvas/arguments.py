@@ -52,7 +52,6 @@ Decay = Annotated[bool, "let both learning rates fall linearly to 0"]
 TermWeight = Annotated[float, Range(0, 1000), "weight of this term in both players' losses"]
 Weight = Annotated[float, Range(0, 1e4), "weight of this term in the generator's loss"]
 Fold = Annotated[Literal[1, 2], "2 works on 2x2 pixels as one place, at a third of the cost"]
-Fine = Annotated[bool, "the discriminator looks at full size first, and sees a weave of single pixels"]
 Warmup = Annotated[float, Range(0, 1), "share of the planned length without a game; 1 trains no GAN"]
 WeightPenalty = Annotated[float, Range(0, 10), "weight of this penalty on both players' weights"]
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pixel_shuffle
 
 from ganvas.networks.convolution import ConvTranspose2d
-from ganvas.networks.plain import LEAK, first_look
+from ganvas.networks.plain import LEAK
 from ganvas.networks.shapes import Pyramid, pyramid
 
 _SLOPE = 0.2
@@ -129,7 +129,9 @@ class CaptionedDiscriminator(nn.Module):
     """Images to logits for captions: stride-2 convolutions to the base, a 3x3 convolution there, a linear head, and the
     inner product of a linear map of the features with the caption's.
 
-    fine: a 3x3 convolution at full size comes first, of half the width (`first_look`).
+    fine: a 3x3 convolution at full size comes first, of half the width. One of stride 2 sees pixels of even and of odd
+    places by different weights. Where nothing before it compares neighbours, a weave of single pixels passes, and
+    generators that end in a transposed convolution make one.
     """
 
     def __init__(
@@ -138,8 +140,11 @@ class CaptionedDiscriminator(nn.Module):
         super().__init__()
         shape = pyramid(size)
         self.padding = (0, shape.made[1] - size[1], 0, shape.made[0] - size[0])
-        layers, seen = first_look(channels, width, fine)
-        widths = [seen, *_widths(shape, width)]
+        first = max(1, width // 2) if fine else channels
+        layers: list[nn.Module] = []
+        if fine:
+            layers = [nn.Conv2d(channels, first, 3, padding=1), nn.LeakyReLU(_SLOPE)]
+        widths = [first, *_widths(shape, width)]
         for before, after in pairwise(widths[:-1]):
             layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(_SLOPE)]
         last = widths[-2]

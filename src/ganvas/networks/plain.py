@@ -57,35 +57,20 @@ class PlainGenerator(nn.Module):
         return torch.tanh(image) + LEAK * image
 
 
-def first_look(channels: int, width: int, fine: bool) -> tuple[list[nn.Module], int]:
-    """The layers before a discriminator's first halving, and the maps that it halves: none and the image, or with
-    `fine` a 3x3 convolution at full size, of half the width.
-
-    A stride-2 convolution sees pixels of even and of odd places by different weights, and nothing before it compares
-    neighbours. A weave of single pixels then passes, and generators that end in a transposed convolution make one.
-    """
-    if not fine:
-        return [], channels
-    maps = max(1, width // 2)
-    return [nn.Conv2d(channels, maps, 3, padding=1), nn.LeakyReLU(0.2)], maps
-
-
 class Trunk(nn.Module):
     """Images to feature maps of ever smaller sides: one stride-2 convolution for each halving and a 3x3 convolution at
-    the base, LeakyReLU 0.2 behind each. With `deviation`, the last one also sees the minibatch's deviation, and with
-    `fine` a convolution at full size comes first (`first_look`).
+    the base, LeakyReLU 0.2 behind each. With `deviation`, the last one also sees the minibatch's deviation.
 
     maps: how many there are. outputs: how many numbers the last one has.
     """
 
-    def __init__(
-        self, *, channels: int, size: tuple[int, int], width: int, deviation: bool = False, fine: bool = False
-    ) -> None:
+    def __init__(self, *, channels: int, size: tuple[int, int], width: int, deviation: bool = False) -> None:
         super().__init__()
         shape = pyramid(size)
         self.padding = (0, shape.made[1] - size[1], 0, shape.made[0] - size[0])
         widths = _widths(shape, width)
-        layers, before = first_look(channels, width, fine)
+        layers: list[nn.Module] = []
+        before = channels
         for after in widths[:-1]:
             layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
             before = after
@@ -93,7 +78,7 @@ class Trunk(nn.Module):
             layers.append(MinibatchDeviation())
             before += 1
         self.layers = nn.Sequential(*layers, nn.Conv2d(before, widths[-1], 3, padding=1), nn.LeakyReLU(0.2))
-        self.maps, self.widest = len(widths) + fine, widths[-1]
+        self.maps, self.widest = len(widths), widths[-1]
         self.outputs = widths[-1] * math.prod(shape.base)
 
     def features(self, images: Tensor) -> list[Tensor]:
@@ -116,16 +101,9 @@ class PlainDiscriminator(Trunk):
     """
 
     def __init__(
-        self,
-        *,
-        channels: int,
-        size: tuple[int, int],
-        width: int,
-        classes: int = 0,
-        deviation: bool = False,
-        fine: bool = False,
+        self, *, channels: int, size: tuple[int, int], width: int, classes: int = 0, deviation: bool = False
     ) -> None:
-        super().__init__(channels=channels, size=size, width=width, deviation=deviation, fine=fine)
+        super().__init__(channels=channels, size=size, width=width, deviation=deviation)
         self.head = nn.Linear(self.outputs, 1)
         self.embedding = nn.Embedding(classes, self.widest) if classes else None
         self.reading = nn.Linear(self.outputs, self.widest) if classes else None

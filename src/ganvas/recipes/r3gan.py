@@ -74,7 +74,6 @@ class R3GAN(Recipe):
         latent: arg.Latent = 64,
         architecture: Annotated[Literal["plain", "residual"], "the networks; the paper's are residual"] = "plain",
         width: arg.Width = 32,
-        fine: arg.Fine = False,
         r1: arg.Penalty = 1.0,
         r2: arg.Penalty = 1.0,
         penalty_every: arg.PenaltyEvery = 4,
@@ -99,7 +98,7 @@ class R3GAN(Recipe):
             self.discriminator: nn.Module = BottleneckDiscriminator(**shared)
         else:
             self.generator = PlainGenerator(latent=latent, **shared)
-            self.discriminator = PlainDiscriminator(deviation=minibatch_deviation, fine=fine, **shared)
+            self.discriminator = PlainDiscriminator(deviation=minibatch_deviation, **shared)
 
     @classmethod
     def suited(cls, facts: Facts) -> list[Advice]:

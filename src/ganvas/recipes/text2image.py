@@ -48,7 +48,7 @@ class Text2Image(Recipe):
         width: arg.Width = 24,
         d_width: arg.Width = 24,
         fold: arg.Fold = 2,
-        fine: arg.Fine = True,
+        fine: Annotated[bool, "the discriminator looks at full size first, and sees a weave of single pixels"] = True,
         mismatch: Annotated[float, Range(0, 100), "weight of telling right captions from wrong ones"] = 1.0,
         interpolated: Annotated[float, Range(0, 1), "share of the generator's captions that lie between two"] = 0.25,
         r1: arg.Penalty = 1.0,
