@@ -2,14 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-long lint bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime bench-caption bench-sound bench-vocoder bench-text bench-tables bench-shards clean
+.PHONY: setup demo test test-long lint site wheel-check bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime bench-caption bench-sound bench-vocoder bench-text bench-tables bench-shards clean
 
 setup: .venv/ready
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable ".[dev,export,serve,studio]"
+	$(BIN)/python -m pip install --quiet --editable ".[dev,docs,export,serve,studio]"
 	touch $@
 
 demo: setup
@@ -25,6 +25,14 @@ lint: setup
 # Two files of tests at a time: most keep one core busy only. At the end come the seconds of each file.
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15
+
+# The documentation site, in site/. A broken link between pages, or anything else that is worth a warning, ends it.
+site: setup
+	$(BIN)/zensical build --clean --strict
+
+# The wheel by itself in a bare environment, into which PyTorch for CPUs is downloaded.
+wheel-check: setup
+	$(BIN)/python scripts/wheel_check.py
 
 test-long: setup
 	$(BIN)/python -m pytest -m long --durations 15 --timeout 3600
@@ -137,4 +145,4 @@ runtime: setup
 	$(BIN)/python scripts/vendor_onnxruntime_web.py
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv build dist site .pytest_cache .mypy_cache .ruff_cache
