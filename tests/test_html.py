@@ -181,6 +181,28 @@ def compared(folder: Path, config: Any, rows: list[Any]) -> str:
     ).html()
 
 
+def study(folder: Path, config: Any, rows: list[Any]) -> str:
+    from types import SimpleNamespace
+
+    from ganvas.comparing import Value, summed_up
+    from ganvas.tuning.page import study_page
+    from ganvas.tuning.space import Dimension
+    from ganvas.tuning.study import Finalist, Trial
+
+    text = plain(config["recipe"])
+    dimensions = [Dimension("lr", (), 0.1, 1.0, log=True), Dimension("objective", (text, "other"))]
+    trials = [
+        Trial(number, {"lr": 0.5, "objective": text}, "finished", text, 1.0, (0.5, 1.5), 1.0, text, 2.0, ((1, 2.0),))
+        for number in (0, 1)
+    ]
+    finalist = Finalist(trials[0], (0,), summed_up([Value(1.0)]), 1.0, text, None)
+    score = dict.fromkeys(("metric", "extractor", "n", "split"), text)
+    kept: Any = SimpleNamespace(
+        trials=lambda: trials, importances=lambda: {text: 1.0}, dimensions=dimensions, note={"score": score}
+    )
+    return study_page(kept, text, text, [finalist])
+
+
 def exported(folder: Path, config: Any, rows: list[Any]) -> str:
     text = config["recipe"]
     about = {"name": text, "recipe": text, "version": text, "labels": [text], "inputs": [{"name": text}], "step": 1}
@@ -212,7 +234,7 @@ def notebook(folder: Path, config: Any, rows: list[Any]) -> str:
     return ganvas.Run(run)._repr_html_()
 
 
-PAGES = [report, notebook, studio, compared, exported, before_after, documentation]
+PAGES = [report, notebook, studio, compared, study, exported, before_after, documentation]
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)

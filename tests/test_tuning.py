@@ -12,6 +12,14 @@ from ganvas.training import Verdict, Watcher
 VANILLA = ("vanilla", "--data", "ring", "--width", 8, "--latent", 4, "--quiet")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _few_samples():
+    """Enough for the tables of these tests, which tell of no quality."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ganvas.metrics.evaluate.COUNT", 200)
+        yield
+
+
 # -- seeds ------------------------------------------------------------------------------------------------------
 
 

@@ -118,7 +118,7 @@ def _dimension(option: Option, values: str | None, start: Any, is_length: bool) 
         if values is not None:
             raise UsageError(f"--search: {option.name} has choices, as in {option.name}={_choices_of(option)}")
         return _of_choices(option, option.choices or (False, True), start)
-    if option.kind not in (int, float):
+    if not issubclass(option.kind, (int, float)):
         raise UsageError(f"--search: {option.name} is neither a number nor one of some choices")
     low, high = _interval(option, values, start, is_length)
     log = is_length or (option.range is not None and option.range.log)
