@@ -37,6 +37,7 @@ exporting
 building
 thinking
 api testing latent
+costs
 web
 cli
 __init__ __main__
