@@ -37,7 +37,7 @@ comparing exporting tracking
 building opened
 thinking
 api testing latent
-tuning
+costs tuning
 web
 cli
 __init__ __main__

@@ -32,6 +32,7 @@ COMMANDS = {
     "new": "the file of a recipe of your own to begin with, and its test",
     "check": "whether a recipe keeps the contract, a line for each check",
     "data": "what Ganvas sees in a source of data",
+    "plan": "about how long a training takes on other machines, and what bounds it",
     "completion": "what makes a shell complete commands, recipes and flags",
 }
 """Each is a module of the same name in `ganvas.cli`, with a function `run`."""
