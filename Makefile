@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-long lint site wheel-check bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime bench-caption bench-sound bench-vocoder bench-text bench-tables clean
+.PHONY: setup demo test test-long lint site wheel-check bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime bench-caption bench-sound bench-vocoder bench-text bench-tables bench-shards clean
 
 setup: .venv/ready
 
@@ -60,6 +60,9 @@ bench-doctor: setup
 	$(BIN)/python -m benchmarks.doctor table --seed 1
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.doctor heal
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.doctor cost
+
+bench-shards: setup
+	$(BIN)/python -m benchmarks.shards
 
 bench-cost: setup
 	$(BIN)/python -m benchmarks.cost

@@ -86,7 +86,8 @@ def test_the_public_names_are_these():
 
     assert set(ganvas.__all__) == {
         "train", "resume", "Run", "open_run", "load", "evaluate", "upscale", "export", "Report", "Model", "open_data",
-        "Recipe", "Turn", "Losses", "Progress", "Results", "Watcher", "Verdict", "GanvasError", "__version__",
+        "Recipe", "Turn", "Losses", "Progress", "Results", "Watcher", "Verdict", "GanvasError", "Comparison", "compare",
+        "Tuned", "tune", "__version__",
     }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ import ganvas
 from ganvas import html
 from ganvas.html import asset, csp_hash, render
 from ganvas.photos.before_after import TRANSLATED, Comparison, write_comparison
-from ganvas.report import write_report
+from ganvas.report import RunLine, write_report
 from ganvas.text import plain
 from ganvas.web.http.docs_page import docs_page
 from test_report import CONFIG, END, GAME, run_folder
@@ -157,12 +157,28 @@ def studio(folder: Path, config: Any, rows: list[Any]) -> str:
     from ganvas.web.studio.compare_tab import comparison
     from ganvas.web.studio.run_list import Run
     from ganvas.web.studio.run_panel import panel
+    from ganvas.web.studio.runs_tab import table
 
     run_folder(folder, rows, config)
     told = config if isinstance(config, dict) else {}
     name = plain(told.get("recipe"))
     run = Run(name, folder, "failed", told, json.loads(json.dumps(rows)), name)
-    return panel(run) + comparison(run, Run("other", folder, "finished", {}, []))
+    listed = table([RunLine(name, "", name, "", recipe=name, data=name, score=name, value=1.0, word=name)], name)
+    return panel(run) + listed + comparison(run, Run("other", folder, "finished", {}, []))
+
+
+def compared(folder: Path, config: Any, rows: list[Any]) -> str:
+    from ganvas.comparing.comparison import Comparison
+    from ganvas.comparing.reading import Read, differing, grouped, options_of
+
+    run_folder(folder, rows, config)
+    told = config if isinstance(config, dict) else {}
+    told = [{**told, "arguments": {**(told.get("arguments") or {}), "latent": each}} for each in (1, 2)]
+    runs = [Read(folder, each, json.loads(json.dumps(rows)), options_of(each), []) for each in told]
+    differs = [(name, [plain(run.options[name]) for run in runs]) for name in differing(runs)]
+    return Comparison(
+        grouped(runs), [], [*differs, *((plain(name), ["-", "-"]) for name in runs[0].options)], []
+    ).html()
 
 
 def exported(folder: Path, config: Any, rows: list[Any]) -> str:
@@ -196,7 +212,7 @@ def notebook(folder: Path, config: Any, rows: list[Any]) -> str:
     return ganvas.Run(run)._repr_html_()
 
 
-PAGES = [report, notebook, studio, exported, before_after, documentation]
+PAGES = [report, notebook, studio, compared, exported, before_after, documentation]
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)

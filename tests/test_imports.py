@@ -33,17 +33,18 @@ upscaling
 metrics
 doctor
 report
-exporting tracking
+comparing exporting tracking
 building opened
 thinking
 api testing latent
+tuning
 web
 cli
 __init__ __main__
 """
 """Rooms and loose modules from the bottom up: each imports what stands above it in this list, and nothing below."""
 
-CLOSED = {"training", "run", "doctor", "report", "model", "photos", "upscaling"}
+CLOSED = {"training", "run", "doctor", "report", "model", "photos", "upscaling", "comparing", "tuning"}
 """Rooms whose names others import from the room itself. (The modules of the other rooms are public paths.)"""
 
 

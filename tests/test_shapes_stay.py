@@ -28,7 +28,7 @@ STILL: dict[str, dict[str, int]] = {
         "upscaling.upscaler": 2,  # its own room
     },
     "a kind of something else": {
-        "inputs": 1,  # of numbers
+        "inputs.base": 1,  # of numbers
         "photos.files": 2,  # of files
     },
     "a word for a kind": {},

@@ -46,6 +46,7 @@ from ganvas.inputs import Given, inputs_to_json, with_names
 from ganvas.locks import holding
 from ganvas.model import Model
 from ganvas.recipes.textgan import TextGAN
+from ganvas.report import line_of
 from ganvas.run import only_trainer
 from ganvas.spaces import FREE, TextSpace, WaveSpace, space_to_config
 from ganvas.web.guard import Hosts
@@ -609,7 +610,7 @@ def test_a_file_of_many_bytes_is_refused_unread(tmp_path, monkeypatch):
     path.write_bytes(wav(np.zeros((900, 1)), 8000))
     assert content_of(path, space, "sound") == ("sound", path.read_bytes())
     monkeypatch.setattr("ganvas.web.studio.uploads.MOST_BYTES", 1000)
-    with pytest.raises(UsageError, match="the sound has more than 0 MB; ganvas translate has no limit"):
+    with pytest.raises(UsageError, match="the sound has more than 0 MB, the most that is taken here"):
         content_of(path, space, "sound")
     monkeypatch.undo()
     monkeypatch.setattr("ganvas.web.studio.uploads.MOST_READ", 800)
@@ -695,6 +696,58 @@ def test_two_runs_are_compared(page):
     assert re.search(r"r1\s+1\s+0\.25", told) and re.search(r"seed\s+0\s+1", told) and "batch_size" not in told
     assert "Loss of the discriminator" in told
     assert source(page, "#left") != source(page, "#right")
+
+
+def of_the_runs(page, name: str, what: str) -> str:
+    """A cell of the list of runs."""
+    row = page.locator("#runs tbody tr").filter(has=page.locator(f'button[data-run="{name}"]'))
+    return str(row.locator(f'td[data-what="{what}"]').inner_text())
+
+
+def test_all_runs_are_listed_and_one_is_renamed_and_deleted_after_a_question(page, runs):
+    shutil.copytree(runs / "gentle", runs / "third")
+    (runs / "third" / "notes.txt").write_text("mine")
+    open_tab(page, "Runs")
+    page.click('#runs button[data-run="third"]')
+    page.wait_for_function("document.querySelector('#run input').value === 'third'")
+    page.wait_for_selector('#runs tr.chosen button[data-run="third"]')
+    line = line_of(runs / "third")
+    wanted = {"Recipe": "r3gan", "Data": "marks", "Steps": "60", "State": "finished", "The doctor says": line.word}
+    assert {what: of_the_runs(page, "third", what) for what in wanted} == wanted
+    with page.context.expect_page() as opened:
+        page.locator("#runs tr.chosen").get_by_text("Report").click()
+    report = opened.value
+    report.wait_for_selector("h1")
+    assert "r3gan on marks" in report.locator("h1").inner_text() and report.evaluate("origin") == "null"
+    report.locator("input[type=range]").fill("0")  # its own script runs
+    assert report.locator("output").first.inner_text() == "step 0"
+    report.close()
+
+    page.locator("#new-name input, #new-name textarea").fill("../fourth")
+    page.click("#rename")
+    page.wait_for_selector("text=a run cannot be called '../fourth'")
+    page.locator("#new-name input, #new-name textarea").fill("fourth")
+    page.click("#rename")
+    page.wait_for_function("document.querySelector('#run input').value === 'fourth'")
+    assert (runs / "fourth" / "notes.txt").exists() and not (runs / "third").exists()
+
+    page.click("#delete")
+    page.wait_for_selector("text=no training wrote notes.txt")
+    page.click("#keep-it")
+    page.wait_for_selector("#delete-it", state="hidden")
+    page.click("#delete")
+    page.wait_for_selector("#delete-it")
+    choose(page, "#run", "marks")  # what was asked about another run is not done to this one
+    page.wait_for_selector("#delete-it", state="hidden")
+    choose(page, "#run", "fourth")
+    page.click("#delete")
+    with holding(runs / ".studio" / "evaluations" / "fourth.lock"):
+        page.click("#delete-it")
+        page.wait_for_selector("text=fourth is being evaluated, and is left alone")
+    page.click("#delete-it")
+    page.wait_for_function("document.querySelector('#run input').value === 'marks'")
+    page.wait_for_selector('#runs button[data-run="fourth"]', state="detached")
+    assert not (runs / "fourth").exists() and {"marks", "gentle"} <= set(Shelf(runs).names())
 
 
 def test_a_path_in_place_of_a_runs_name_is_refused_in_the_page(page):
@@ -840,6 +893,24 @@ def test_files_and_addresses_of_others_are_not_to_be_had(address, runs):
         assert asked(address, "POST", "/gradio_api/queue/join?", body.encode())[0] == 403
     assert asked(address, "POST", "/gradio_api/queue/join?", b"{not json")[0] == 403
     assert asked(address, "GET", "/")[0] == 200
+
+
+def test_a_report_is_a_stranger_to_the_studio(address, runs):
+    evil = "<script>parent.alert(1)</script>"
+    shutil.copytree(runs / "marks", runs / "evil")
+    (runs / "evil" / "report.html").write_text(evil)
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=20)
+    connection.request("GET", "/report/evil")
+    answer = connection.getresponse()
+    page, policies = answer.read().decode(), ", ".join(answer.headers.get_all("content-security-policy"))
+    connection.close()
+    assert answer.status == 200 and "r3gan" in page and evil not in page  # it is made anew
+    assert "sandbox allow-scripts;" in policies and "allow-same-origin" not in policies
+    shutil.rmtree(runs / "evil")
+    for path in ("/report/nothing", "/report/..%2Fmarks", "/report/marks/config.json", "/report/", "/report/.studio"):
+        status, told = asked(address, "GET", path)
+        assert status == 404 and str(runs).encode() not in told, path
+    assert asked(address, "GET", "/report/marks", Host="studio.example")[0] == 403
 
 
 def test_too_much_is_refused_before_it_is_sent(address):
@@ -988,6 +1059,43 @@ def test_a_name_is_only_looked_up_among_the_runs(runs):
     assert shelf.new_name("", "marks") == "marks-2" and shelf.new_name(" fresh ", "") == "fresh"
 
 
+def test_a_run_is_deleted_or_renamed_only_where_nothing_works_on_it_and_links_are_left_alone(runs, tmp_path):
+    shelf = Shelf(tmp_path / "here")
+    for name in ("one", "two"):
+        shutil.copytree(runs / "marks", shelf.folder / name)
+    (shelf.folder / "link").symlink_to(runs / "marks")
+    for act in (shelf.delete, lambda name: shelf.rename(name, "other")):
+        with pytest.raises(RunError, match=r"^link is a link to a folder elsewhere"):
+            act("link")
+        for name in ("../one", "three", None, str(shelf.folder / "one"), ""):
+            with pytest.raises(RunError):
+                act(name)
+        with only_trainer(shelf.folder / "one"), pytest.raises(RunError, match=r"^one is being trained"):
+            act("one")
+        for jobs, done in ((shelf.evaluations, "evaluated"), (shelf.exports, "exported")):
+            with holding(jobs.folder / "one.lock"), pytest.raises(RunError, match=f"^one is being {done}"):
+                act("one")
+    for new in ("two", "../three", "a/b", "", None, ".x"):
+        with pytest.raises(UsageError):
+            shelf.rename("one", new)
+    (shelf.evaluations.folder / "one.log").write_text("said")
+    assert shelf.rename("one", "three") == "three" and shelf.evaluations.last_line("three") == "said"
+    assert shelf.line("three").steps == 60 and shelf.line("three") is shelf.line("three")
+    shelf.delete("three")
+    assert set(shelf.names()) == {"link", "two"}
+    assert not shelf.evaluations.names() and (runs / "marks" / "config.json").is_file()
+    # A training that failed before it wrote anything is forgotten, and what others laid there is left.
+    for name in ("lost", "mine"):
+        (shelf.trainings.folder / f"{name}.log").write_text("ganvas: nothing")
+        (shelf.folder / name).mkdir()
+    (shelf.folder / "mine" / "notes.txt").write_text("mine")
+    assert shelf.line("lost").state == "failed"
+    shelf.delete("lost")
+    shelf.delete("mine")
+    assert not (shelf.folder / "lost").exists() and (shelf.folder / "mine" / "notes.txt").exists()
+    assert set(shelf.names()) == {"link", "two"}
+
+
 def test_an_empty_folder_says_what_to_do(tmp_path):
     shelf = Shelf(tmp_path / "new")
     assert shelf.names() == []
@@ -1001,7 +1109,7 @@ def test_a_run_that_was_trained_from_a_terminal_is_live_as_long_as_it_is_locked(
     with only_trainer(runs / "gentle"):
         assert shelf.run("gentle").state == "training"
         assert shelf.names().index("gentle") < shelf.names().index("marks")
-        with pytest.raises(RunError, match="press Ctrl-C where it was started"):
+        with pytest.raises(RunError, match="no training of gentle was started in the studio"):
             shelf.trainings.stop("gentle")
     assert shelf.run("gentle").state == "finished"
 

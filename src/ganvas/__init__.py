@@ -16,6 +16,7 @@ from ganvas.version import __version__
 
 if TYPE_CHECKING:
     from ganvas.api import resume, train
+    from ganvas.comparing import Comparison, compare
     from ganvas.data.opening import open_data
     from ganvas.errors import GanvasError
     from ganvas.exporting import export
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ganvas.opened import Run, open_run
     from ganvas.recipe import Losses, Progress, Recipe, Results, Turn
     from ganvas.training import Verdict, Watcher
+    from ganvas.tuning import Tuned, tune
     from ganvas.upscaling import upscale
 
 __getattr__, __dir__ = lazily(__name__, __file__)

@@ -105,28 +105,23 @@ def train(
 
     Raises UsageError, DataError, RunError or TrainingError, each of one line.
     """
-    said = {name: value for name, value in locals().items() if name in Settings.__dataclass_fields__}
-    name = recipe if isinstance(recipe, str) else None
-    chosen = recipe if isinstance(recipe, type) else None if name is None else recipes.find(name)
-    names = reader_options(chosen) if chosen else {option.name for option in reading_options(BUILT_IN)}
-    given = {key: value for key, value in {**said, **options}.items() if value is not None}
-    reading, rest = ({k: v for k, v in given.items() if (k in names) == theirs} for theirs in (True, False))
-    asked = Asked(
-        source=data,
-        recipe=chosen,
-        name=name,
-        reading=reading,
-        options=rest,
-        preset=preset,
-        start=start,
-        budget=budget,
-        measure=measure,
-        data_root=data_root,
-        quiet=quiet,
-    )
+    told = {name: value for name, value in locals().items() if name in Settings.__dataclass_fields__}
+    said = {"preset": preset, "start": start, "budget": budget, "measure": measure}
+    asked = asked_of(recipe, data, {**told, **options}, data_root=data_root, quiet=quiet, **said)
     job = prepare_asked(asked)
     run = play(job, out=Path(out) if out is not None else None, watchers=watchers, quiet=quiet)
     return run_of(run, type(job.training.recipe))
+
+
+def asked_of(recipe: str | type[Recipe] | None, data: Given | None, options: Mapping[str, Any], **said: Any) -> Asked:
+    """What `train` is asked for: its options divided into those of how the data are read and the rest. said: of the
+    fields of `Asked`."""
+    name = recipe if isinstance(recipe, str) else None
+    chosen = recipe if isinstance(recipe, type) else None if name is None else recipes.find(name)
+    names = reader_options(chosen) if chosen else {option.name for option in reading_options(BUILT_IN)}
+    given = {key: value for key, value in options.items() if value is not None}
+    reading, rest = ({k: v for k, v in given.items() if (k in names) == theirs} for theirs in (True, False))
+    return Asked(source=data, recipe=chosen, name=name, reading=reading, options=rest, **said)
 
 
 def prepare_asked(asked: Asked) -> Job:
@@ -253,7 +248,9 @@ def prepare_resume(
     changed = {key: value for key, value in (changes or {}).items() if value is not None}
     if changed:
         stored = {**stored, **dict.fromkeys(DURATIONS), **changed}
-    arguments, settings = settle(chosen, opened, {**config["arguments"], **stored}, name)
+    arguments, settings = settle(
+        chosen, opened, {**recipes.stored_arguments(chosen, config["arguments"]), **stored}, name
+    )
     start = config.get("start")
     blueprint = recipes.blueprint(run, chosen, arguments)
     usable = _usable(run, name, lambda state, place: checkpoint.check_fits(state, blueprint, place))

@@ -38,11 +38,13 @@ Smoothing = Annotated[float, Range(0, 0.5), "one-sided label smoothing: the targ
 Flipping = Annotated[float, Range(0, 0.5), "probability of presenting a real sample as a fake one"]
 
 OptimizerName = Annotated[optimizers.Name, "the optimizer of both players"]
-LearningRate = Annotated[float, Range(1e-7, 1, log=True), "learning rate of both players"]
+LearningRate = Annotated[float, Range(1e-7, 1, log=True, search=(1e-5, 1e-2)), "learning rate of both players"]
 Beta1 = Annotated[float, Range(0, 0.9999), "Adam's first decay; the momentum of SGD"]
 Beta2 = Annotated[float, Range(0, 0.99999), "Adam's second decay; the smoothing of RMSProp"]
 
-Penalty = Annotated[float, Range(0, 1e4), "weight of this gradient penalty; 0 leaves it out"]
+Penalty = Annotated[
+    float, Range(0, 1e4, log=True, search=(0.01, 100)), "weight of this gradient penalty; 0 leaves it out"
+]
 PenaltyEvery = Annotated[int, Range(1, 1000), "apply gradient penalties every so many steps, that much stronger"]
 Consistency = Annotated[float, Range(0, 1000), "weight of the logits' consistency under augmentation; the paper's: 10"]
 Augmentation = Annotated[augment.Name, "what the consistency is under"]

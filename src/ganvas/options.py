@@ -26,11 +26,14 @@ REQUIRED = inspect.Parameter.empty
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from `low` to `high`, both included. `log` asks a tuner to search on a logarithmic scale."""
+    """Numbers from `low` to `high`, both included. `log` asks a tuner to search on a logarithmic scale. `search` is
+    what it searches where nobody says otherwise, since what is admitted is often far more than what is worth a try; an
+    argument without it is searched where it is named only."""
 
     low: float = -math.inf
     high: float = math.inf
     log: bool = False
+    search: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -15,13 +17,22 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+IN_LINES = {"GANVAS_PROGRESS": "lines"}
+"""The environment in which progress is told in lines where there is no terminal, as whoever reads a log wants it."""
+
+LINE_EVERY = 1.0
+"""Seconds between two such lines."""
+
 
 def steps(items: Iterable[_T], total: int, title: str, wanted: bool, *, line: bool = True) -> Iterator[_T]:
     """The items, one by one, with a bar under this title. line: say the title where there is no terminal."""
     with _rich(wanted) as progress:
         if progress is None:
             say(title, wanted and line)
-            yield from items
+            tell = _lines(wanted)
+            for done, item in enumerate(items):
+                tell(title, done, total)
+                yield item
         else:
             yield from progress.track(items, total, description=_plain(title))
 
@@ -31,12 +42,26 @@ def bar(wanted: bool) -> Iterator[Callable[[str, int, int], None]]:
     """A function that shows a title, how many parts are done and how many there are; nothing where no terminal is."""
     with _rich(wanted) as progress:
         if progress is None:
-            yield lambda title, done, total: None
+            yield _lines(wanted)
         else:
             task = progress.add_task("")
             yield lambda title, done, total: progress.update(
                 task, description=_plain(title), completed=done, total=total
             )
+
+
+def _lines(wanted: bool) -> Callable[[str, int, int], None]:
+    """A function that says a title and how far it is, now and then, where lines are asked for."""
+    asked = wanted and IN_LINES.items() <= os.environ.items()
+    told = time.monotonic()
+
+    def tell(title: str, done: int, total: int) -> None:
+        nonlocal told
+        if asked and time.monotonic() - told >= LINE_EVERY:
+            told = time.monotonic()
+            say(f"{shown(title)}: {done:,} of {total:,}", True)
+
+    return tell
 
 
 def _plain(title: str) -> str:

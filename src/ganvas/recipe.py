@@ -143,6 +143,8 @@ class Recipe(nn.Module):
     argument is samples; `--augment` changes them there. () where there is nothing of the kind.
     frozen: sub-modules that are never trained (pretrained features): kept in evaluation mode, out of checkpoints.
     penalties: names of arguments that are weights of penalties on the discriminator's gradients.
+    formerly: what arguments were before there were any: a run that was stored without them has these and not the
+    defaults of today.
 
     Where nobody makes a choice, it is made by what a recipe says of itself (`choosing.py`):
     usual_for: the kinds of data that it is taken for where no recipe is named, each with the minutes from which on it
@@ -158,6 +160,7 @@ class Recipe(nn.Module):
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     training_defaults: ClassVar[dict[str, Any]] = {}
     penalties: ClassVar[tuple[str, ...]] = ()
+    formerly: ClassVar[dict[str, Any]] = {}
     usual_for: ClassVar[dict[type[Batch], float]] = {}
     efforts: ClassVar[tuple[Effort, ...]] = (Effort(),)
     enough: ClassVar[Enough | None] = None

@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 from ganvas.options import Range, Words
 
 GENERAL = ("data", "out", "resume", "preset", "start", "dry_run", "quiet", "data_root", "preview", "recipe", "help",
-           "config", "budget", "measure", "quick", "good", "best")  # fmt: skip
-"""Flags of every training beside these settings."""
+           "config", "budget", "measure", "quick", "good", "best", "seeds", "trials", "hours", "search", "score",
+           "extractor", "split", "finalists", "storage")  # fmt: skip
+"""Flags of every training, and of a search for better settings, beside these settings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +20,9 @@ class Settings:
     steps: Annotated[int | None, Range(1), "stop after this many steps"] = None
     epochs: Annotated[float | None, Range(0.001), "stop after this many passes over the training data"] = None
     minutes: Annotated[float | None, Range(0.01), "stop after this many minutes"] = None
-    batch_size: Annotated[int, Range(1, 65536), "samples in one step, over all processes"] = 64
+    batch_size: Annotated[
+        int, Range(1, 65536, log=True, search=(16, 256)), "samples in one step, over all processes"
+    ] = 64
     accumulate: Annotated[int, Range(1, 4096), "split each batch into this many parts to save memory"] = 1
     seed: Annotated[int, Range(0, 2**31 - 1), "the source of all randomness"] = 0
     precision: Annotated[

@@ -16,6 +16,8 @@ from ganvas.version import __version__
 COMMANDS = {
     "train": "train a GAN on a built-in set, a folder, an archive or an array file",
     "evaluate": "how good the samples of a run or a folder are",
+    "tune": "the settings with which a recipe does best, searched in short trainings",
+    "compare": "runs side by side: scores, seeds, what differs, and which differences are beyond noise",
     "runs": "the runs in a folder: their scores, and what the doctor says; renamed, deleted",
     "doctor": "what ails a run, live or over, and what to change",
     "film": "a training as a moving picture",
@@ -43,6 +45,7 @@ EXAMPLES = """examples:
 SAVING = {
     "train": "a smaller --batch-size, or --accumulate 2 or more, which splits it; then a smaller --width or --size",
     "evaluate": "a smaller -n",
+    "tune": "a smaller --batch-size with --search that leaves it out; then a smaller --width or --size",
     "sample": "a smaller -n",
     "upscale": "a smaller --tile, or --out PICTURE.png, which is written piece by piece",
 }

@@ -18,7 +18,7 @@ from ganvas.cli.configuring import Configured, configured
 from ganvas.cli.hints import how_to_resume, how_to_use
 from ganvas.cli.parsing import Parser, add_options, first_plain, own_options
 from ganvas.errors import GanvasError, UsageError, near_miss
-from ganvas.options import Option, flag_of, read_options
+from ganvas.options import Option, Range, flag_of, read_options
 from ganvas.progress_bar import said_if_slow, say
 from ganvas.settings import GENERAL, Settings
 from ganvas.text import command, quoted, shown
@@ -26,6 +26,7 @@ from ganvas.text import command, quoted, shown
 if TYPE_CHECKING:
     from ganvas.data.opening import Meant
     from ganvas.recipe import Recipe
+    from ganvas.thinking import Asked
     from ganvas.training import Training
 
 ALONE = frozenset({"-h", "--help", "--quiet", "--dry-run", "--no-measure", *(f"--{name}" for name in BUDGETS)})
@@ -38,6 +39,7 @@ EXAMPLES = """examples:
   ganvas train dcgan --data photos.zip --size 64 --minutes 30 --out runs/photos
   ganvas train dcgan --help                      with the recipe's own flags
   ganvas train my_gan.py:MyGAN --data photos/
+  ganvas train dcgan --data photos/ --minutes 30 --seeds 3      what is luck and what is not
   ganvas train --config runs/photos/config.json --seed 1        the same again, with another seed
   ganvas train --resume runs/photos --minutes 60"""
 
@@ -94,8 +96,8 @@ def run(words: list[str]) -> int:
     if recipe is None:
         durations = {key: value for key, value in chosen.items() if key in DURATIONS}
         extra = [key for key in chosen if key not in durations]
-        if extra or any(parsed[each] for each in ("out", "preset", "start", "budget")):
-            flag = flag_of(extra[0]) if extra else "--out, --preset, --start or a budget"
+        if extra or any(parsed[each] for each in ("out", "preset", "start", "budget", "seeds")):
+            flag = flag_of(extra[0]) if extra else "--out, --preset, --start, --seeds or a budget"
             raise UsageError(f"--resume keeps what the run was begun with, so it does not take {flag}")
         job = api.prepare_resume(
             Path(parsed["resume"]),
@@ -109,22 +111,23 @@ def run(words: list[str]) -> int:
         out = None
     else:
         out = Path(parsed["out"]) if parsed["out"] else None
-        job = api.prepare_asked(
-            Asked(
-                source=parsed["data"],
-                recipe=None if named is None else recipe,
-                name=named,
-                reading={option.name: value for option in reading if (value := parsed[option.name]) is not None},
-                options=chosen,
-                preset=parsed["preset"],
-                start=parsed["start"],
-                budget=parsed["budget"],
-                measure=not parsed["no_measure"],
-                data_root=parsed["data_root"],
-                quiet=quiet,
-                taken_for=taken_for,
-            )
+        asked = Asked(
+            source=parsed["data"],
+            recipe=None if named is None else recipe,
+            name=named,
+            reading={option.name: value for option in reading if (value := parsed[option.name]) is not None},
+            options=chosen,
+            preset=parsed["preset"],
+            start=parsed["start"],
+            budget=parsed["budget"],
+            measure=not parsed["no_measure"],
+            data_root=parsed["data_root"],
+            quiet=quiet,
+            taken_for=taken_for,
         )
+        if parsed["seeds"] is not None and not parsed["dry_run"]:
+            return _train_seeds(asked, _count_of_seeds(parsed["seeds"]), out)
+        job = api.prepare_asked(asked)
     training = job.training
     first = training.processes.first
     for line in (*job.messages, *job.plan, chosen_threads.said) if first and not quiet else ():
@@ -193,7 +196,7 @@ def _is_sensible(words: list[str], name: str, also: Collection[str]) -> bool:
         raise UsageError("say what to train on: --data digits, or a folder, an archive or an array file")
     if known_as(parsed["data"]) is None:
         find(parsed["data"]).close()
-    if parsed["out"]:
+    if parsed["out"] and parsed["seeds"] is None:
         check_out(Path(parsed["out"]))
     return True
 
@@ -209,6 +212,24 @@ def _threads_of(words: list[str]) -> int | None:
         told = str(read_config(Path(run)).get("hardware", {}).get("threads"))
         return (int(told) or None) if told.isdecimal() and len(told) < 6 else None
     return None
+
+
+def _count_of_seeds(text: str) -> int:
+    from ganvas.tuning import MOST
+
+    return int(Option("seeds", int, None, range=Range(1, MOST)).check(text))
+
+
+def _train_seeds(asked: Asked, seeds: int, out: Path | None) -> int:
+    from ganvas.tuning import PAGE, train_seeds
+
+    done = train_seeds(asked, seeds, out, tell=lambda line: None if asked.quiet else print(line, flush=True))
+    if done.comparison is None:
+        print("interrupted, and saved; the same command goes on")
+        return 130
+    print(done.comparison)
+    print(command("open", done.folder / PAGE))
+    return 0
 
 
 def _say_how_it_ended(run: Path, training: Training, left_alone: bool, named: str | None, told: bool) -> None:
@@ -281,6 +302,9 @@ def _train_parser(named: str | None, options: list[Option], reading: list[Option
     general = parser.add_argument_group("what, and where to")
     general.add_argument("--data", metavar="SOURCE", help="a built-in name, a folder, an archive, a .npy or .npz file")
     general.add_argument("--out", metavar="RUN", help="the run folder (default: a new one under runs/)")
+    general.add_argument(
+        "--seeds", metavar="N", help="train with N seeds, one after another, and compare them; again, it goes on"
+    )
     general.add_argument("--resume", metavar="RUN", help="go on with this run; --steps is then the new total")
     general.add_argument(
         "--config",

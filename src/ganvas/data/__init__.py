@@ -12,6 +12,9 @@ batches         all of them: the typed batches that a recipe's losses receive
 columns, rows   what is read: items, as values of spaces and labels
 cache, manifest prepared once into memory-mapped files, one a column, and what is written down about them
 dataset         prepared data, their splits, and batches of them
+shards, shard_files, shard_pictures, sharding
+                shards of samples that stay where they are: WebDataset, Parquet, Arrow; and how they are written
+order           in which order training reads a split
 opening         `open_data`, and `reopen` for what a run was trained on
 stream          the endless stream of batches that training reads
 """

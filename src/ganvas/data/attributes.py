@@ -18,7 +18,7 @@ from PIL import Image
 
 from ganvas.attributes import STAYS, Attribute
 from ganvas.data.batch import Batch
-from ganvas.data.cache import Entry
+from ganvas.data.cache import Entry, Places
 from ganvas.data.captioned import COLUMNS
 from ganvas.data.columns import Column
 from ganvas.data.decode import Damaged, decode, fit
@@ -150,7 +150,7 @@ class AttributedReader(Reader):
         image, attributes = own["image"], own["attributes"]
         return own | {"source": image, "present": attributes, "change": attributes}
 
-    def items(self, entry: Entry, places: np.ndarray) -> Items:
+    def items(self, entry: Entry, places: Places) -> Items:
         return AttributedItems(entry, places, ("image", "attributes", "source", "present", "change"))
 
     def twins(self, source: Source, space: Space) -> Iterator[Twin]:

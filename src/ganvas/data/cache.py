@@ -21,7 +21,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from ganvas.data.order import Order, Shuffled
+from ganvas.data.rows import SPLITS
 from ganvas.errors import DataError
 from ganvas.files import flush_folder
 from ganvas.locks import holding
@@ -47,6 +49,10 @@ def cache_folder() -> Path:
     import platformdirs
 
     return Path(os.environ.get("GANVAS_CACHE") or platformdirs.user_cache_dir("ganvas")).expanduser()
+
+
+Places = Sequence[int] | np.ndarray
+"""Of items in an entry's index."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,30 @@ class Entry:
     def names(self) -> list[str]:
         names: list[str] = json.loads((self.folder / "items.json").read_bytes())["names"]
         return names
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def places(self, split: str) -> Places:
+        """Of the items of a split, in the index."""
+        return np.flatnonzero(self.index[:, 1] == SPLITS.index(split))
+
+    def stored_at(self, places: Places) -> np.ndarray:
+        """The rows of these items in the columns."""
+        rows: np.ndarray = self.index[places, 0]
+        return rows
+
+    def at(self, places: Places, indices: np.ndarray) -> np.ndarray:
+        """The rows of some of these items, by their numbers among them."""
+        return self.stored_at(np.asarray(places)[indices])
+
+    def rows(self, columns: Sequence[str], rows: np.ndarray) -> dict[str, np.ndarray]:
+        """These rows of some columns."""
+        return {name: self.columns[name][rows] for name in columns}
+
+    def order(self, places: Places, count: int, seed: int, batch_size: int) -> Order:
+        """In which training reads a split of so many items, which are at these places."""
+        return Shuffled(count, seed)
 
 
 def open_entry(folder: Path) -> Entry | None:

@@ -22,7 +22,7 @@ from PIL import Image
 
 from ganvas.captions import LONGEST, MOST_WORDS, Encoder, EncoderName, encoder_for, words_of
 from ganvas.data.batch import Batch
-from ganvas.data.cache import Entry
+from ganvas.data.cache import Entry, Places
 from ganvas.data.columns import Column
 from ganvas.data.decode import Damaged, decode, fit
 from ganvas.data.image_files import Files
@@ -204,7 +204,7 @@ class CaptionedReader(Reader):
         own = super().columns(entry)
         return own | {"wrong": own["caption"]}
 
-    def items(self, entry: Entry, places: np.ndarray) -> Items:
+    def items(self, entry: Entry, places: Places) -> Items:
         return CaptionedItems(entry, places, ("image", "caption", "wrong"))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganvas.data.batch import Batch
-from ganvas.data.cache import Entry
+from ganvas.data.cache import Entry, Places
 from ganvas.data.columns import Column, Labels, value_space
 from ganvas.data.readers import Items, Reader
 from ganvas.data.rows import SPLITS
@@ -68,7 +68,7 @@ class Data:
         """The items of `train`, `validation` or `test`. Raises UsageError for another name."""
         if name not in SPLITS:
             raise UsageError(f"there is no split {quoted(name)}{near_miss(name, SPLITS)}")
-        return Split(self, self._entry, np.flatnonzero(self._entry.index[:, 1] == SPLITS.index(name)))
+        return Split(self, self._entry, self._entry.places(name))
 
     def given(self, n: int, device: torch.device | str = "cpu") -> dict[str, torch.Tensor]:
         """What `n` samples for show are conditioned on, as `Recipe.draw` takes it: that of items of the validation
@@ -105,7 +105,7 @@ class Data:
         }
 
     def __len__(self) -> int:
-        return len(self._entry.index)
+        return len(self._entry)
 
     def __str__(self) -> str:
         return "\n".join(describe(self))
@@ -117,7 +117,7 @@ class Split:
 
     data: Data
     entry: Entry
-    places: np.ndarray  # in the entry's index
+    places: Places  # in the entry's index
 
     def __len__(self) -> int:
         return len(self.items)

@@ -23,6 +23,8 @@ from ganvas.data.decode import fit, on_white
 from ganvas.data.image_files import FileRows, Files, choose_size, resizing_notes
 from ganvas.data.readers import Reader
 from ganvas.data.rows import RowStream, Source
+from ganvas.data.shard_pictures import open_pictures
+from ganvas.data.shards import ShardedEntry, Shards
 from ganvas.errors import DataError, UsageError
 from ganvas.options import Range, Size2D
 from ganvas.spaces import ImageSpace, Space
@@ -53,6 +55,10 @@ class ImageReader(Reader):
         return isinstance(source, Files) or (isinstance(source, Arrays) and source.axes() != 2)
 
     @classmethod
+    def reads_shards(cls, source: Shards) -> bool:
+        return source.own is None or super().reads_shards(source)
+
+    @classmethod
     def form_of(cls, space: Space) -> dict[str, Any]:
         """Gray is not asked for: images that have a colour keep it, so that a comparison with gray ones says so."""
         form = super().form_of(space)
@@ -65,6 +71,13 @@ class ImageReader(Reader):
         if self.channels == 4:
             raise UsageError("image files give 1 or 3 channels: transparency is composited on white")
         return FileRows(source, self.size, self.channels).stream
+
+    def sharded(self, source: Shards, progress: bool) -> ShardedEntry:
+        if source.own is not None:
+            return super().sharded(source, progress)
+        if self.channels == 4:
+            raise UsageError("image files give 1 or 3 channels: transparency is composited on white")
+        return open_pictures(source, self.size, self.channels, progress)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from PIL import Image
 
 from ganvas.data.arrays import Arrays
 from ganvas.data.batch import Batch
-from ganvas.data.cache import Entry, Writer
+from ganvas.data.cache import Entry, Places, Writer
 from ganvas.data.columns import Column
 from ganvas.data.decode import Damaged, decode, fit
 from ganvas.data.image_files import Files
@@ -132,7 +132,7 @@ class MaskedReader(Reader):
         space = ImageSpace(self.channels, *size)
         return {"image": space, "source": space, "mask": MaskSpace(1, *size)}
 
-    def items(self, entry: Entry, places: np.ndarray) -> Items:
+    def items(self, entry: Entry, places: Places) -> Items:
         return Holes(entry, places, tuple(self.columns(entry)), self._size(entry), self.channels)
 
     def notes(self, entry: Entry) -> list[str]:

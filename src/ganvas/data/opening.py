@@ -17,6 +17,8 @@ from ganvas.data.dataset import Data
 from ganvas.data.decode import quiet
 from ganvas.data.readers import Reader, SourceName, is_there
 from ganvas.data.rows import Source
+from ganvas.data.sharding import write_shards
+from ganvas.data.shards import Shards
 from ganvas.data.sources import find
 from ganvas.errors import DataError, RunError, UsageError, near_miss
 from ganvas.files import at_home
@@ -65,6 +67,28 @@ def open_like(
     otherwise."""
     given = {name: value for name, value in options.items() if value is not None}
     return _opened(source, as_, lambda reader: reader.form_of(space) | given, data_root, progress)
+
+
+def shard(
+    source: Given | None,
+    as_: Kinds = None,
+    *,
+    bytes_: int,
+    out: Path,
+    data_root: str | Path | None = None,
+    progress: bool = True,
+    **options: Any,
+) -> Data:
+    """Writes what `open_data` would read as shards of about `bytes_` bytes into the new folder `out`, without preparing
+    it, and opens them. Raises as `open_data` and `write_shards` do."""
+    found = find(source, data_root)
+    try:
+        batch, reader = _chosen(source, found, as_, lambda reader: options)
+        with quiet():
+            write_shards(reader, found, bytes_, out, progress)
+    finally:
+        found.close()
+    return open_data(out, batch, progress=progress)
 
 
 def reopen(
@@ -140,7 +164,7 @@ def meant(source: Given | None, options: Collection[str] = (), data_root: str | 
     found = find(source, data_root)
     text = str(source) if isinstance(source, (str, Path)) else found.name
     try:
-        reading = [batch for batch in BUILT_IN if batch.reader.reads(found)]
+        reading = [batch for batch in BUILT_IN if batch.reader.takes(found)]
         fitting = [batch for batch in reading if set(options) <= set(batch.reader.option_names())]
         if not reading:
             _kind(found, text, BUILT_IN)
@@ -167,7 +191,7 @@ def shrinking(
     found = find(source, data_root)
     try:
         kind = _kind(found, found.name, wanted)
-        if not kind.reader.shrinks:
+        if not kind.reader.shrinks or isinstance(found, Shards):
             return {}
         reader = _reader(kind, found.name, options, wanted)
         with quiet():
@@ -187,7 +211,7 @@ def readable_as(source: Given, data_root: str | Path | None = None) -> list[type
     """The kinds that the source can be read as with no options, as far as its form tells: no item is decoded for it."""
     found = find(source, data_root)
     try:
-        return [batch for batch in BUILT_IN if batch.reader.reads(found) and _plain(batch.reader).has_form(found)]
+        return [batch for batch in BUILT_IN if batch.reader.takes(found) and _plain(batch.reader).has_form(found)]
     finally:
         found.close()
 
@@ -209,14 +233,10 @@ def _opened(
     data_root: str | Path | None,
     progress: bool,
 ) -> Data:
-    wanted = (as_,) if isinstance(as_, type) else tuple(as_ or BUILT_IN)
     found = find(source, data_root)
     text = str(source) if isinstance(source, (str, Path)) else found.name
     try:
-        batch = _kind(found, text, wanted)
-        if not as_:
-            batch = _likelier(found, batch, options_of)
-        reader = _reader(batch, text, options_of(batch.reader), wanted)
+        batch, reader = _chosen(source, found, as_, options_of)
         with quiet():
             entry = _prepared(reader, found, progress)
     finally:
@@ -225,6 +245,18 @@ def _opened(
         text = f"./{text}"  # a path is never a built-in name, and must not become one when it is read again
     root = None if data_root is None else str(at_home(data_root).absolute())
     return Data(text, found.name, batch, reader, entry, root)
+
+
+def _chosen(
+    source: Given | None, found: Source, as_: Kinds, options_of: Callable[[type[Reader]], Mapping[str, Any]]
+) -> tuple[type[Batch], Reader]:
+    """The kind as which a source is read, and its reader with the options."""
+    wanted = (as_,) if isinstance(as_, type) else tuple(as_ or BUILT_IN)
+    text = str(source) if isinstance(source, (str, Path)) else found.name
+    batch = _kind(found, text, wanted)
+    if not as_:
+        batch = _likelier(found, batch, options_of)
+    return batch, _reader(batch, text, options_of(batch.reader), wanted)
 
 
 def _prepared(reader: Reader, found: Source, progress: bool) -> Entry:
@@ -241,10 +273,10 @@ def _prepared(reader: Reader, found: Source, progress: bool) -> Entry:
 
 def _kind(found: Source, text: str, wanted: Sequence[type[Batch]]) -> type[Batch]:
     """The first kind of those wanted that the source can be read as."""
-    fitting = next((batch for batch in wanted if batch.reader.reads(found)), None)
+    fitting = next((batch for batch in wanted if batch.reader.takes(found)), None)
     if fitting is not None:
         return fitting
-    other = next((f": it holds {batch.kind}" for batch in BUILT_IN if batch.reader.reads(found)), "")
+    other = next((f": it holds {batch.kind}" for batch in BUILT_IN if batch.reader.takes(found)), "")
     kinds, needs = (" or ".join(words) for words in ([b.kind for b in wanted], [b.reader.wants for b in wanted]))
     raise DataError(f"{shown(text)} holds no {kinds}{other}; give {needs}")
 

@@ -21,7 +21,7 @@ from PIL import Image
 
 from ganvas.data.batch import Batch
 from ganvas.data.bicubic import shrunk
-from ganvas.data.cache import Entry, Writer
+from ganvas.data.cache import Entry, Places, Writer
 from ganvas.data.columns import Column
 from ganvas.data.decode import Damaged, Picture, decode, fit
 from ganvas.data.image_files import Files
@@ -138,7 +138,7 @@ class PhotoReader(Reader):
         low = ImageSpace(self.channels, height // self.scale, width // self.scale)
         return {"image": ImageSpace(self.channels, height, width), "low": low}
 
-    def items(self, entry: Entry, places: np.ndarray) -> Items:
+    def items(self, entry: Entry, places: Places) -> Items:
         return Pieces(entry, places, tuple(self.columns(entry)), self._size(entry), self.scale, self.channels)
 
     def facts(self, columns: dict[str, Column]) -> dict[str, Any]:

@@ -28,10 +28,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ganvas.data.cache import FORMAT, Entry, Writer, cache_folder, only_one, open_entry
+from ganvas.data.cache import FORMAT, Entry, Places, Writer, cache_folder, only_one, open_entry
 from ganvas.data.columns import Column, Labels, arrays_of, column_from_config, value_space
 from ganvas.data.manifest import contents, nothing_left
+from ganvas.data.order import Order
 from ganvas.data.rows import Row, RowStream, Source
+from ganvas.data.shards import ShardedEntry, Shards
 from ganvas.errors import DataError, GanvasError, UsageError
 from ganvas.files import at_home
 from ganvas.options import Option, Parsed, read_options
@@ -67,7 +69,7 @@ class Items:
     """The items of one split as they are prepared. places: theirs in the entry's index, in the order of their names."""
 
     entry: Entry
-    places: np.ndarray
+    places: Places
     columns: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -82,7 +84,11 @@ class Items:
 
         seeds: of what is random about each of them; None for what an item is when nothing is.
         """
-        return {name: self.entry.columns[name][self.stored_at[indices]] for name in self.columns}
+        return self.entry.rows(self.columns, self.entry.at(self.places, indices))
+
+    def order(self, seed: int, batch_size: int) -> Order:
+        """In which training reads them, in batches of this size."""
+        return self.entry.order(self.places, len(self), seed, batch_size)
 
     @property
     def conditions(self) -> int:
@@ -101,8 +107,7 @@ class Items:
     @cached_property
     def stored_at(self) -> np.ndarray:
         """The rows of the items in the entry's columns."""
-        rows: np.ndarray = self.entry.index[self.places, 0]
-        return rows
+        return self.entry.stored_at(self.places)
 
 
 @dataclass(frozen=True)
@@ -140,6 +145,16 @@ class Reader:
         raise NotImplementedError
 
     @classmethod
+    def takes(cls, source: Source) -> bool:
+        """Whether it can read such a source, or its shards."""
+        return cls.reads_shards(source) if isinstance(source, Shards) else cls.reads(source)
+
+    @classmethod
+    def reads_shards(cls, source: Shards) -> bool:
+        """Whether it can read such shards: by default those that were written of what it had read."""
+        return source.own is not None and source.own["reader"] == cls.__name__
+
+    @classmethod
     def is_likely(cls, source: Source) -> bool:
         """Whether a source that it can read, and that nobody says the kind of, is likely meant as this kind."""
         return True
@@ -168,6 +183,8 @@ class Reader:
 
     def has_form(self, source: Source) -> bool:
         """Whether the source holds what it reads, as far as its form tells: no item is decoded for it."""
+        if isinstance(source, Shards):
+            return True
         try:
             self.read(source)
         except GanvasError:
@@ -175,7 +192,10 @@ class Reader:
         return True
 
     def prepare(self, source: Source, progress: bool) -> Entry:
-        """The source as columns on the disk, found in the cache or written there. progress: a bar on a terminal."""
+        """The source as columns on the disk, found in the cache or written there; shards stay where they are, and are
+        looked through once. progress: a bar on a terminal."""
+        if isinstance(source, Shards):
+            return self.sharded(source, progress)
         folder = self.folder(source)
         entry = open_entry(folder)
         if entry is not None:
@@ -217,11 +237,15 @@ class Reader:
             writer.finish(made.labels | stream.further(), made.index, made.items, made.manifest)
         return folder
 
+    def sharded(self, source: Shards, progress: bool) -> ShardedEntry:
+        """The samples of shards. Raises DataError, UsageError."""
+        return source.as_written(self.options())
+
     def columns(self, entry: Entry) -> dict[str, Column]:
         """What the columns of a batch hold; the first is what a generator must imitate."""
         return {name: column_from_config(config) for name, config in entry.manifest["columns"].items()}
 
-    def items(self, entry: Entry, places: np.ndarray) -> Items:
+    def items(self, entry: Entry, places: Places) -> Items:
         """The items at these places of the entry's index."""
         return Items(entry, places, tuple(self.columns(entry)))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 
 from ganvas.data.batch import Batch
-from ganvas.data.cache import Entry
+from ganvas.data.cache import Entry, Places
 from ganvas.data.columns import Column, value_space
 from ganvas.data.readers import Items
 from ganvas.data.rows import Source
@@ -54,7 +54,7 @@ class SoundPairReader(WaveReader):
             raise UsageError(f"--low-rate must be below the sounds' own {wave.rate:,} Hz, not {self.low_rate:,}")
         return {"wave": wave, "source": wave, **found}
 
-    def items(self, entry: Entry, places: np.ndarray) -> Items:
+    def items(self, entry: Entry, places: Places) -> Items:
         columns = self.columns(entry)
         space = value_space(columns)
         assert isinstance(space, WaveSpace)

@@ -14,6 +14,7 @@ from ganvas.data.containers import Container, Folder, Single, is_archive
 from ganvas.data.decode import Damaged, header, quiet
 from ganvas.data.image_files import Files
 from ganvas.data.rows import Source
+from ganvas.data.shards import find_shards
 from ganvas.data.table_files import BINARY, Frame, is_frame
 from ganvas.errors import DataError, UsageError, near_miss
 from ganvas.files import at_home
@@ -48,6 +49,8 @@ def find(source: str | Path | np.ndarray | None, data_root: str | Path | None = 
     path = at_home(text)
     try:
         if path.is_dir():
+            if (shards := find_shards(path)) is not None:
+                return shards
             return Files(Folder(path), path.resolve().name or "data")
         if path.is_file():
             return _file(path)

@@ -14,7 +14,8 @@ from ganvas.errors import DataError, UsageError
 
 
 class Stream(Iterator[Batch]):
-    """Batches for ever: every epoch is a permutation of the split that depends on (seed, epoch) and on nothing else.
+    """Batches for ever: every epoch is a permutation of the split that depends on (seed, epoch) and on nothing else (of
+    shards on the batch size too; see `order.py`).
 
     The next global batch is the items `position` to `position + batch_size` of those permutations laid end to end, so
     a batch may reach into the next epoch and none is ever short. Of it, process `rank` of `world` gets its part.
@@ -49,7 +50,7 @@ class Stream(Iterator[Batch]):
         self._first = rank * (batch_size // world)
         self._own = batch_size // world
         self._position = 0
-        self._orders: dict[int, np.ndarray] = {}
+        self._order = split.items.order(seed, batch_size)
 
     @property
     def position(self) -> int:
@@ -82,16 +83,7 @@ class Stream(Iterator[Batch]):
         pieces = []
         while start < stop:
             epoch, place = divmod(start, len(self.split))
-            piece = self._order(epoch)[place : place + stop - start]
+            piece = self._order(epoch, place, min(len(self.split), place + stop - start))
             pieces.append(piece)
             start += len(piece)
         return np.concatenate(pieces)
-
-    def _order(self, epoch: int) -> np.ndarray:
-        if epoch not in self._orders:
-            if len(self._orders) > 1:  # a batch straddles two epochs, rarely more
-                del self._orders[min(self._orders)]
-            # Raw bits sorted, and not Generator.permutation: NumPy promises only the bits to stay what they are.
-            bits = np.random.PCG64(np.random.SeedSequence([self.seed % 2**64, epoch]))
-            self._orders[epoch] = np.argsort(bits.random_raw(len(self.split)), kind="stable")
-        return self._orders[epoch]

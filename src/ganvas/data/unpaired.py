@@ -15,7 +15,7 @@ from PIL import Image
 
 from ganvas.data.batch import Batch
 from ganvas.data.brought import Brought
-from ganvas.data.cache import Entry
+from ganvas.data.cache import Entry, Places
 from ganvas.data.columns import Column, Labels
 from ganvas.data.decode import Damaged, decode
 from ganvas.data.image_files import Files
@@ -160,7 +160,7 @@ class UnpairedReader(Reader):
         known = {} if self.partners == "none" else {"paired": Labels(("no", "yes"))}
         return {"image": image, "other": image, **known}
 
-    def items(self, entry: Entry, places: np.ndarray) -> Items:
+    def items(self, entry: Entry, places: Places) -> Items:
         labels = super().columns(entry)["domain"]
         assert isinstance(labels, Labels)
         return TwoDomains(entry, places, tuple(self.columns(entry)), labels.names.index("made"), self.partners)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 
 from ganvas.data.batch import Batch
-from ganvas.data.cache import Entry
+from ganvas.data.cache import Entry, Places
 from ganvas.data.columns import Column, Labels
 from ganvas.data.image_files import Files
 from ganvas.data.layout import Layout, layout
@@ -174,7 +174,7 @@ class WaveReader(Reader):
             wave = replace(wave, samples=wave.samples // 2)
         return {"wave": wave} | {name: each for name, each in found.items() if name == "label"}
 
-    def items(self, entry: Entry, places: np.ndarray) -> Items:
+    def items(self, entry: Entry, places: Places) -> Items:
         if self.crops != "random":
             return super().items(entry, places)
         return Crops(entry, places, tuple(self.columns(entry)))

@@ -22,7 +22,7 @@ from ganvas.model.tiles import MARGINS, TILE, multiple_of, strips
 from ganvas.networks.interpolation import between
 from ganvas.options import checked, read_options
 from ganvas.recipe import Recipe
-from ganvas.recipes import blueprint, made, recipe_of
+from ganvas.recipes import blueprint, made, recipe_of, stored_arguments
 from ganvas.run import read_config
 from ganvas.spaces import FREE, Space, space_from_config
 from ganvas.text import counted, quoted, shown
@@ -418,7 +418,7 @@ def load(run: str | Path, *, recipe: str | type[Recipe] | None = None, device: s
     try:
         names = _names(config)
         space = space_from_config(config["data"]["space"])
-        arguments = checked(chosen, config["arguments"])
+        arguments = checked(chosen, stored_arguments(chosen, config["arguments"]))
     except (KeyError, TypeError):
         raise RunError(f"{run}/config.json is not complete; it is not a run that Ganvas wrote") from None
     except UsageError as error:
@@ -456,7 +456,7 @@ def _of_zoo(name: str, device: str) -> Model:
     entry = zoo.entry(name)
     card = entry.card
     _, chosen = recipe_of(Path(name), card, None)
-    built = chosen(**checked(chosen, card["arguments"]))
+    built = chosen(**checked(chosen, stored_arguments(chosen, card["arguments"])))
     weights = {style: entry.weights(style) for style in entry.styles}
     first = entry.styles[0]
     if entry.networks:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pixel_shuffle
 
+from ganvas.networks.convolution import ConvTranspose2d
 from ganvas.networks.plain import LEAK
 from ganvas.networks.shapes import Pyramid, pyramid
 
@@ -104,7 +105,7 @@ class _Up(nn.Module):
 
     def __init__(self, before: int, after: int, condition: int, *, further: bool) -> None:
         super().__init__()
-        self.up, self.affine = nn.ConvTranspose2d(before, after, 4, 2, 1), _Affine(condition, after)
+        self.up, self.affine = ConvTranspose2d(before, after, 4, 2, 1), _Affine(condition, after)
         self.further = _Further(after, condition) if further else None
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
@@ -126,14 +127,24 @@ class _Further(nn.Module):
 
 class CaptionedDiscriminator(nn.Module):
     """Images to logits for captions: stride-2 convolutions to the base, a 3x3 convolution there, a linear head, and the
-    inner product of a linear map of the features with the caption's."""
+    inner product of a linear map of the features with the caption's.
 
-    def __init__(self, *, caption: int, channels: int, size: tuple[int, int], width: int, condition: int) -> None:
+    fine: a 3x3 convolution at full size comes first, of half the width. One of stride 2 sees pixels of even and of odd
+    places by different weights. Where nothing before it compares neighbours, a weave of single pixels passes, and
+    generators that end in a transposed convolution make one.
+    """
+
+    def __init__(
+        self, *, caption: int, channels: int, size: tuple[int, int], width: int, condition: int, fine: bool = False
+    ) -> None:
         super().__init__()
         shape = pyramid(size)
         self.padding = (0, shape.made[1] - size[1], 0, shape.made[0] - size[0])
-        widths = [channels, *_widths(shape, width)]
+        first = max(1, width // 2) if fine else channels
         layers: list[nn.Module] = []
+        if fine:
+            layers = [nn.Conv2d(channels, first, 3, padding=1), nn.LeakyReLU(_SLOPE)]
+        widths = [first, *_widths(shape, width)]
         for before, after in pairwise(widths[:-1]):
             layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(_SLOPE)]
         last = widths[-2]

@@ -47,8 +47,9 @@ class ConvTranspose2d(nn.ConvTranspose2d):
         kernel, stride, padding = _geometry(self)
         height, width = ((side - 1) * stride - 2 * padding + kernel for side in y.shape[2:])
         shape = (len(y), self.out_channels, height, width)
-        result: Tensor = _InputGradient.apply(y, weight, shape, (kernel, stride, padding))
-        return result if self.bias is None else result + self.bias.to(result.dtype)[:, None, None]
+        bias = None if self.bias is None else self.bias.to(y.dtype)
+        result: Tensor = _InputGradient.apply(y, weight, shape, (kernel, stride, padding), bias)
+        return result
 
 
 class _Output(torch.autograd.Function):
@@ -63,26 +64,29 @@ class _Output(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         x, w = ctx.saved_tensors
-        dx = _InputGradient.apply(dy, w, x.shape, ctx.geometry) if ctx.needs_input_grad[0] else None
+        dx = _InputGradient.apply(dy, w, x.shape, ctx.geometry, None) if ctx.needs_input_grad[0] else None
         dw = _WeightGradient.apply(x, dy, w.shape, ctx.geometry) if ctx.needs_input_grad[1] else None
         return dx, dw, None
 
 
 class _InputGradient(torch.autograd.Function):
-    """dy (B, O, H', W'), w (O, C, K, K) to the gradient (B, C, H, W) of the input."""
+    """dy (B, O, H', W'), w (O, C, K, K) to the gradient (B, C, H, W) of the input; with the bias (C,) of a transposed
+    convolution, the gradient of which is a sum of its own: the vendor's costs more than that of the weight."""
 
     @staticmethod
-    def forward(ctx: Any, dy: Tensor, w: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
+    def forward(
+        ctx: Any, dy: Tensor, w: Tensor, shape: torch.Size, geometry: Geometry, bias: Tensor | None = None
+    ) -> Tensor:
         ctx.save_for_backward(dy, w)
         ctx.geometry = geometry
-        return input_gradient(dy, w, shape, geometry)
+        return input_gradient(dy, w, shape, geometry, bias)
 
     @staticmethod
     def backward(ctx: Any, ddx: Tensor) -> tuple[Tensor | None, ...]:
         dy, w = ctx.saved_tensors
         ddy = _Output.apply(ddx, w, ctx.geometry) if ctx.needs_input_grad[0] else None
         dw = _WeightGradient.apply(ddx, dy, w.shape, ctx.geometry) if ctx.needs_input_grad[1] else None
-        return ddy, dw, None, None
+        return ddy, dw, None, None, ddx.sum((0, 2, 3)) if ctx.needs_input_grad[4] else None
 
 
 class _WeightGradient(torch.autograd.Function):
@@ -97,7 +101,7 @@ class _WeightGradient(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, ddw: Tensor) -> tuple[Tensor | None, ...]:
         x, dy = ctx.saved_tensors
-        dx = _InputGradient.apply(dy, ddw, x.shape, ctx.geometry) if ctx.needs_input_grad[0] else None
+        dx = _InputGradient.apply(dy, ddw, x.shape, ctx.geometry, None) if ctx.needs_input_grad[0] else None
         ddy = _Output.apply(x, ddw, ctx.geometry) if ctx.needs_input_grad[1] else None
         return dx, ddy, None, None
 
@@ -112,20 +116,23 @@ def output(x: Tensor, w: Tensor, geometry: Geometry) -> Tensor:
     return rows.view(len(x), height, width, -1).permute(0, 3, 1, 2)
 
 
-def input_gradient(dy: Tensor, w: Tensor, shape: torch.Size | tuple[int, ...], geometry: Geometry) -> Tensor:
-    """The gradient (B, C, H, W) = `shape` of the input from that of the output, dy (B, O, H', W')."""
+def input_gradient(
+    dy: Tensor, w: Tensor, shape: torch.Size | tuple[int, ...], geometry: Geometry, bias: Tensor | None = None
+) -> Tensor:
+    """The gradient (B, C, H, W) = `shape` of the input from that of the output, dy (B, O, H', W'), plus a bias (C,)."""
     kernel, stride, padding = geometry
     batch, channels, height, width = shape
     rows, columns = dy.shape[2:]
     if rows * columns > MOST_POSITIONS:
         extra = [side - ((out - 1) * stride - 2 * padding + kernel) for side, out in ((height, rows), (width, columns))]
-        return torch.conv_transpose2d(dy, w, None, stride, padding, extra)
+        return torch.conv_transpose2d(dy, w, bias, stride, padding, extra)
     patches = (_rows(dy) @ _matrix(w)).view(batch, rows, columns, kernel, kernel, channels)
     dx = dy.new_zeros(batch, height + 2 * padding, width + 2 * padding, channels)
     for i in range(kernel):
         for j in range(kernel):
             dx[:, i : i + stride * rows : stride, j : j + stride * columns : stride] += patches[:, :, :, i, j]
-    return dx[:, padding : padding + height, padding : padding + width].permute(0, 3, 1, 2)
+    dx = dx[:, padding : padding + height, padding : padding + width]
+    return (dx if bias is None else dx + bias).permute(0, 3, 1, 2)
 
 
 def weight_gradient(x: Tensor, dy: Tensor, shape: torch.Size | tuple[int, ...], geometry: Geometry) -> Tensor:

@@ -13,6 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from ganvas.networks.convolution import ConvTranspose2d
 from ganvas.networks.minibatch import MinibatchDeviation
 from ganvas.networks.shapes import Pyramid, pyramid
 
@@ -39,7 +40,7 @@ class PlainGenerator(nn.Module):
         self.project = nn.Linear(latent * (2 if classes else 1), math.prod(self.first))
         layers: list[nn.Module] = [nn.LeakyReLU(0.2)]
         for before, after in pairwise(widths):
-            layers += [nn.ConvTranspose2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
+            layers += [ConvTranspose2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], channels, 3, padding=1))
 
     def notes(self) -> list[str]:

@@ -140,6 +140,11 @@ def blueprint(run: Path, recipe: type[Recipe], arguments: Mapping[str, Any]) -> 
         return made(run, recipe, arguments)
 
 
+def stored_arguments(recipe: type[Recipe], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that a run or a card stores, with what was so before there were arguments for it."""
+    return {**recipe.formerly, **stored}
+
+
 def made(run: Path, recipe: type[Recipe], arguments: Mapping[str, Any], device: str = "cpu") -> Recipe:
     """The recipe with the arguments that a run stores. Raises RunError where there is none with such arguments."""
     import torch

@@ -37,7 +37,7 @@ class Game(Group):
     r1: arg.Penalty = 1.0
     penalty_every: arg.PenaltyEvery = 4
     sees: Sees = "pixels"
-    d_lr: Annotated[float, Range(1e-7, 1, log=True), "learning rate of the discriminator"] = 1.2e-3
+    d_lr: Annotated[float, Range(1e-7, 1, log=True, search=(1e-5, 1e-2)), "learning rate of the discriminator"] = 1.2e-3
 
 
 class Changing(Recipe):

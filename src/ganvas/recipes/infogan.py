@@ -50,7 +50,7 @@ class InfoGAN(Recipe):
         information: arg.TermWeight = 1.0,
         information_numbers: arg.TermWeight = 0.1,
         contest: arg.Contest = arg.Contest(objective="non-saturating", lr=2e-4, beta1=0.5, beta2=0.999),
-        g_lr: Annotated[float, Range(1e-7, 1, log=True), "learning rate of the generator"] = 1e-3,
+        g_lr: Annotated[float, Range(1e-7, 1, log=True, search=(1e-5, 1e-2)), "learning rate of the generator"] = 1e-3,
     ) -> None:
         super().__init__()
         self.latent, self.categories, self.numbers, self.contest = latent, categories, numbers, contest

@@ -36,6 +36,7 @@ class Text2Image(Recipe):
     sees = ("discriminator.seen",)
     training_defaults = {"epochs": 30, "batch_size": 32}
     penalties = ("r1", "r2")
+    formerly = {"fine": False}
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class Text2Image(Recipe):
         width: arg.Width = 24,
         d_width: arg.Width = 24,
         fold: arg.Fold = 2,
+        fine: Annotated[bool, "the discriminator looks at full size first, and sees a weave of single pixels"] = True,
         mismatch: Annotated[float, Range(0, 100), "weight of telling right captions from wrong ones"] = 1.0,
         interpolated: Annotated[float, Range(0, 1), "share of the generator's captions that lie between two"] = 0.25,
         r1: arg.Penalty = 1.0,
@@ -60,7 +62,7 @@ class Text2Image(Recipe):
         self.r1, self.r2, self.penalty_every = r1, r2, penalty_every
         facts = {"caption": self.encoder.size, "condition": condition, **images.facts}
         self.generator = CaptionedGenerator(latent=latent, width=width, fold=fold, **facts)
-        self.discriminator = CaptionedDiscriminator(width=d_width, **facts)
+        self.discriminator = CaptionedDiscriminator(width=d_width, fine=fine, **facts)
 
     def inputs(self) -> dict[str, Input]:
         return {"latent": Normal((self.latent,), sphere=True), "caption": Caption(self.encoder, self.examples)}

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from ganvas.report.film import write_film
     from ganvas.report.half_blocks import print_rows
     from ganvas.report.listing import RunLine, line_of
-    from ganvas.report.page import write_report
+    from ganvas.report.page import report_of, write_report
     from ganvas.report.pictures import (
+        Picture,
+        as_picture,
         clips,
         last_clips,
         last_picture,

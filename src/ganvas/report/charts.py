@@ -23,23 +23,28 @@ Pair = tuple[float, float]
 
 @dataclass(frozen=True)
 class Line:
-    """A named line through (x, y), x ascending. `colour` is a class of the style sheet: c0 (blue), c1 (orange), ..."""
+    """A named line through (x, y), x ascending. `colour` is a class of the style sheet: c0 (blue), c1 (orange), ...
+    dots: the points alone, each by itself, at most `POINTS` of them."""
 
     name: str
     points: Sequence[Pair]
     colour: str
+    dots: bool = False
 
 
 @dataclass(frozen=True)
 class Chart:
     """scale: `share` is 0 to 100%; `linear` starts at 0 unless all values lie close together far from it; `log` is
-    for positive values over decades. reference: a value to compare with, and what it means."""
+    for positive values over decades. reference: a value to compare with, and what it means. along: what one of those
+    counts is called that the lines run over. across: `log` where that is searched over decades."""
 
     title: str
     about: str
     lines: Sequence[Line]
     scale: Literal["linear", "log", "share"] = "linear"
     reference: tuple[float, str] | None = None
+    along: str = "step"
+    across: Literal["linear", "log"] = "linear"
 
 
 def figure(chart: Chart, marks: Sequence[tuple[float, str]] = (), *, data: bool = True) -> str:
@@ -54,19 +59,20 @@ def figure(chart: Chart, marks: Sequence[tuple[float, str]] = (), *, data: bool 
 
 @dataclass(frozen=True)
 class _Curve:
-    """points, band: as SVG lists them; of a single point there is a dot instead."""
+    """points, band: as SVG lists them; of a single point, and of points by themselves, there are dots instead."""
 
     colour: str
     points: str
     band: str
-    dot: tuple[str, str] | None
+    dots: list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class _Drawing:
     """What the template draws; places are in the SVG's units.
 
-    described: what is told somebody who cannot see it. clip: the identity of its frame. step: the last one. legend:
+    described: what is told somebody who cannot see it. clip: the identity of its frame. along: what is counted below
+    it. step: the last one. legend:
     (colour, name, last value). down: (place, text) of the ticks beside it; across: of those below it, and whether one
     is so far right that it must end there. marks: (place, what happened). reference: (place, place of its text, text).
     held: what the page's script reads, None where there is none.
@@ -76,6 +82,7 @@ class _Drawing:
     about: str
     described: str
     clip: str
+    along: str
     step: str
     legend: list[tuple[str, str, str]]
     down: list[tuple[str, str]]
@@ -96,14 +103,16 @@ class _Drawing:
 def _drawing(chart: Chart, lines: Sequence[Line], marks: Sequence[tuple[float, str]], data: bool) -> _Drawing:
     steps = [x for line in lines for x, _ in line.points]
     x_low, x_high = min(steps), max(steps)
-    if x_low < x_high / 4 or x_low == x_high:
-        x_low, x_high = 0.0, max(x_high, 1.0)
+    decades = chart.across == "log" and 0 < x_low < x_high
+    if not decades and (x_low < x_high / 4 or x_low == x_high):
+        x_low, x_high = 0.0, x_high or 1.0
     values = [y for line in lines for _, y in line.points]
     log = chart.scale == "log" and min(values) > 0
     y_low, y_high, cut = (0.0, 1.0, False) if chart.scale == "share" else _limits(values, log)
 
     def x_at(x: float) -> float:
-        return LEFT + (x - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT)
+        share = math.log(x / x_low) / math.log(x_high / x_low) if decades else (x - x_low) / (x_high - x_low)
+        return LEFT + share * (WIDTH - LEFT - RIGHT)
 
     def y_at(y: float) -> float:
         share = math.log(y / y_low) / math.log(y_high / y_low) if log else (y - y_low) / (y_high - y_low)
@@ -124,35 +133,38 @@ def _drawing(chart: Chart, lines: Sequence[Line], marks: Sequence[tuple[float, s
         about=chart.about + (f" The highest, {tell(max(values))}, is beyond the frame." if cut else ""),
         described=_described(chart, lines, tell),
         clip="clip-" + "".join(c if c.isascii() and c.isalnum() else "-" for c in chart.title.lower()),
+        along=chart.along,
         step=_steps(x_high),
         legend=[(line.colour, line.name, tell(line.points[-1][1])) for line in lines],
         down=[(_place(y_at(value)), tell(value)) for value in (_decades if log else _ticks)(y_low, y_high)],
-        across=[(_place(x_at(value)), _steps(value), x_at(value) > WIDTH - 35) for value in _ticks(x_low, x_high, 5)],
+        across=[
+            (_place(x_at(value)), _steps(value), x_at(value) > WIDTH - 35)
+            for value in (_decades(x_low, x_high) if decades else _ticks(x_low, x_high, 5))
+        ],
         marks=[(_place(x_at(step)), what) for step, what in marks if x_low <= step <= x_high],
         reference=reference and (_place(y_at(reference[0])), _place(y_at(reference[0]) - 5), reference[1]),
-        curves=[_curve(points, line.colour, x_at, y_at) for line, points in zip(lines, thinned, strict=True)],
+        curves=[_curve(points, line, x_at, y_at) for line, points in zip(lines, thinned, strict=True)],
         held={"share": chart.scale == "share", "lines": held} if data else None,
     )
 
 
 def _curve(
     points: Sequence[tuple[float, float, float, float]],
-    colour: str,
+    line: Line,
     x_at: Callable[[float], float],
     y_at: Callable[[float], float],
 ) -> _Curve:
     def path(pairs: Iterable[Pair]) -> str:
         return " ".join(f"{_place(x_at(x))},{_place(y_at(y))}" for x, y in pairs)
 
-    if len(points) == 1:
-        x, mean, _, _ = points[0]
-        return _Curve(colour, "", "", (_place(x_at(x)), _place(y_at(mean))))
+    if line.dots or len(points) == 1:
+        return _Curve(line.colour, "", "", [(_place(x_at(x)), _place(y_at(mean))) for x, mean, _, _ in points])
     band = ""
     if any(low < high for _, _, low, high in points):
         there = ((x, high) for x, _, _, high in points)
         back = ((x, low) for x, _, low, _ in reversed(points))
         band = f"{path(there)} {path(back)}"
-    return _Curve(colour, path((x, mean) for x, mean, _, _ in points), band, None)
+    return _Curve(line.colour, path((x, mean) for x, mean, _, _ in points), band, [])
 
 
 def _described(chart: Chart, lines: Sequence[Line], tell: Callable[[float], str]) -> str:
@@ -161,7 +173,8 @@ def _described(chart: Chart, lines: Sequence[Line], tell: Callable[[float], str]
         f"between {tell(min(y for _, y in line.points))} and {tell(max(y for _, y in line.points))}"
         for line in lines
     ]
-    return f"{chart.title} over {_steps(max(x for line in lines for x, _ in line.points))} steps: {'; '.join(told)}."
+    last = _steps(max(x for line in lines for x, _ in line.points))
+    return f"{chart.title} over {last} {chart.along}s: {'; '.join(told)}."
 
 
 # -- numbers ----------------------------------------------------------------------------------------------------
@@ -223,7 +236,8 @@ def _percent(value: float) -> str:
 
 
 def _steps(value: float) -> str:
-    return f"{value:,.0f}"
+    """A count; of what is no whole number the figures that count."""
+    return f"{value:,.0f}" if abs(value) >= 100 or value == round(value) else _short(value)
 
 
 def _place(value: float) -> str:

@@ -22,11 +22,18 @@ from ganvas.run import is_over, mapping, read_rows
 def write_report(run: Path) -> Path:
     """Writes `report.html` into the run folder, live or over, and returns its path.
 
-    Raises RunError where the folder has no readable `config.json`, and TrainingError where the disk refuses.
+    Raises RunError as `report_of` does, and TrainingError where the disk refuses.
     """
+    path = run / "report.html"
+    write_atomically(path, report_of(run))
+    return path
+
+
+def report_of(run: Path) -> str:
+    """The page, of the run as it is now. Raises RunError where the folder has no readable `config.json`."""
     config = _read_config(run / "config.json")
     view = run_view(config, read_rows(run / "metrics.jsonl"), is_over(run))
-    page = render(
+    return render(
         "report/page.html.jinja",
         view=view,
         film=film(run, config),
@@ -35,9 +42,6 @@ def write_report(run: Path) -> Path:
         learned=learned_from(run, config),
         charts=[figure(chart, view.marks) for charts in view.charts.values() for chart in charts],
     )
-    path = run / "report.html"
-    write_atomically(path, page)
-    return path
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def last_picture(run: Path, config: Mapping[str, Any]) -> Picture | None:
     """None where there is no picture yet."""
     step, path = next(reversed(timeline.pictures(run)), (0, run))
     picture = timeline.read(path) if path != run else None
-    return None if picture is None else _picture(step, picture, _encoded([picture], _LAST_PICTURE)[0], config)
+    return None if picture is None else as_picture(step, picture, config)
 
 
 def last_clips(run: Path, config: Mapping[str, Any]) -> list[Clip]:
@@ -197,6 +197,11 @@ def time_strip(run: Path, config: Mapping[str, Any]) -> Strip | None:
         first=first,
         last=last,
     )
+
+
+def as_picture(step: int, picture: Image.Image, config: Mapping[str, Any]) -> Picture:
+    """Samples of a run that were drawn anew."""
+    return _picture(step, picture, _encoded([picture], _LAST_PICTURE)[0], config)
 
 
 def _alt(step: int) -> str:

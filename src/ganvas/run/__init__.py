@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ganvas.lazy import lazily
 
 if TYPE_CHECKING:
-    from ganvas.run.folder import FORMAT, check_out, is_over, is_trained, only_trainer, read_config
+    from ganvas.run.folder import FORMAT, LOCK, check_out, is_over, is_trained, only_trainer, read_config
     from ganvas.run.history import (
         GAME,
         OUTCOMES,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         shares,
         went_back,
     )
-    from ganvas.run.keeping import foreign, remove, rename, run_folders, run_in, size_of, written
+    from ganvas.run.keeping import JOBS, STUDIO, foreign, remove, rename, run_folders, run_in, size_of, written
     from ganvas.run.recorder import Recorder
 
 __getattr__, __dir__ = lazily(__name__, __file__)

@@ -18,8 +18,11 @@ from ganvas.text import command, quoted
 _GOING = ".ganvas-deleted-"
 """What the name of a folder begins with that is being deleted."""
 
-_JOBS = Path(".studio", "jobs")
-"""Beside the runs: what the studio keeps of the trainings that it started, by name."""
+STUDIO = ".studio"
+"""The folder beside the runs that the studio keeps what it needs in."""
+
+JOBS = {"jobs": "trained", "evaluations": "evaluated", "exports": "exported"}
+"""Folders in it: what it keeps of the work that it started, by the names of the runs; and what is done to them."""
 
 
 def run_folders(folder: Path) -> list[Path]:
@@ -118,20 +121,21 @@ def rename(run: Path, name: str) -> Path:
 @contextmanager
 def _left_alone(run: Path) -> Iterator[None]:
     """Inside, nobody begins to train the run. Raises RunError where somebody does already."""
-    busy = RunError(f"{run} is being trained, and is left alone; stop that first")
-    if any(locked(path) for path in _of_the_studio(run) if path.suffix == ".lock"):
-        raise busy
+    for path in _of_the_studio(run):
+        if path.suffix == ".lock" and locked(path):
+            raise RunError(f"{run} is being {JOBS[path.parent.name]}, and is left alone; stop that first")
     try:
         with holding(run / LOCK, PATIENCE):
             if os.name != "nt":
                 yield
                 return
     except TimeoutError:
-        raise busy from None
+        raise RunError(f"{run} is being trained, and is left alone; stop that first") from None
     yield  # Windows moves no folder with an open file in it
 
 
 def _of_the_studio(run: Path) -> list[Path]:
     """What the studio keeps of the run, beside it."""
-    paths = (run.parent / _JOBS / f"{run.name}{suffix}" for suffix in (".log", ".json", ".lock"))
+    folders = (run.parent / STUDIO / name for name in JOBS)
+    paths = (folder / f"{run.name}{suffix}" for folder in folders for suffix in (".log", ".json", ".lock"))
     return [path for path in paths if path.is_file()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib.resources import files
 
 import gradio as gr
@@ -10,14 +11,23 @@ import gradio.queueing
 import gradio.route_utils
 import gradio.routes
 from fastapi import FastAPI
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp
 
+from ganvas.errors import RunError
+from ganvas.report import report_of
 from ganvas.web.guard import Hosts
 from ganvas.web.studio.guard import LARGEST_UPLOAD, Guard
 from ganvas.web.studio.models import Models
 from ganvas.web.studio.page import page
 from ganvas.web.studio.run_list import Shelf
 from ganvas.web.studio.terminal import brief
+
+ALONE = (
+    "sandbox allow-scripts; default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
+    "script-src 'unsafe-inline'"
+)
+"""The policy of reports, beside the one that each carries itself."""
 
 
 def application(
@@ -34,8 +44,10 @@ def application(
     models = Models(shelf)
     blocks = page(shelf, models)
     blocks.queue(default_concurrency_limit=4, max_size=200)
+    own = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    own.add_api_route("/report/{name}", partial(report, shelf), response_class=Response)
     app = gr.mount_gradio_app(
-        FastAPI(openapi_url=None, docs_url=None, redoc_url=None),
+        own,
         blocks,
         path="/",
         footer_links=[],
@@ -53,6 +65,16 @@ def application(
     blocks.has_launched = True
     models.warm()
     return Guard(app, cache=shelf.cache, token=token, hosts=hosts or Hosts(), largest=largest, closing=closing)
+
+
+def report(shelf: Shelf, name: str) -> Response:
+    """The run's report as it is now. What a run folder holds may be anybody's, so the page is a stranger to the studio:
+    it has an origin of its own, and can ask for nothing."""
+    try:
+        page = report_of(shelf.path(name))
+    except RunError as error:
+        return PlainTextResponse(shelf.hidden(error), 404)
+    return HTMLResponse(page, headers={"content-security-policy": ALONE, "cache-control": "no-store"})
 
 
 def _theme() -> gr.themes.Base:

@@ -33,7 +33,7 @@ def told(action: Callable[..., Any]) -> Callable[..., Any]:
             raise gr.Error(said(error), title="That cannot be done", print_exception=False) from None
         except Exception:
             traceback.print_exc(file=sys.stderr)
-            line = "Something went wrong that should not; the studio's terminal has the details."
+            line = "Something went wrong that should not; whoever started the studio finds more where it prints."
             raise gr.Error(line, title="A fault in Ganvas", print_exception=False) from None
 
     return wrapped

@@ -50,6 +50,7 @@ _CALLS = frozenset(
 ) | frozenset({f"{_API}cancel", f"{_API}reset", f"{_API}reset/", f"{_API}app_id"})
 _BY_NAME = (f"{_API}heartbeat/", f"{_API}run/", f"{_API}custom_component/")
 _FILE = f"{_API}file="
+_REPORT = "/report/"
 _ENTER = "/enter"
 _COOKIE = "ganvas-studio"
 _POLICY = (
@@ -183,6 +184,8 @@ class Guard:
     def _served(self, path: str) -> bool:
         if path.startswith(_FILE):
             return self._kept(path.removeprefix(_FILE))
+        if path.startswith(_REPORT):
+            return "/" not in path.removeprefix(_REPORT)
         return path in _PAGES or path in _CALLS or path.startswith((*_FOLDERS, *_BY_NAME))
 
     def _kept(self, path: str) -> bool:

@@ -46,7 +46,7 @@ class Models:
                 try:
                     self._kept[key] = load(path)
                 except RunError as error:  # visitors need not know where on the machine the runs are
-                    raise RunError(str(error).replace(f"{self.shelf.folder}/", "")) from None
+                    raise RunError(self.shelf.hidden(error)) from None
                 while len(self._kept) > KEPT:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)

@@ -8,7 +8,16 @@ from typing import Any
 import gradio as gr
 
 from ganvas.html import render
-from ganvas.web.studio import change_tab, compare_tab, directions_tab, sample_tab, train_tab, upscale_tab, walk_tab
+from ganvas.web.studio import (
+    change_tab,
+    compare_tab,
+    directions_tab,
+    runs_tab,
+    sample_tab,
+    train_tab,
+    upscale_tab,
+    walk_tab,
+)
 from ganvas.web.studio.context import Desk, among, names
 from ganvas.web.studio.errors import told
 from ganvas.web.studio.models import Models
@@ -20,6 +29,7 @@ EVERY = 2.0
 
 TABS = {
     "train": train_tab.build,
+    "runs": runs_tab.build,
     "sample": sample_tab.build,
     "walk": walk_tab.build,
     "directions": directions_tab.build,

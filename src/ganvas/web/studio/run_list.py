@@ -4,7 +4,8 @@ All that the studio knows it reads from here each time, so a reload, a restart o
 that comes from a request is only ever looked up among the runs that exist.
 
     runs/NAME/              a run, as `ganvas train` writes it
-    runs/.studio/jobs/      NAME.log, .json and .lock of every training that the studio started
+    runs/.studio/jobs/      NAME.log, .json and .lock of every training that the studio started; beside it
+                            evaluations/ and exports/
     runs/.studio/uploads/   data that was uploaded to train on
     runs/.studio/cache/     what the page shows and what is uploaded meanwhile
 """
@@ -13,15 +14,32 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 from ganvas.errors import RunError, UsageError, near_miss
-from ganvas.run import OUTCOMES, Row, is_trained, read_config, read_rows
-from ganvas.text import plain, quoted
-from ganvas.web.studio.processes import Trainings
+from ganvas.report import RunLine, line_of
+from ganvas.run import (
+    JOBS,
+    LOCK,
+    OUTCOMES,
+    STUDIO,
+    Row,
+    foreign,
+    is_trained,
+    read_config,
+    read_rows,
+    remove,
+    rename,
+    run_in,
+    size_of,
+)
+from ganvas.text import counted, listed, plain, quoted
+from ganvas.web.studio.processes import Jobs
 
 State = Literal["starting", "training", "stopped", "finished", "failed"]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -52,14 +70,17 @@ class Shelf:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
-        self.own = self.folder / ".studio"
+        self.own = self.folder / STUDIO
         self.cache = self.own / "cache"
-        for path in (self.own / "jobs", self.own / "uploads", self.cache):
+        for path in (*(self.own / name for name in JOBS), self.own / "uploads", self.cache):
             try:
                 path.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise UsageError(f"--runs {folder} cannot be written to: {error.strerror}") from error
-        self.trainings = Trainings(self.own / "jobs")
+        self.trainings = Jobs(self.own / "jobs", "train", "training", "trained")
+        self.evaluations = Jobs(self.own / "evaluations", "evaluate", "evaluation", "evaluated")
+        self.exports = Jobs(self.own / "exports", "export", "export", "exported")
+        self._lines: dict[str, tuple[str, RunLine]] = {}
 
     def names(self) -> list[str]:
         """Runs that train now first, then the latest ones."""
@@ -107,6 +128,79 @@ class Shelf:
             return Run(path.name, path, "failed", {}, [], said or "it was stopped before it began")
         return Run(path.name, path, _ended(rows), config, rows, said)
 
+    def line(self, name: object) -> RunLine:
+        """The run in a line, read anew where something is new. Raises RunError for a name that is not there."""
+        path, mark = self.path(name), self.stamp(name)
+        known, line = self._lines.get(path.name, ("", None))
+        if line is None or known != mark:
+            line = line_of(path) if (path / "config.json").is_file() else self._begun(path.name)
+            self._lines[path.name] = (mark, line)
+        return line
+
+    def _begun(self, name: str) -> RunLine:
+        """Of a training that has not got so far as to say what it is."""
+        run = self.run(name)
+        return RunLine(name, "", run.state, "", word=run.message, ailing=run.state == "failed")
+
+    # -- put away, and called otherwise -------------------------------------------------------------------------
+
+    def about(self, name: object) -> str:
+        """What goes with a run that is deleted, in words. Raises RunError."""
+        path = self.path(name)
+        if not path.is_dir():
+            return "nothing was written yet"
+        files, size = size_of(path)
+        others = f"; no training wrote {listed(found)}" if (found := foreign(path)) else ""
+        return f"{counted(files, 'file')}, {size / 1e6:,.1f} MB{others}"
+
+    def delete(self, name: object) -> str:
+        """Deletes a run with all that is in its folder; returns its name. Raises RunError where it is being worked on,
+        is a link, or cannot be deleted."""
+        path = self.path(name)
+        with self._unseen():
+            if not (path / "config.json").is_file():
+                self._forget(path)
+            else:
+                remove(run_in(self.folder, path.name))
+        self._lines.pop(path.name, None)
+        return path.name
+
+    def _forget(self, path: Path) -> None:
+        """A training that failed before it wrote anything."""
+        if self.live(path.name):
+            raise RunError(f"{path} is being trained, and is left alone; stop that first")
+        left = [each.name for each in path.iterdir()] if path.is_dir() and not path.is_symlink() else []
+        if set(left) <= {LOCK}:
+            for each in left:
+                (path / each).unlink()
+            if path.is_dir() and not path.is_symlink():
+                path.rmdir()
+        for suffix in (".log", ".json", ".lock"):
+            (self.trainings.folder / f"{path.name}{suffix}").unlink(missing_ok=True)
+
+    def rename(self, name: object, new: object) -> str:
+        """Calls a run otherwise; returns its new name. Raises UsageError or RunError where that cannot be."""
+        path = self.path(name)
+        if not str(new or "").strip():
+            raise UsageError("say what it is to be called")
+        wanted = self.new_name(str(new), "")
+        with self._unseen():
+            rename(run_in(self.folder, path.name), wanted)
+        self._lines.pop(path.name, None)
+        return wanted
+
+    @contextmanager
+    def _unseen(self) -> Iterator[None]:
+        """Visitors need not know where on the machine the runs are."""
+        try:
+            yield
+        except RunError as error:
+            raise RunError(self.hidden(error)) from None
+
+    def hidden(self, told: object) -> str:
+        """What is told, without where the folder is."""
+        return str(told).replace(f"{self.folder}/", "")
+
     def new_name(self, wanted: str, stem: str) -> str:
         """A name for a new run: the wanted one, or one made of `stem`. Raises UsageError for one that cannot be."""
         wanted = wanted.strip()
@@ -122,6 +216,11 @@ class Shelf:
         if (self.folder / wanted).exists() or wanted in self.names():
             raise UsageError(f"there is a run {quoted(wanted)} already; choose another name, or resume that one")
         return wanted
+
+
+def report_address(name: str) -> str:
+    """Where the studio shows a run's report."""
+    return f"/report/{quote(name.encode('utf-8', 'surrogatepass'), safe='')}"
 
 
 def _ended(rows: list[Row] | list[dict[str, Any]]) -> State:

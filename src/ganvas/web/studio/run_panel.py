@@ -8,7 +8,7 @@ from __future__ import annotations
 from ganvas.html import render
 from ganvas.report import figure, last_clips, last_picture, last_strip, learned_from, reconstructions, run_view
 from ganvas.run import OUTCOMES, duration, is_over, mapping, measurements, number, outcome, series
-from ganvas.web.studio.run_list import Run
+from ganvas.web.studio.run_list import Run, report_address
 
 STATES = {
     "starting": "Getting ready: the data is prepared and the networks are made",
@@ -28,6 +28,7 @@ def panel(run: Run) -> str:
     return render(
         "web/studio/panel.html.jinja",
         run=run,
+        report=report_address(run.name),
         view=view,
         state=state,
         facts=facts,

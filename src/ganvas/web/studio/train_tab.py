@@ -172,7 +172,7 @@ def _form(desk: Desk, form: gr.Accordion) -> None:
             options = _options(chosen)
             fields = []
             gr.Markdown(
-                "These are the flags of `ganvas train`, by the names that the doctor's advice uses.",
+                "These have the names that the doctor's advice uses.",
                 elem_classes="hint",
             )
             with gr.Row(elem_classes="fields"):

@@ -81,7 +81,7 @@ def content_of(path: Any, space: Space, noun: str) -> tuple[str, bytes]:
         raise UsageError(f"choose a {noun} first")
     file = check_here(path)
     if file.stat().st_size > MOST_BYTES:
-        raise UsageError(f"the {noun} has more than {MOST_BYTES / 2**20:.0f} MB; ganvas translate has no limit")
+        raise UsageError(f"the {noun} has more than {MOST_BYTES / 2**20:.0f} MB, the most that is taken here")
     content = file.read_bytes()
     try:
         space.size_of_file(content, MOST_READ)
@@ -94,8 +94,8 @@ def check_at_once(space: Space, numbers: int) -> None:
     """Raises UsageError for more numbers in each channel than a page takes through a network."""
     if numbers > space.at_once:
         raise UsageError(
-            f"these are {space.amount(numbers)}, and the page changes up to {space.amount(space.at_once)}; the command "
-            "has no limit: ganvas translate RUN FILE --out CHANGED"
+            f"these are {space.amount(numbers)}, and the page changes up to {space.amount(space.at_once)}; give a part "
+            "of it, or leave it at the scale of the training"
         )
 
 
