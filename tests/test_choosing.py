@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import json
 from collections.abc import Mapping
@@ -387,3 +388,20 @@ def test_a_table_of_texts_is_no_table_and_captions_are_no_attributes(tmp_path: P
     assert meant(tmp_path / "texts.csv").kind is batches.Texts and meant(tmp_path / "goods.csv").kind is batches.Tables
     source, _ = batches.Captioned.reader.example(tmp_path)
     assert meant(source).kind is batches.Captioned
+
+
+def test_recipes_are_listed_with_what_each_is_for_and_what_is_taken_where_none_is_named(capsys: Any) -> None:
+    assert command("recipes") == 0
+    taken, every = capsys.readouterr().out.split("\n\n")
+    told = dict(line.split(maxsplit=1) for line in taken.splitlines()[1:])
+    kinds = [batch.kind for batch in BUILT_IN if recipes.usual(batch.kind, 1e9)]
+    assert sorted(told) == sorted(kinds) and told["images"] == "r3gan" and told["tables"] == "tablegan"
+    lines = dict(line.split(maxsplit=1) for line in every.splitlines()[1:])
+    assert list(lines) == recipes.names()
+    for name, line in lines.items():
+        assert line.startswith(inspect.getdoc(recipes.find(name)).splitlines()[0]) and len(line) < 150
+        for kind in recipes.usual_kinds(name):
+            assert kind in line and name in told[kind]
+    assert command("recipes", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)["r3gan"]
+    assert facts["default_for"] == ["images"] and "Huang" in facts["paper"] and "stable choice" in facts["for"]

@@ -465,7 +465,8 @@ def test_what_the_output_cannot_hold_is_escaped(encoding, tmp_path):
         return subprocess.run(words, capture_output=True, env=environment, cwd=tmp_path, check=False)
 
     told = done("data", data)
-    assert told.returncode == 0 and told.stderr == b"" and escaped in told.stdout.decode(name)
+    said = f"looking at {data}\n".encode(name, "backslashreplace")
+    assert told.returncode == 0 and told.stderr == said and escaped in told.stdout.decode(name)
     refusal = done("data", "ないもの")
     assert refusal.returncode == 2 and len(refusal.stderr.splitlines()) == 1
     assert "ないもの".encode(name, "backslashreplace") in refusal.stderr

@@ -57,6 +57,8 @@ class Game:
         self.batches = SimpleNamespace(epoch=3)
         self.batch_size, self.steps_done, self.outcome, self.watcher = 64, 0, "running", watcher
         self.row: dict[str, float] = ROW
+        self.so_far: dict[str, float] = {}
+        self.meter = SimpleNamespace(so_far=lambda: self.so_far)
         monkeypatch.setattr(terminal.time, "monotonic", self.elapsed)
 
     def elapsed(self) -> float:
@@ -97,6 +99,22 @@ def test_a_log_file_gets_a_plain_line_every_ten_seconds(monkeypatch: pytest.Monk
         "the samples have not been looked at yet"
     )
     assert lines[6:] == ["Finished after 1,000 steps."]
+
+
+def test_there_are_numbers_from_the_first_step_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    console = Console(file=io.StringIO(), width=60)
+    game = Game(monkeypatch, Display(console=console))
+    monkeypatch.setattr(terminal, "PLAIN_EVERY", 0.06)
+    game.watcher.started(game)  # type: ignore[arg-type]
+    game.so_far = {**ROW, "generator/adversarial": 3.0}
+    game.play(49)
+    game.so_far = {}
+    game.play(50)
+    first, *lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert first.startswith("1 of 1,000 steps, 0%") and "generator: loss 3" in first and "doctor" not in first
+    assert all("generator: loss 3" in line for line in lines[:-1])
+    game.play(60)
+    assert "generator: loss 0.812" in console.file.getvalue().splitlines()[-1]  # type: ignore[attr-defined]
 
 
 def test_quiet_and_other_processes_print_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

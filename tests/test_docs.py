@@ -39,6 +39,16 @@ def test_there_are_blocks_to_test():
     assert {page for page, _, _ in BLOCKS} >= {"README.md", "your-own-recipe.md"}
 
 
+def test_each_of_the_ten_tasks_takes_two_commands_at_most():
+    parts = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8").split("\n## ")[1:]
+    assert [part.partition(".")[0] for part in parts] == [str(number) for number in range(1, 11)]
+    for part in parts:
+        ((language, code),) = BLOCK.findall(part)
+        commands = code.splitlines()
+        assert language == "bash" and 1 <= len(commands) <= 2 and part.count("```") == 2
+        assert all(command.startswith("ganvas ") for command in commands)
+
+
 @pytest.mark.parametrize(("page", "language", "code"), BLOCKS)
 def test_the_documented_commands_work(page, language, code, elsewhere):
     for pattern, shorter in SHORTER:

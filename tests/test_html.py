@@ -219,6 +219,14 @@ def before_after(folder: Path, config: Any, rows: list[Any]) -> str:
     return (folder / "page.html").read_text(encoding="utf-8")
 
 
+def tried(folder: Path, config: Any, rows: list[Any]) -> str:
+    text = config["recipe"]
+    field = {"name": text, "title": text, "file": False, "choices": [text], "told": text}
+    fields = [field, {**field, "choices": [], "told": "a word"}]
+    told = {"called": text, "about": text, "fields": fields, "path": "v1/samples", "enlarges": True}
+    return render("web/http/try.html.jinja", **told, usual=1, most_samples=2, script="", style="")
+
+
 def documentation(folder: Path, config: Any, rows: list[Any]) -> str:
     text = config["recipe"]
     told = {"description": text, "responses": {text: {"description": text}}}
@@ -234,7 +242,7 @@ def notebook(folder: Path, config: Any, rows: list[Any]) -> str:
     return ganvas.Run(run)._repr_html_()
 
 
-PAGES = [report, notebook, studio, compared, study, exported, before_after, documentation]
+PAGES = [report, notebook, studio, compared, study, exported, before_after, documentation, tried]
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)

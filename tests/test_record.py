@@ -22,7 +22,7 @@ from ganvas.errors import TrainingError
 from ganvas.inputs import Input, Normal, label
 from ganvas.objectives import objective
 from ganvas.recipe import Losses, Recipe, Results, Turn
-from ganvas.run import timeline
+from ganvas.run import FIRST, read_rows, timeline
 from ganvas.run.recorder import Recorder, cut_metrics
 from ganvas.settings import Settings
 from ganvas.spaces import ImageSpace, PointSpace
@@ -30,7 +30,7 @@ from ganvas.training import checkpoint
 from ganvas.training.checkpointing import Checkpoints
 from ganvas.training.loop import Training
 from ganvas.training.processes import Processes
-from ganvas.training.watcher import Verdict, Watcher, fraction_here
+from ganvas.training.watcher import FIRST_STEPS, Verdict, Watcher, fraction_here
 
 STEPS = 100
 # Twenty-four moments at (k / 23)^2 of the way; a picture at the first step that reaches one, in whole numbers.
@@ -162,6 +162,32 @@ def test_rows_have_the_numbers_of_the_loop_and_of_the_clock(tmp_path: Path) -> N
         assert (row["learning_rate/discriminator"], row["learning_rate/generator"]) == (0.25, 0.5)
         assert {"discriminator/real", "discriminator/accuracy_real", "generator/adversarial"} <= row.keys()
     assert last == {"step": 100, "event": "finished", "seconds": 50.0}
+
+
+def test_the_first_steps_have_numbers_until_there_is_a_row(tmp_path: Path) -> None:
+    class Looking(Watcher):
+        phase = "save"
+        seen: dict[int, Any] = {}
+
+        def stepped(self, training: Any, results: Any) -> Verdict:
+            path = tmp_path / "run" / FIRST
+            self.seen[training.steps_done] = read_rows(path)
+            return Verdict.CONTINUE
+
+    training(tmp_path / "run", looking := Looking(), every=1000).run()
+    steps = {step: [row["step"] for row in found] for step, found in looking.seen.items()}
+    for step, found in steps.items():
+        assert found == ([] if step >= 50 else [max(each for each in FIRST_STEPS if each <= step)])
+    assert not (tmp_path / "run" / FIRST).exists()
+    # They are the averages so far: those of a training that ends there.
+    training(tmp_path / "short", every=1000, steps=10).run()
+    (early,), whole = looking.seen[10], timeless(tmp_path / "short")[0]
+    assert early["items"] == 80 and {key for key in whole if "/" in key} - {key for key in early if "/" in key} == {
+        "learning_rate/discriminator",
+        "learning_rate/generator",
+    }
+    for key in early.keys() & whole.keys():
+        assert early[key] == pytest.approx(whole[key], rel=1e-6), key
 
 
 def test_pictures_come_at_moments_spread_over_the_run(whole: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import base64
 import hashlib
@@ -44,6 +45,7 @@ from ganvas.data.preview import preview
 from ganvas.errors import RunError, UsageError
 from ganvas.inputs import Given, inputs_to_json, with_names
 from ganvas.locks import holding
+from ganvas.metrics.passport import number
 from ganvas.model import Model
 from ganvas.recipes.textgan import TextGAN
 from ganvas.report import line_of
@@ -53,6 +55,7 @@ from ganvas.web.guard import Hosts
 from ganvas.web.http.encoding import as_zip
 from ganvas.web.studio import guard, terminal
 from ganvas.web.studio.compare_tab import comparison
+from ganvas.web.studio.errors import in_page
 from ganvas.web.studio.guard import Guard
 from ganvas.web.studio.models import Models
 from ganvas.web.studio.painting import mask_of
@@ -70,11 +73,11 @@ from translators import CHANGER, FILLER, TRANSLATOR, changer_model, filler_model
 PATIENCE = 60_000  # milliseconds
 
 
-def labelled_zip(path: Path, side: int = 8) -> Path:
+def labelled_zip(path: Path, side: int = 8, count: int = 12) -> Path:
     random = np.random.default_rng(0)
     with zipfile.ZipFile(path, "w") as archive:
         for label in ("dots", "lines"):
-            for number in range(12):
+            for number in range(count):
                 buffer = io.BytesIO()
                 Image.fromarray(random.integers(0, 256, (side, side), dtype=np.uint8)).save(buffer, "PNG")
                 archive.writestr(f"{label}/{number}.png", buffer.getvalue())
@@ -107,7 +110,7 @@ def server(tmp_path_factory) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
             with streaming(addresses[-1]):
                 server.send_signal(signal.SIGINT)
                 errors = server.communicate(timeout=30)[1]
-            assert server.returncode == 0 and errors == "", errors
+            assert server.returncode == 0 and errors == "starting the studio\n", errors
     finally:
         server.kill()
         server.wait()
@@ -122,7 +125,7 @@ def server(tmp_path_factory) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
 def runs(server) -> Path:
     """A folder with two small runs of the same labelled data."""
     folder, _ = server
-    data = labelled_zip(folder.parent / "marks.zip")
+    data = labelled_zip(folder.parent / "marks.zip", count=40)
     shared = {"data": data, "width": 4, "latent": 8, "batch_size": 8, "quiet": True, "precision": "float32"}
     ganvas.train("r3gan", out=folder / "marks", steps=60, **shared)
     ganvas.train("r3gan", out=folder / "gentle", steps=60, r1=0.25, seed=1, **shared)
@@ -750,6 +753,70 @@ def test_all_runs_are_listed_and_one_is_renamed_and_deleted_after_a_question(pag
     assert not (runs / "fourth").exists() and {"marks", "gentle"} <= set(Shelf(runs).names())
 
 
+def test_a_run_is_evaluated_meanwhile_and_its_scores_appear_with_their_extractor(page, runs):
+    open_tab(page, "Evaluate")
+    page.locator("#evaluate-count input").fill("60")
+    look = page.get_by_role("option", name="look", exact=True)
+    until(lambda: (page.click("#evaluate-extractor input"), page.wait_for_timeout(300), look.count())[-1])
+    assert not any("custom" in each for each in page.get_by_role("option").all_inner_texts())
+    look.click()
+    page.locator("#evaluate-metrics input").fill("fid")
+    page.locator("#evaluate-metrics input").press("Enter")
+
+    def forged(route):
+        route.continue_(post_data=(route.request.post_data or "").replace('"look"', '"evil.py:Evil"'))
+
+    page.route("**/queue/join*", forged)
+    page.click("#evaluate-go")
+    page.wait_for_selector("text=there is no extractor 'evil.py:Evil' here")
+    page.unroute("**/queue/join*")
+    assert page.locator("#scores table").count() == 0 and not Shelf(runs).evaluations.names()
+    page.click("#evaluate-go")
+    page.wait_for_selector("#evaluate-line .training")
+    page.wait_for_selector("#evaluate-stop", state="visible")
+    page.wait_for_selector("#scores table")
+    scores = json.loads((runs / "marks" / "scores.json").read_text())["scores"]
+    assert list(scores) == ["FID[look]"] and scores["FID[look]"]["samples"] == 60
+    row = page.locator("#scores tr", has_text="FID[look]").inner_text().split("\t")
+    assert row[1] == number(scores["FID[look]"]["value"]) and "lower is better" in row
+    page.wait_for_selector("#evaluate-stop", state="hidden")
+    open_tab(page, "Runs")
+    page.wait_for_selector('#runs tr.chosen td[data-what="Score"]:has-text("FID[look]")')
+    # What cannot be is a line, and so is what was stopped.
+    open_tab(page, "Evaluate")
+    Shelf(runs).evaluations.start("marks", [str(runs / "marks"), "--metrics=tstr", f"--data={runs}/none"])
+    page.wait_for_selector("#evaluate-line .bad-line:has-text('The evaluation did not succeed: ')")
+    told = page.locator("#evaluate-line .bad-line").inner_text()
+    assert "no data 'none'" in told and str(runs) not in told and "\n" not in told
+    page.click("#evaluate-go")
+    page.click("#evaluate-stop")
+    page.wait_for_selector("#evaluate-line .bad-line:has-text('interrupted')")
+    assert page.locator("#scores table").count() == 1  # those of before
+
+
+def test_a_run_is_exported_and_downloaded(page, runs, tmp_path):
+    pytest.importorskip("onnx", reason="the extra export is not installed")
+    open_tab(page, "Export")
+    page.get_by_text("a network for other programs").click()
+    page.click("#export-go")
+    page.wait_for_selector("#exported")
+    assert "marks.onnx" in page.locator("#exported").inner_text()
+    with page.expect_download() as download:
+        page.click("#exported")
+    assert download.value.suggested_filename == "marks.onnx"
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(Path(download.value.path()).read_bytes())
+    assert {each.name for each in session.get_inputs()} == {"latent", "label"}
+    page.get_by_text("a folder for Hugging Face's Hub").click()
+    page.click("#export-go")
+    page.wait_for_selector("#exported:has-text('marks-hub.zip')")
+    with page.expect_download() as download:
+        page.click("#exported")
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert "marks-hub/model.safetensors" in archive.namelist()
+
+
 def test_a_path_in_place_of_a_runs_name_is_refused_in_the_page(page):
     def forged(route):
         route.continue_(post_data=(route.request.post_data or "").replace('"marks"', '"../../etc"'))
@@ -1096,6 +1163,26 @@ def test_a_run_is_deleted_or_renamed_only_where_nothing_works_on_it_and_links_ar
     assert set(shelf.names()) == {"link", "two"}
 
 
+def test_no_word_of_the_page_sends_anybody_to_a_terminal():
+    for told, left in (
+        ("marks is there already; go on with: ganvas train --resume runs/marks", "marks is there already"),
+        ("it is run, so name it again, as in: ganvas train x.py, or: ganvas sample y", "it is run, so name it again"),
+        ("no metric 'fidd'; did you mean 'fid'?", "no metric 'fidd'; did you mean 'fid'?"),
+        ("take ganvas sample", "take ganvas sample"),
+    ):
+        assert in_page(told) == left
+    folder = Path(guard.__file__).parent
+    words = [(path, path.read_text("utf-8")) for path in folder.glob("templates/*")]
+    for path in folder.glob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        comments = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+        words += [(path, node.value) for node in texts if id(node) not in comments]
+    assert len(words) > 300
+    for path, text in words:
+        assert not re.search(r"\bganvas [a-z]+\b|Ctrl-C|[Tt]erminal|command line", text), (path.name, text)
+
+
 def test_an_empty_folder_says_what_to_do(tmp_path):
     shelf = Shelf(tmp_path / "new")
     assert shelf.names() == []
@@ -1157,6 +1244,29 @@ def test_a_training_is_found_as_long_as_it_lives_and_its_error_behind_it(tmp_pat
             shelf.trainings.start("lost", [])
     run = shelf.run("lost")
     assert run.state == "failed" and "no recipe 'nonsense'" in run.message
+
+
+def test_a_training_has_numbers_before_the_first_measurement(runs, tmp_path):
+    run = shutil.copytree(runs / "marks", tmp_path / "marks")
+    (run / "metrics.jsonl").unlink()
+    shelf = Shelf(tmp_path)
+    with only_trainer(run):
+        assert "Numbers appear after the first step" in panel(shelf.run("marks"))
+        before = shelf.stamp("marks")
+        row = {
+            "step": 5,
+            "seconds": 1.5,
+            "items": 40,
+            "discriminator/real": 0.5,
+            "discriminator/fake": 0.75,
+            "generator/adversarial": 2,
+        }
+        (run / "first.json").write_text(json.dumps(row) + "\n")
+        page = panel(shelf.run("marks"))
+        assert "discriminator: loss 1.25" in page and "generator: loss 2" in page and shelf.stamp("marks") != before
+        assert 'style="width:8.3%"' in page  # 5 of 60 steps
+        shutil.copyfile(runs / "marks" / "metrics.jsonl", run / "metrics.jsonl")
+        assert "loss 1.25" not in panel(shelf.run("marks"))  # there are others now
 
 
 def test_a_run_that_was_killed_is_said_to_have_been(runs, tmp_path):

@@ -77,6 +77,11 @@ def say(line: str, wanted: bool) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
+def say_first(line: str, wanted: bool) -> None:
+    """The same where PyTorch is still to be loaded, which takes seconds in which nothing else could be said."""
+    say(line, wanted and "torch" not in sys.modules)
+
+
 @contextmanager
 def said_if_slow(line: str, wanted: bool, seconds: float = 0.4) -> Iterator[None]:
     """Says the line where the work inside takes longer than so many seconds."""

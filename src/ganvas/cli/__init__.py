@@ -27,7 +27,7 @@ COMMANDS = {
     "upscale": "photos enlarged by a trained network, without training one first",
     "export": "a run as an ONNX file, a folder for Hugging Face's Hub, or a web page",
     "serve": "an HTTP server that samples a run and enlarges photos",
-    "studio": "a web page to train, watch, sample and compare",
+    "studio": "a web page to train, watch, sample, evaluate, compare and export",
     "recipes": "the GANs that can be trained, and their flags",
     "new": "the file of a recipe of your own to begin with, and its test",
     "check": "whether a recipe keeps the contract, a line for each check",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganvas import recipes
-from ganvas.cli.parsing import Parser, add_options
+from ganvas.cli.parsing import Parser, add_options, say_what_begins
 from ganvas.errors import UsageError, near_miss
 from ganvas.text import quoted
 
@@ -23,6 +23,7 @@ EXAMPLES = """examples:
 
 
 def run(words: list[str]) -> int:
+    say_what_begins("looking at", words, {"--json"}, {"--json"})
     from ganvas.data.batches import BUILT_IN, reading_options
     from ganvas.data.dataset import describe
     from ganvas.data.opening import open_data, readable_as, shard

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ganvas.cli.given import add_given, given_of_words, inputs_of, joined
-from ganvas.cli.parsing import Parser, number_of
+from ganvas.cli.parsing import Parser, number_of, say_what_begins
 from ganvas.cli.translate import ALONE, add_files, found_by, of_photos, told
 from ganvas.errors import UsageError
 from ganvas.inputs import Input, given_of
@@ -21,6 +21,7 @@ EXAMPLES = """examples:
 
 
 def run(words: list[str]) -> int:
+    say_what_begins("loading", words, (*ALONE, "--invert"), {"--quiet"})
     inputs = inputs_of(words, (*ALONE, "--invert"))
     first = next(iter(given_of(inputs)), None)
     others = {name: each for name, each in inputs.items() if name != first}

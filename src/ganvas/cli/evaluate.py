@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganvas.cli.parsing import Parser, add_options, number_of
+from ganvas.cli.parsing import Parser, add_options, number_of, say_what_begins
 from ganvas.errors import UsageError
 from ganvas.options import Option, flag_of
 
@@ -55,6 +55,7 @@ FLAGS = (
 
 
 def run(words: list[str]) -> int:
+    say_what_begins("judging", words, {"--overwrite", "--quiet"}, {"--quiet", "--compare"})
     parser = _parser()
     parsed = parser.parse_strictly(words)
     if parsed.compare:

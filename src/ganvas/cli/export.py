@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganvas.cli.parsing import Parser
+from ganvas.cli.parsing import Parser, say_what_begins
 from ganvas.errors import UsageError
 
 EXAMPLES = """examples:
@@ -13,6 +13,7 @@ EXAMPLES = """examples:
 
 
 def run(words: list[str]) -> int:
+    say_what_begins("exporting", words, {"--overwrite"}, ())
     parser = Parser(
         prog="ganvas export",
         usage="ganvas export RUN --format onnx|hub|web --out PATH [--style STYLE] [--recipe FILE:CLASS] [--overwrite]",

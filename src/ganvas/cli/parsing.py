@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NoReturn
 
 from ganvas.errors import UsageError, near_miss
 from ganvas.options import Option, read_options
+from ganvas.progress_bar import say_first
 from ganvas.text import cut, quoted, shown
 
 
@@ -46,6 +48,24 @@ class Parser(argparse.ArgumentParser):
             hint = close if close.startswith("; did") else f"; see {self.prog} --help"
             raise UsageError(f"{self.prog} has no flag {cut(shown(word))}{hint}")
         return parsed
+
+
+def say_what_begins(doing: str, words: Sequence[str], alone: Collection[str], silent: Collection[str]) -> None:
+    """Says in a line what a command does with the first thing that it is given, before PyTorch is loaded, and before
+    it is known whether the words are right. alone: its flags that take no value. silent: those with which it says
+    nothing; nor does it where help is asked for, or where there is nothing of that name."""
+    place = first_plain(words, lambda flag, word: flag in alone)
+    if place is not None and not {"-h", "--help", *silent} & set(words) and _may_be(words[place]):
+        say_first(f"{doing} {cut(shown(words[place]))}", True)
+
+
+def _may_be(name: str) -> bool:
+    from ganvas.data.builtin import known_as
+
+    try:
+        return name.startswith("zoo:") or Path(name).exists() or known_as(name) is not None
+    except (OSError, ValueError):
+        return False
 
 
 def is_flag(word: str) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 from ganvas import recipes
 from ganvas.cli.parsing import Parser, own_options
 from ganvas.options import Option, flag_of
+from ganvas.progress_bar import say_first
+from ganvas.text import shown
 
 EXAMPLES = """examples:
   ganvas recipes
@@ -26,13 +28,9 @@ def run(words: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="for scripts")
     parsed = parser.parse_strictly(words)
     if parsed.name is None:
-        listed = {name: recipes.summary(name) for name in recipes.names()}
-        if parsed.json:
-            print(json.dumps(listed, indent=2))
-        else:
-            for name, summary in listed.items():
-                print(f"{name:<10} {summary}{_default(name)}")
+        print(json.dumps({name: _facts(name) for name in recipes.names()}, indent=2) if parsed.json else _overview())
         return 0
+    say_first(f"reading {shown(parsed.name)}", not parsed.json)
     from ganvas.data.batches import reading_options
 
     recipe = recipes.find(parsed.name)
@@ -59,6 +57,24 @@ def run(words: list[str]) -> int:
         flags = " ".join(f"{flag_of(key)} {value}" for key, value in values.items())
         print(f"  --preset {preset}: {flags}")
     return 0
+
+
+def _facts(name: str) -> dict[str, Any]:
+    return {"for": recipes.purpose(name), "paper": recipes.summary(name), "default_for": recipes.usual_kinds(name)}
+
+
+def _overview() -> str:
+    """What is taken where no recipe is named, by kind of data, and all recipes with what each is for."""
+    taken = {
+        kind: ", ".join(name + (f" (from {least:g} minutes)" if least else "") for name, least in found)
+        for kind, found in recipes.defaults().items()
+    }
+    wide = max(map(len, [*taken, *recipes.names()]))
+    lines = ["taken where no recipe is named, for:"]
+    lines += [f"  {kind:<{wide}}  {names}" for kind, names in taken.items()]
+    lines += ["", "all recipes; `ganvas recipes NAME` tells the paper and the flags:"]
+    lines += [f"  {name:<{wide}}  {recipes.purpose(name)}{_default(name)}" for name in recipes.names()]
+    return "\n".join(lines)
 
 
 def _default(name: str) -> str:

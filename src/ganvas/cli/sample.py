@@ -13,7 +13,7 @@ from typing import Any
 
 from ganvas.cli.given import add_given, add_lines, given_of_words, inputs_of, joined, lines_of_words, remarks
 from ganvas.cli.hints import how_to_use
-from ganvas.cli.parsing import Parser, number_of
+from ganvas.cli.parsing import Parser, number_of, say_what_begins
 from ganvas.errors import UsageError
 from ganvas.inputs import Input, given_of
 from ganvas.options import flag_of
@@ -35,6 +35,7 @@ _ALONE = ("--overwrite",)
 
 
 def run(words: list[str]) -> int:
+    say_what_begins("loading", words, _ALONE, ())
     inputs = inputs_of(words, _ALONE)
     parsed = _parser(inputs).parse_strictly(joined(words, inputs))
     if parsed.run is None:

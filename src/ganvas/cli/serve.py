@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganvas.cli.parsing import Parser, add_address, number_of
+from ganvas.cli.parsing import Parser, add_address, number_of, say_what_begins
 from ganvas.errors import UsageError, needed
 from ganvas.options import Option, Range
 
@@ -25,6 +25,7 @@ LIMITS = (
 
 
 def run(words: list[str]) -> int:
+    say_what_begins("loading", words, (), ())
     parser = Parser(
         prog="ganvas serve",
         usage="ganvas serve RUN [--host H] [--port P] [--token-file F] [flags]",

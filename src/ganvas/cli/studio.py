@@ -7,6 +7,7 @@ import warnings
 from ganvas.cli.parsing import Parser, add_address, number_of
 from ganvas.errors import needed
 from ganvas.options import Option, Range
+from ganvas.progress_bar import say_first
 
 EXAMPLES = """examples:
   ganvas studio
@@ -18,7 +19,7 @@ def run(words: list[str]) -> int:
     parser = Parser(
         prog="ganvas studio",
         usage="ganvas studio [--runs FOLDER] [--host H] [--port P] [--token-file F] [--allow-host NAME]",
-        description="A web page to train, watch, sample, walk, enlarge and compare.\n"
+        description="A web page to train, watch, sample, walk, change, enlarge, evaluate, compare and export.\n"
         'It needs: pip install "ganvas[studio]"',
         epilog=EXAMPLES,
     )
@@ -33,6 +34,7 @@ def run(words: list[str]) -> int:
         needed(package, "studio")
     # What pydantic says of the models of web libraries is nothing that somebody at a terminal could mend.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"pydantic\b")
+    say_first("starting the studio", True)
     from ganvas.web.studio import studio
 
     studio(

@@ -19,7 +19,7 @@ from ganvas.cli.hints import how_to_resume, how_to_use
 from ganvas.cli.parsing import Parser, add_options, first_plain, own_options
 from ganvas.errors import GanvasError, UsageError, near_miss
 from ganvas.options import Option, Range, flag_of, read_options
-from ganvas.progress_bar import said_if_slow, say
+from ganvas.progress_bar import say, say_first
 from ganvas.settings import GENERAL, Settings
 from ganvas.text import command, quoted, shown
 
@@ -47,6 +47,8 @@ EXAMPLES = """examples:
 def run(words: list[str]) -> int:
     helping = "-h" in words or "--help" in words
     words, said = (words, Configured()) if helping else configured(words)
+    if not helping:
+        _say_what_begins(words, "--quiet" in words)
     place = first_plain(words, _alone)
     named = said.recipe if place is None else words[place]
     resuming = any(word == "--resume" or word.startswith("--resume=") for word in words)
@@ -55,7 +57,7 @@ def run(words: list[str]) -> int:
     chosen_name = named or recipes.DEFAULT
     chosen_threads, quiet = threads.Choice({}), "--quiet" in words
     own = [word for at, word in enumerate(words) if at != place]
-    taken_for = None if named or helping or resuming else _taken_for(own, quiet, said.options)
+    taken_for = None if named or helping or resuming else _taken_for(own, said.options)
     if taken_for is not None:
         chosen_name, _ = taken_for
     sensible = helping or resuming or _is_sensible(own, chosen_name, [*said.options, *said.arguments])
@@ -152,7 +154,21 @@ def run(words: list[str]) -> int:
     return 130 if training.outcome == "interrupted" else 0
 
 
-def _taken_for(words: list[str], quiet: bool, also: Collection[str]) -> tuple[str, Meant] | None:
+def _say_what_begins(words: list[str], quiet: bool) -> None:
+    """Before PyTorch is loaded, which takes seconds."""
+    for flag, doing in (("--resume", "reading"), ("--data", "looking at")):
+        if what := _value_of(words, flag):
+            say_first(f"{doing} {shown(what)}", not quiet)
+            return
+
+
+def _value_of(words: list[str], flag: str) -> str:
+    """What the words say behind a flag; "" where they do not name it."""
+    named = (each for each in pairwise([*words, ""]) if each[0].partition("=")[0] == flag)
+    return next((word.partition("=")[2] or behind for word, behind in named), "")
+
+
+def _taken_for(words: list[str], also: Collection[str]) -> tuple[str, Meant] | None:
     """The recipe that is taken where none is named, by the data and by the flags that say how they are read, and what
     the data are taken for. also: names of options that are given beside the words. None without data, which is told
     later."""
@@ -166,8 +182,7 @@ def _taken_for(words: list[str], quiet: bool, also: Collection[str]) -> tuple[st
         return None
     given = [option.name for option in reading if parsed[option.name] is not None or option.name in also]
     minutes = BUDGETS[parsed["budget"] or USUAL].minutes
-    with said_if_slow(f"looking at {shown(parsed['data'])}", not quiet):
-        found = meant(parsed["data"], given, parsed["data_root"])
+    found = meant(parsed["data"], given, parsed["data_root"])
     return recipes.usual(found.kind.kind, minutes), found
 
 
@@ -206,8 +221,7 @@ def _threads_of(words: list[str]) -> int | None:
     told later."""
     from ganvas.run import read_config
 
-    named = (each for each in pairwise([*words, ""]) if each[0].partition("=")[0] == "--resume")
-    run = next((word.partition("=")[2] or behind for word, behind in named), "")
+    run = _value_of(words, "--resume")
     with suppress(GanvasError):
         told = str(read_config(Path(run)).get("hardware", {}).get("threads"))
         return (int(told) or None) if told.isdecimal() and len(told) < 6 else None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganvas.cli.given import add_given, given_of_words, inputs_of, joined
-from ganvas.cli.parsing import Parser, number_of
+from ganvas.cli.parsing import Parser, number_of, say_what_begins
 from ganvas.errors import UsageError
 from ganvas.inputs import Input, given_of
 from ganvas.progress_bar import say
@@ -30,6 +30,7 @@ ALONE = ("--overwrite", "--own-size", "--training-size", "--skip-existing", "--j
 
 
 def run(words: list[str]) -> int:
+    say_what_begins("loading", words, ALONE, {"--quiet"})
     inputs = inputs_of(words, ALONE)
     first = next(iter(given_of(inputs)), None)
     others = {name: each for name, each in inputs.items() if name != first}

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from ganvas.cli.parsing import Parser, number_of
+from ganvas.cli.parsing import Parser, number_of, say_what_begins
 from ganvas.errors import UsageError
 from ganvas.text import counted, shown
 
@@ -17,6 +17,7 @@ EXAMPLES = """examples:
 
 
 def run(words: list[str]) -> int:
+    say_what_begins("enlarging", words, {"--overwrite", "--quiet"}, {"--quiet"})
     parsed = _parser().parse_strictly(words)
     if not parsed.sources:
         raise UsageError("say what to enlarge, as in: ganvas upscale photo.jpg --out large.png")

@@ -434,9 +434,7 @@ def _in_order(case: _Case) -> Finding:
     """What to say where nothing is the matter."""
     told, looking = case.told, case.facts.looking
     if not told.measured:
-        return Finding(
-            "early", "note", "Too early", "nothing has been measured yet; the first numbers come after 50 steps"
-        )
+        return Finding("early", "note", "Too early", "nothing has been measured yet; that takes 50 steps")
     if not told.judges:
         return Finding(
             "unknown", "note", "Little to go by", "the players report no logits, so their balance cannot be read"
@@ -448,9 +446,7 @@ def _in_order(case: _Case) -> Finding:
         return Finding("early", "note", "Too early", f"{balance}; the samples have not been looked at yet")
     diversity, missed, distance = (told.signal(name) for name in ("diversity", "missed", "distance"))
     if diversity is None or missed is None:
-        instead = (
-            "leave out --no-looks" if looking is False else "look at the pictures, and score them: ganvas evaluate"
-        )
+        instead = "leave out --no-looks" if looking is False else "look at the pictures, and evaluate the run"
         return Finding(
             "unseen",
             "note",

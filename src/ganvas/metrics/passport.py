@@ -16,17 +16,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-import torch
+from typing import TYPE_CHECKING, Any, Literal
 
 from ganvas.errors import RunError, UsageError
-from ganvas.features import Extractor
 from ganvas.files import read_json, write_json
-from ganvas.metrics.bootstrap import Interval
 from ganvas.text import cut, shown
 from ganvas.version import __version__
+
+if TYPE_CHECKING:
+    from ganvas.features import Extractor
+    from ganvas.metrics.bootstrap import Interval
 
 FORMAT = 1
 MARK = "ganvas passport"
@@ -103,6 +102,9 @@ def passport(
     warnings: list[str],
 ) -> dict[str, Any]:
     """The whole as JSON holds it; versions and the date are of now."""
+    import numpy as np  # here, as reading one needs neither
+    import torch
+
     return {
         MARK: FORMAT,
         "scores": {key: score.to_json() for key, score in scores.items()},

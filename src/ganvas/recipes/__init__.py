@@ -37,6 +37,23 @@ def summary(name: str) -> str:
     return (ast.get_docstring(_text_of(name)) or "").splitlines()[0]
 
 
+def purpose(name: str) -> str:
+    """What the recipe is for: the first line of what its class says of itself."""
+    called = name.replace("-", "").lower()
+    classes = [node for node in _text_of(name).body if isinstance(node, ast.ClassDef) and node.name.lower() == called]
+    return next((ast.get_docstring(each) or "" for each in classes), "").partition("\n")[0]
+
+
+def defaults() -> dict[str, list[tuple[str, float]]]:
+    """For each kind of data the recipes that are taken where nobody names one, each with the minutes of a training from
+    which on it is the one."""
+    found: dict[str, list[tuple[str, float]]] = {}
+    for name, kinds in _usual().items():
+        for kind, least in kinds.items():
+            found.setdefault(kind, []).append((name, least))
+    return {kind: sorted(found[kind], key=lambda each: each[1]) for kind in sorted(found)}
+
+
 def usual(kind: str, minutes: float = 0.0) -> str:
     """The recipe for data of this kind, such as `images`, in a training of so many minutes, where nobody names one.
     Raises UsageError where no recipe says that it is the one."""

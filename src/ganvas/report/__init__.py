@@ -1,6 +1,7 @@
 """What people see of a run: the report page, its pictures and charts, and the terminal.
 
 page            `report.html`
+numbers         the last numbers of a game in words
 view            a run in words and numbers, which every page of a run shows
 pictures        the samples through time, for pages
 charts          curves as SVG
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ganvas.report.film import write_film
     from ganvas.report.half_blocks import print_rows
     from ganvas.report.listing import RunLine, line_of
+    from ganvas.report.numbers import last_numbers
     from ganvas.report.page import report_of, write_report
     from ganvas.report.pictures import (
         Picture,

@@ -10,8 +10,10 @@ from typing import Any
 
 from ganvas.doctor import diagnose, in_words
 from ganvas.errors import RunError
+from ganvas.metrics.passport import read_passport
 from ganvas.run import (
     OUTCOMES,
+    SCORES,
     Row,
     is_over,
     is_trained,
@@ -30,7 +32,8 @@ from ganvas.text import plain
 class RunLine:
     """state: `training`, a key of `OUTCOMES`, `killed` (nobody trains it, and nothing was written at its end), `not
     finished` (nobody can tell), or `unreadable`. steps: None where nothing was measured. when: it was last written to,
-    in local time, to the second. score, value, at: the newest score, its value and its step. word: the doctor's main
+    in local time, to the second. score, value, at: the first score of an
+    evaluation that lies in the folder, else the newest of the training; its value and its step. word: the doctor's main
     finding, or why the run cannot be read; ailing: whether that is a bad one.
     """
 
@@ -61,7 +64,7 @@ def line_of(run: Path) -> RunLine:
     rows = read_rows(run / "metrics.jsonl")
     steps = next((int(step) for row in reversed(rows) if (step := number(row.get("step"))) is not None), None)
     main = in_words(diagnose(rows, config))[0]
-    score, value, at = _newest(rows)
+    score, value, at = _judged(run) or _newest(rows)
     return RunLine(
         name=run.name,
         path=str(run),
@@ -85,6 +88,19 @@ def _state(run: Path, rows: Sequence[Row]) -> str:
     if event in OUTCOMES:
         return event
     return "killed" if is_over(run) else "not finished"
+
+
+def _judged(run: Path) -> tuple[str, float, int | None] | None:
+    """The first score of the evaluation that lies in the run's folder, its value and its step; None where none does."""
+    try:
+        passport = read_passport(run / SCORES)
+    except RunError:
+        return None
+    step = number(passport["judged"].get("step"))
+    for key, score in passport["scores"].items():
+        if (value := number(score.get("value"))) is not None:
+            return plain(key), value, None if step is None else int(step)
+    return None
 
 
 def _newest(rows: Sequence[Mapping[str, Any]]) -> tuple[str, float, int] | tuple[None, None, None]:

@@ -22,9 +22,10 @@ from ganvas.html import render
 from ganvas.recipe import Results
 from ganvas.report.half_blocks import LINES, can_show, row_of
 from ganvas.report.notebook import output
+from ganvas.report.numbers import last_numbers
 from ganvas.report.pictures import Picture, last_lines, last_picture
-from ganvas.run import OUTCOMES, loss, measurements, number, players, shares, timeline
-from ganvas.training import Game, Verdict, Watcher, fraction_here
+from ganvas.run import OUTCOMES, measurements, timeline
+from ganvas.training import Game, Verdict, Watcher, first_numbers, fraction_here
 
 REFRESH = 0.25
 """Seconds between two looks of the panel."""
@@ -35,14 +36,6 @@ PLAIN_EVERY = 10.0
 PAGE_EVERY = 1.0
 """Seconds between two looks of a notebook's output."""
 
-_TOLD = {
-    "accuracy": ("right on", {"real": " of real", "fake": " of generated"}),
-    "probability": ("probability of being real", {"real": " for real", "fake": " for generated"}),
-}
-_OF_PAIRS = {
-    "accuracy": ("scores the real one higher in", {"pair": " of pairs"}),
-    "probability": ("mean sigmoid of its lead", {"pair": ""}),
-}
 _MOODS = {"good": "green", "note": "yellow", "bad": "red"}
 
 
@@ -69,6 +62,7 @@ class Display(Watcher):
         self.plain = not terminal and self._output is None
         self._live: Live | None = None
         self._rows: deque[dict[str, Any]] = deque(maxlen=200)
+        self._first: list[dict[str, Any]] = []  # a row of before the first measurement
         self._main: Finding | None = None
         self._event = ""
         self._samples: Text | None = None
@@ -88,6 +82,9 @@ class Display(Watcher):
 
     def stepped(self, training: Game, results: Mapping[str, Results]) -> Verdict:
         now = time.monotonic()
+        if not self.quiet and (row := first_numbers(training)):
+            self._next = now if training.steps_done == 1 else self._next
+            self._first = [row]
         if not self.quiet and now >= self._next:
             self._next = now + self._every()
             self._show(training)
@@ -183,26 +180,11 @@ class Display(Watcher):
             parts.append(f"{_clock((seconds - self._start[1]) * (1 - fraction) / done)} left")
         return parts
 
-    def _players(self) -> list[tuple[str, list[tuple[str, str]]]]:
-        """Each player with (what, value) from its last measurement."""
-        measured = measurements(self._rows)
-        verdicts = shares(measured)
-        found = []
-        for player, terms in players(measured).items():
-            row = next(row for row in reversed(measured) if any(key.startswith(f"{player}/") for key in row))
-            value = loss(row, player, terms)
-            told = [] if value is None else [("loss", f"{value:.3g}")]
-            for each in verdicts:
-                if each.player == player:
-                    known = ((kind, number(row.get(key))) for kind, key in each.keys.items())
-                    what, of = (_OF_PAIRS if "pair" in each.keys else _TOLD)[each.what]
-                    shown = ", ".join(f"{100 * share:.0f}%{of[kind]}" for kind, share in known if share is not None)
-                    told += [(what, shown)] if shown else []
-            found.append((player, told))
-        return found
+    def _numbers(self) -> list[tuple[str, list[tuple[str, str]]]]:
+        return last_numbers(measurements(self._rows) or self._first)
 
     def _line(self, training: Game) -> str:
-        told = [f"{player}: " + ", ".join(f"{what} {value}" for what, value in v) for player, v in self._players()]
+        told = [f"{player}: " + ", ".join(f"{what} {value}" for what, value in v) for player, v in self._numbers()]
         told += [f"doctor: {self._main.sentence}"] if self._main else []
         return "; ".join([", ".join(self._progress(training)), *told])
 
@@ -217,7 +199,7 @@ class Display(Watcher):
             outcome="" if training.outcome == "running" else _ended(training),
             fraction=fraction_here(training),
             progress=self._progress(training),
-            players=self._players(),
+            players=self._numbers(),
             picture=self._picture,
             doctor=self._finding().sentence,
             event=self._event,
@@ -236,7 +218,7 @@ class Display(Watcher):
             )
         )
         numbers = Table.grid(padding=(0, 2))
-        for player, told in self._players():
+        for player, told in self._numbers():
             cells = (Text.assemble((f"{what} ", "dim"), value) for what, value in told)
             numbers.add_row(Text(player, style="bold"), *cells)
         main = self._finding()

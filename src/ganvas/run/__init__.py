@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ganvas.lazy import lazily
 
 if TYPE_CHECKING:
-    from ganvas.run.folder import FORMAT, LOCK, check_out, is_over, is_trained, only_trainer, read_config
+    from ganvas.run.folder import FIRST, FORMAT, LOCK, SCORES, check_out, is_over, is_trained, only_trainer, read_config
     from ganvas.run.history import (
         GAME,
         OUTCOMES,

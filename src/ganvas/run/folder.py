@@ -16,16 +16,21 @@ from ganvas.text import command, quoted
 FORMAT = 1
 LOCK = ".lock"
 """The file in a run whose lock its trainer holds."""
-_WRITTEN = ((".", "config.json"), (".", "metrics.jsonl"), (".", "report.html"), ("samples", "*"))
+FIRST = "first.json"
+"""The file in a run that holds the numbers of the first steps, as a row of `metrics.jsonl`, before that has one."""
+_WRITTEN = ((".", "config.json"), (".", "metrics.jsonl"), (".", FIRST), (".", "report.html"), ("samples", "*"))
 """What a trainer writes beside its checkpoints, which have an order of their own: (folder in the run, names)."""
 
 _EXPORTED = "model.safetensors"  # as `ganvas.training` has it, which needs torch
+
+SCORES = "scores.json"
+"""The file in a run that the studio keeps the scores of its last evaluation in."""
 
 MOST_BYTES = 1 << 24
 """Of `config.json`."""
 
 OWN = (
-    *("config.json", "metrics.jsonl", "report.html", "data.png", LOCK),
+    *("config.json", "metrics.jsonl", FIRST, "report.html", "data.png", LOCK),
     *("samples", "checkpoints", "best", ".best", "tensorboard"),
 )
 """What a training writes in a run."""

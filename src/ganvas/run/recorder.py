@@ -1,5 +1,6 @@
 """The record of a run: numbers, TensorBoard events, and pictures of what the generator makes.
 
+    first.json        numbers of the first steps, until there are others
     metrics.jsonl     one JSON object a line: the averages of the last steps, or an `event`
     tensorboard/      the same numbers and pictures, for TensorBoard, where that is installed
     samples/          see `timeline.py`
@@ -25,11 +26,12 @@ from ganvas.files import write_atomically
 from ganvas.progress_bar import say
 from ganvas.recipe import Results
 from ganvas.run import timeline
+from ganvas.run.folder import FIRST
 from ganvas.run.history import OUTCOMES, read_rows
 from ganvas.schema import record, whole
 from ganvas.spaces import save_picture
 from ganvas.text import shown
-from ganvas.training import Game, Verdict, Watcher, fraction_here, seed_from
+from ganvas.training import Game, Verdict, Watcher, first_numbers, fraction_here, seed_from
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -63,6 +65,7 @@ class Recorder(Watcher):
         if not training.processes.first:
             return
         step = training.steps_done
+        (self.run / FIRST).unlink(missing_ok=True)
         killed = step and _ends_without_a_word(self._metrics)
         cut_metrics(self._metrics, step)
         # A picture taken because training was interrupted here is not one that an uninterrupted training takes.
@@ -78,6 +81,8 @@ class Recorder(Watcher):
 
     def stepped(self, training: Game, results: Mapping[str, Results]) -> Verdict:
         if training.processes.first:
+            if row := first_numbers(training):
+                self._tell_first(training, row)
             reached = self._moments(training)
             if reached > self._reached:
                 self._draw(training)
@@ -106,6 +111,7 @@ class Recorder(Watcher):
             **rates,
         }
         self._append(full)
+        (self.run / FIRST).unlink(missing_ok=True)
         self._mark = (row["items"], seconds)
         self._add_scalars(full)
 
@@ -144,6 +150,12 @@ class Recorder(Watcher):
                 for name, value in row.items():
                     if name not in ("step", "items"):
                         self._events.add_scalar(name, value, row["step"])
+
+    def _tell_first(self, training: Game, row: Mapping[str, float]) -> None:
+        """What there is to see before the first measurement, in place of what there was."""
+        told = {**row, "seconds": round(training.elapsed(), 3)}
+        with _disk(self.run / FIRST):
+            write_atomically(self.run / FIRST, json.dumps(told) + "\n")
 
     def _append(self, row: Mapping[str, Any]) -> None:
         with _disk(self._metrics), self._metrics.open("a", encoding="utf-8") as file:

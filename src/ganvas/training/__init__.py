@@ -24,6 +24,6 @@ if TYPE_CHECKING:
     from ganvas.training.processes import Processes
     from ganvas.training.randomness import seed_from
     from ganvas.training.simulated_processes import two_processes
-    from ganvas.training.watcher import Game, Verdict, Watcher, fraction_here
+    from ganvas.training.watcher import Game, Verdict, Watcher, first_numbers, fraction_here
 
 __getattr__, __dir__ = lazily(__name__, __file__)

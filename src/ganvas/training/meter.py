@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -64,6 +65,14 @@ class Meter:
         values = {name: totals[name] / counts[name] for name in totals}
         culprit = next((name for name, value in values.items() if value != value or abs(value) == float("inf")), None)
         return Row(values, culprit)
+
+    def so_far(self) -> dict[str, float]:
+        """This process's averages since the last reading, which goes on; those that are not finite are left out."""
+        found: dict[str, float] = {}
+        for key, vector in self._sums.items():
+            *sums, count = vector.tolist()
+            found |= {name: total / count for name, total in zip(key.split(","), sums, strict=True)}
+        return {name: value for name, value in found.items() if math.isfinite(value)}
 
     def state(self) -> dict[str, Tensor]:
         return {key: vector.clone() for key, vector in self._sums.items()}

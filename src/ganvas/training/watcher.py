@@ -113,6 +113,18 @@ def in_phases(watchers: Sequence[Watcher]) -> list[Watcher]:
     return sorted(watchers, key=lambda watcher: PHASES.index(watcher.phase))
 
 
+FIRST_STEPS = frozenset({1, 2, 5, 10, 20})
+"""Steps after which there is something to see before the first measurement. Each makes the device wait once."""
+
+
+def first_numbers(training: Game) -> dict[str, float]:
+    """This process's averages so far, as a row that is measured has them; {} at all but the `FIRST_STEPS`, and where
+    a measurement has just been."""
+    values = training.meter.so_far() if training.steps_done in FIRST_STEPS else {}
+    step = training.steps_done
+    return {"step": step, "items": step * training.batch_size, **values} if values else {}
+
+
 def fraction_here(training: Game) -> float:
     """How much of the planned length is done, 0 to 1, by this process's clock.
 

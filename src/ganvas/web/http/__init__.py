@@ -66,6 +66,7 @@ def serve(
         most_requests=bounds.connections,
         state=state,
     )
-    print(f"{name} ({recipe_name}, step {model.step:,}) at {address_of(host, bound)}/docs", flush=True)
+    address = address_of(host, bound)
+    print(f"{name} ({recipe_name}, step {model.step:,}) at {address}/, with what programs can ask at /docs", flush=True)
     ending = int(max(limits.seconds, limits.picture_seconds)) + 5
     Server(app, state, ending=ending, bounds=bounds).run(sockets=[bound])

@@ -20,7 +20,7 @@ from typing import IO, Annotated, Any, Literal
 
 from fastapi import FastAPI, File, Form, Request, Response, UploadFile
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import StreamingResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from starlette.exceptions import HTTPException
 
@@ -40,6 +40,7 @@ from ganvas.web.http.guard import Guard
 from ganvas.web.http.inverter import Inverter, invertible
 from ganvas.web.http.prometheus import Meters
 from ganvas.web.http.transformer import SIZES, Transformer
+from ganvas.web.http.try_page import try_page
 from ganvas.web.http.uploads import Uploads
 from ganvas.web.server import CONNECTIONS, State
 
@@ -374,6 +375,12 @@ def application(
     async def metrics() -> Response:
         """Counts and times for Prometheus."""
         return Response(meters.text(), media_type=meters.content_type)
+
+    page, policy = try_page(model, name=name, recipe=recipe, enlarges=upscaler is not None, most_samples=limits.samples)
+
+    @app.get("/", include_in_schema=False)
+    async def front() -> Response:
+        return HTMLResponse(page, headers={"content-security-policy": policy, "referrer-policy": "no-referrer"})
 
     @app.get("/docs", include_in_schema=False)
     async def documentation() -> Response:

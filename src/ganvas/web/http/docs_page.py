@@ -29,8 +29,36 @@ def docs_page(document: dict[str, Any]) -> str:
             for path, methods in document["paths"].items()
             for method, told in methods.items()
         ],
-        shapes={name: json.dumps(schema.get("properties", {}), indent=2) for name, schema in schemas.items()},
+        shapes={
+            name: (schema.get("description", ""), [(field, *_told(about)) for field, about in _fields(schema).items()])
+            for name, schema in schemas.items()
+        },
     )
+
+
+def _fields(schema: dict[str, Any]) -> dict[str, Any]:
+    found = schema.get("properties")
+    return found if isinstance(found, dict) else {}
+
+
+def _told(field: Any) -> tuple[str, str]:
+    """What a field is in a few words, and what it is for."""
+    if not isinstance(field, dict):
+        return "", str(field)
+    kinds = [each for one in (field, *field.get("anyOf", ())) if (each := _kind(one))]
+    default = f"; by default {json.dumps(field['default'])}" if field.get("default") is not None else ""
+    return " or ".join(kinds), f"{field.get('description', '')}{default}"
+
+
+def _kind(field: dict[str, Any]) -> str:
+    if "enum" in field:
+        return ", ".join(map(str, field["enum"]))
+    if "$ref" in field:
+        return str(field["$ref"]).rpartition("/")[2]
+    kinds = field.get("type", ())
+    bounds = [f"{field[key]:g}" if key in field else "" for key in ("minimum", "maximum")]
+    within = f", {bounds[0]} to {bounds[1]}" if all(bounds) else ""
+    return " or ".join([kinds] if isinstance(kinds, str) else kinds) + within
 
 
 def _answers(told: dict[str, Any]) -> dict[str, str]:

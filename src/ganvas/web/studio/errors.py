@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -17,9 +18,22 @@ from ganvas.options import Option, Range
 SEEDS = Range(0, 2**31 - 1)
 
 
+_COMMAND = re.compile(r"\bganvas [a-z]+\b")
+_PART = re.compile(r"(?:[;,] [^;:,]{1,30})?: |; | \(|, or ")
+
+
+def in_page(what: object) -> str:
+    """The words without the advice to type a command, which nobody in a page can follow."""
+    text = str(what)
+    if (found := _COMMAND.search(text)) is None:
+        return text
+    parts = list(_PART.finditer(text, 0, found.start()))
+    return text[: parts[-1].start()] if parts else text
+
+
 def said(what: object) -> str:
     """The words as Gradio's messages take them, which are HTML."""
-    return escape(str(what))
+    return escape(in_page(what))
 
 
 def told(action: Callable[..., Any]) -> Callable[..., Any]:

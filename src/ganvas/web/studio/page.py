@@ -12,6 +12,8 @@ from ganvas.web.studio import (
     change_tab,
     compare_tab,
     directions_tab,
+    evaluate_tab,
+    export_tab,
     runs_tab,
     sample_tab,
     train_tab,
@@ -35,7 +37,9 @@ TABS = {
     "directions": directions_tab.build,
     "change": change_tab.build,
     "upscale": upscale_tab.build,
+    "evaluate": evaluate_tab.build,
     "compare": compare_tab.build,
+    "export": export_tab.build,
 }
 
 

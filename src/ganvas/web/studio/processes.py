@@ -90,6 +90,14 @@ class Jobs:
     def live(self, name: str) -> bool:
         return locked(self.folder / f"{name}.lock") is True
 
+    def mark(self, name: str) -> str:
+        """What changes whenever there is something new to tell of the job of this name."""
+        try:
+            log = (self.folder / f"{name}.log").stat()
+        except OSError:
+            return ""
+        return f"{self.live(name)} {log.st_mtime_ns} {log.st_size}"
+
     def words(self, name: str) -> list[str]:
         """Those that the last job of this name was started with; [] where there is none."""
         try:

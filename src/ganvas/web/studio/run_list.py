@@ -12,8 +12,10 @@ that comes from a request is only ever looked up among the runs that exist.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,13 +26,16 @@ from urllib.parse import quote
 from ganvas.errors import RunError, UsageError, near_miss
 from ganvas.report import RunLine, line_of
 from ganvas.run import (
+    FIRST,
     JOBS,
     LOCK,
     OUTCOMES,
+    SCORES,
     STUDIO,
     Row,
     foreign,
     is_trained,
+    measurements,
     read_config,
     read_rows,
     remove,
@@ -107,6 +112,8 @@ class Shelf:
         watched = [
             path / "metrics.jsonl",
             path / "config.json",
+            path / SCORES,
+            path / FIRST,
             path / "samples",
             self.own / "jobs" / f"{path.name}.log",
         ]
@@ -122,6 +129,7 @@ class Shelf:
             return Run(path.name, path, "failed", {}, [], str(error))
         rows = read_rows(path / "metrics.jsonl")
         if self.live(path.name):
+            rows = rows if measurements(rows) else [*rows, *read_rows(path / FIRST)]
             return Run(path.name, path, "training" if config else "starting", config, rows)
         said = self.trainings.last_error(path.name)
         if not config:
@@ -141,6 +149,10 @@ class Shelf:
         """Of a training that has not got so far as to say what it is."""
         run = self.run(name)
         return RunLine(name, "", run.state, "", word=run.message, ailing=run.state == "failed")
+
+    def made(self, name: str) -> Path:
+        """Where exports of the run lie; in the folder of what the page shows."""
+        return self.cache / f"exports-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
     # -- put away, and called otherwise -------------------------------------------------------------------------
 
@@ -163,6 +175,7 @@ class Shelf:
             else:
                 remove(run_in(self.folder, path.name))
         self._lines.pop(path.name, None)
+        shutil.rmtree(self.made(path.name), ignore_errors=True)
         return path.name
 
     def _forget(self, path: Path) -> None:

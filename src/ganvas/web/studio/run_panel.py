@@ -6,7 +6,16 @@ A run folder may come from anywhere, so every text is escaped and every picture 
 from __future__ import annotations
 
 from ganvas.html import render
-from ganvas.report import figure, last_clips, last_picture, last_strip, learned_from, reconstructions, run_view
+from ganvas.report import (
+    figure,
+    last_clips,
+    last_numbers,
+    last_picture,
+    last_strip,
+    learned_from,
+    reconstructions,
+    run_view,
+)
 from ganvas.run import OUTCOMES, duration, is_over, mapping, measurements, number, outcome, series
 from ganvas.web.studio.run_list import Run, report_address
 
@@ -33,6 +42,7 @@ def panel(run: Run) -> str:
         state=state,
         facts=facts,
         share=share_done(run),
+        numbers=last_numbers(measurements(run.rows)) if run.live else [],
         picture=last_picture(run.path, run.config),
         clips=last_clips(run.path, run.config),
         strip=last_strip(run.path),

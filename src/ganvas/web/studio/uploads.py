@@ -3,7 +3,6 @@ shown."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +15,11 @@ from torch import Tensor
 from ganvas.errors import DataError, UsageError
 from ganvas.html import render
 from ganvas.inputs import Given, Input, given_of
-from ganvas.spaces import Space, encoded
+from ganvas.spaces import Space
 from ganvas.web.studio.downloads import keep
 from ganvas.web.studio.guard import check_here
 from ganvas.web.studio.run_list import Shelf
-from ganvas.web.studio.widgets import before_after, enlarged
+from ganvas.web.studio.widgets import before_after, data_address, enlarged
 
 MOST_READ = 24_000_000
 """Pixels, or whatever samples are made of, of a file that is read; `Space.at_once` go through the network."""
@@ -126,7 +125,7 @@ class Shown:
         if space.played(made):
             given = keep(shelf, f"{name}-before{before[0].suffix}", before[0].file(before[1]))
             told = [("As it was", before[0], low, given), ("Changed", space, high, kept)]
-            rows = [(about, of.element, _data(picture), address_of(file)) for about, of, picture, file in told]
+            rows = [(about, of.element, data_address(picture), address_of(file)) for about, of, picture, file in told]
             slider, players = gr.ImageSlider(visible=False), render("web/studio/heard.html.jinja", rows=rows)
         else:
             low = low if low.size == high.size else low.resize(high.size, Image.Resampling.BICUBIC)
@@ -138,7 +137,3 @@ class Shown:
 def address_of(path: Any) -> str:
     """Where the page finds a file that Gradio keeps for it."""
     return f"/gradio_api/file={quote(str(path))}" if path else ""
-
-
-def _data(picture: Image.Image) -> str:
-    return f"data:image/png;base64,{base64.b64encode(encoded(picture)).decode()}"

@@ -75,7 +75,7 @@ def build(desk: Desk) -> None:
         if height * width > MOST_PIXELS:
             raise UsageError(
                 f"this photo has {height * width / 1e6:.1f} megapixels, and the page enlarges up to "
-                f"{MOST_PIXELS / 1e6:.0f}; the command has no limit: ganvas upscale PHOTO --out LARGE"
+                f"{MOST_PIXELS / 1e6:.0f}; give a part of it"
             )
         with desk.models.busy:
             large = _upscaler(desk, network, run, times, share).enlarge(pixels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ import gradio as gr
 from PIL import Image
 
 from ganvas.inputs import Input
+from ganvas.spaces import encoded
 from ganvas.web.studio.context import Desk, names
 from ganvas.web.studio.errors import told
 
@@ -57,6 +59,11 @@ def enlarged(picture: Image.Image, smallest: int) -> Image.Image:
     if times <= 1:
         return picture
     return picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
+
+
+def data_address(picture: Image.Image) -> str:
+    """A picture as an address that holds it."""
+    return f"data:image/png;base64,{base64.b64encode(encoded(picture)).decode()}"
 
 
 def class_of(inputs: Mapping[str, Input]) -> str | None:
