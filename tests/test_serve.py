@@ -717,7 +717,7 @@ def test_more_connections_than_files_lock_nobody_out(run):
         for each in held:
             each.close()
         server.send_signal(signal.SIGTERM)
-        assert server.communicate(timeout=30)[1] == "" and server.returncode == 0
+        assert server.communicate(timeout=30)[1] == f"loading {run}\n" and server.returncode == 0
     finally:
         server.kill()
         server.communicate()
