@@ -100,7 +100,7 @@ bench-sound: setup
 	$(BIN)/python -m benchmarks.sound --speed
 
 bench-vocoder: setup
-	$(BIN)/ganvas train vocoder --data ../shared/data/spoken-digits.zip --label-pattern '{digit}_{speaker}_*' --loudness peak --seconds 0.512 --crops random --bands 20 --batch-size 8 --lr 1.5e-3 --warmup 0.6 --minutes 44 --out runs/vocoder
+	$(BIN)/ganvas train vocoder --data ../shared/data/spoken-digits.zip --label-pattern '{digit}_{speaker}_*' --loudness peak --seconds 0.512 --crops random --bands 20 --width 192 --blocks 8 --batch-size 8 --lr 1.5e-3 --warmup 0.7 --minutes 18 --out runs/vocoder
 	$(BIN)/python -m benchmarks.vocoder runs/vocoder
 
 bench-text: setup
