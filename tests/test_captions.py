@@ -290,7 +290,7 @@ def test_a_file_of_captions_that_is_not_there_is_one_line(tmp_path: Path) -> Non
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     captions = {"encoder": KNOWN.to_json(), "examples": ["a red hat", "3 cats"]}
-    arguments = {"captions": captions, "channels": 3, "size": (12, 20), "width": 4, "d_width": 4}
+    arguments = {"captions": captions, "channels": 3, "size": (12, 20), "width": 4, "d_width": 4, "fine": True}
     torch.manual_seed(0)
     recipe = recipes.find("text2image")(**arguments).eval().requires_grad_(False)
     model = Model(recipe, ImageSpace(3, 12, 20), recipe.inputs(), step=3)

@@ -21,6 +21,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from ganvas.data.batches import Batch, Images, Photos, Points
 from ganvas.data.bicubic import resized, taps
 from ganvas.data.image_files import choose_size
+from ganvas.data.order import Shuffled
 from ganvas.data.stream import Stream
 from ganvas.errors import UsageError
 from ganvas.networks.shapes import pyramid
@@ -48,6 +49,9 @@ class Numbered:
     def gather(self, indices, device, seeds):
         assert len(indices) == len(seeds)
         return Points(torch.from_numpy(indices.copy())[:, None], torch.tensor([place for _, place in seeds]))
+
+    def order(self, seed, batch_size):
+        return Shuffled(self.count, seed)
 
 
 def drawn(stream: Stream, items: int) -> list[tuple[int, int]]:

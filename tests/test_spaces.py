@@ -28,6 +28,7 @@ from ganvas import Losses, Progress, Recipe, Turn, api
 from ganvas.data.batches import Batch
 from ganvas.data.dataset import Data, Split
 from ganvas.data.opening import open_data
+from ganvas.data.order import Shuffled
 from ganvas.data.readers import Reader
 from ganvas.data.rows import Source
 from ganvas.doctor.real_features import RealFeatures
@@ -578,6 +579,9 @@ class HeldSplit(Split):
 
     def __len__(self) -> int:
         return len(self.places)
+
+    def order(self, seed: int, batch_size: int) -> Shuffled:
+        return Shuffled(len(self), seed)
 
     def gather(self, indices: np.ndarray, device: Any = "cpu", seeds: Any = None) -> Items:
         data: Any = self.data

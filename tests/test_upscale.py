@@ -356,7 +356,7 @@ def test_names_that_are_not_utf8_are_escaped_and_everything_is_made(tmp_path):
         [sys.executable, "-m", "ganvas", *words],
         capture_output=True, env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"}, check=False,
     )  # fmt: skip
-    assert done.returncode == 0 and done.stderr == b"", done.stderr
+    assert done.returncode == 0 and done.stderr.decode() == f"enlarging {folder}\n", done.stderr
     assert {os.fsencode(path.name) for path in Path(out).iterdir()} == {b"a.png", b"caf\xe9.png", b"z\n[red].png"}
     lines = done.stdout.decode().splitlines()
     assert len(lines) == 4 and lines[1].startswith(f"{tmp_path}/\\udcff/caf\\udce9.png: 32 x 32")

@@ -21,12 +21,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from ganvas.building import settle
 from ganvas.data.batches import Images
 from ganvas.data.opening import open_data
 from ganvas.errors import UsageError, near_miss
-from ganvas.options import checked, read_options
 from ganvas.recipe import Recipe
-from ganvas.settings import Settings
 from ganvas.text import quoted
 from ganvas.training import Processes, Training
 
@@ -143,8 +142,6 @@ def parse_devices(text: str) -> tuple[int, Device]:
 def count(recipe: type[Recipe], size: int, changes: Mapping[str, Any]) -> Counted:
     """Counts a step of the recipe on pictures of `size` x `size` pixels by playing some with a few
     and with twice as many. changes: arguments of the recipe. Raises UsageError for recipes of other data."""
-    if Images not in recipe.accepts:
-        raise UsageError(f"the cost of {recipe.__name__} is not told: it learns no plain pictures")
     items = 4 if size <= 64 else 2
     small, parameters, sent = _counted(recipe, size, items, changes)
     large, _, _ = _counted(recipe, size, 2 * items, changes)
@@ -178,11 +175,13 @@ def training_on(
     """A training on random pictures without labels, ready for its first step."""
     pictures = np.random.default_rng(0).integers(0, 256, (2 * items + 10, size, size, 3), np.uint8)
     data = open_data(pictures, Images, size=size, progress=False)
-    known = {option.name for option in read_options(recipe)}
-    facts: dict[str, Any] = {name: value for name, value in data.facts().items() if name in known}
+    given = {**changes, "steps": 1000, "batch_size": items}
+    try:
+        arguments, settings = settle(recipe, data, given, recipe.__name__)
+    except UsageError as error:
+        raise UsageError(f"the cost of {recipe.__name__} is not told: {error}") from None
     torch.manual_seed(0)
-    made, settings = recipe(**checked(recipe, facts | dict(changes))), Settings(steps=1000, batch_size=items)
-    training = Training(made, data, settings, processes=processes)
+    training = Training(recipe(**arguments), data, settings, processes=processes)
     training._train_mode()
     return training
 

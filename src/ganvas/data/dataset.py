@@ -12,6 +12,7 @@ import numpy as np
 from ganvas.data.batch import Batch
 from ganvas.data.cache import Entry, Places
 from ganvas.data.columns import Column, Labels, value_space
+from ganvas.data.order import Order
 from ganvas.data.readers import Items, Reader
 from ganvas.data.rows import SPLITS
 from ganvas.errors import UsageError, near_miss
@@ -144,6 +145,10 @@ class Split:
     def known(self) -> np.ndarray:
         """(items.conditions,) bool: in which of these items the value is the right answer to what is given."""
         return self.items.known(self.data.batch_type.answers)
+
+    def order(self, seed: int, batch_size: int) -> Order:
+        """In which training reads its items."""
+        return self.items.order(seed, batch_size)
 
     @cached_property
     def items(self) -> Items:

@@ -50,7 +50,7 @@ class Stream(Iterator[Batch]):
         self._first = rank * (batch_size // world)
         self._own = batch_size // world
         self._position = 0
-        self._order = split.items.order(seed, batch_size)
+        self._order = split.order(seed, batch_size)
 
     @property
     def position(self) -> int:
