@@ -175,7 +175,7 @@ def _renamed(content: bytes, kind: int) -> str:
     return ""
 
 
-class _TableShard:
+class TableShard:
     """Rows of a table of pyarrow; a picture is a column of bytes, or of `bytes` beside a `path`."""
 
     count: int
@@ -202,7 +202,7 @@ class _TableShard:
         raise NotImplementedError
 
 
-class ParquetShard(_TableShard):
+class ParquetShard(TableShard):
     def __init__(self, path: Path) -> None:
         parquet = needed("pyarrow.parquet", "tables")
         file = open_regular(path)
@@ -235,7 +235,7 @@ class ParquetShard(_TableShard):
         self._closing()
 
 
-class ArrowShard(_TableShard):
+class ArrowShard(TableShard):
     """A stream of record batches, of which one at a time is read."""
 
     def __init__(self, path: Path) -> None:

@@ -24,7 +24,7 @@ from ganvas.data.columns import Labels, column_to_config
 from ganvas.data.decode import Damaged, decode, header
 from ganvas.data.image_files import choose_size, resizing_notes
 from ganvas.data.rows import SPLITS
-from ganvas.data.shard_files import Lost, Shard, open_shard
+from ganvas.data.shard_files import Lost, Shard, TableShard, open_shard
 from ganvas.data.shards import ShardedEntry, ShardFile, Shards, fields_of, stored_labels
 from ganvas.errors import DataError
 from ganvas.files import parse_json, read_json, write_atomically
@@ -185,7 +185,7 @@ def _numbered(
 
 def _field(shard: Shard) -> str | None:
     """The column of a table in which its pictures are; None of tar files, whose fields say it by their endings."""
-    if not hasattr(shard, "column"):
+    if not isinstance(shard, TableShard):
         return None
     return next((name for name in _PICTURES if name in shard.fields), None) or _lone(shard)
 
@@ -207,7 +207,7 @@ def _lone(shard: Shard) -> str:
 def _labels(shard: Shard) -> tuple[list[str | None], dict[int, str]]:
     """The labels of all samples as text, and of a data set of Hugging Face what their numbers stand for."""
     column = next((number for name in _LABELS for number, each in enumerate(shard.fields) if each == name), None)
-    if hasattr(shard, "column"):
+    if isinstance(shard, TableShard):
         if column is None:
             return [None] * shard.count, {}
         values = [None if value is None else str(value) for value in shard.column(column)]

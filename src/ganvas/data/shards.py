@@ -43,6 +43,7 @@ from ganvas.progress_bar import say
 from ganvas.schema import Misfit, check, record, several, table, text, whole
 from ganvas.spaces import ImageSpace, Space
 from ganvas.text import counted, listed, natural, shown
+from ganvas.threads import core_count
 
 CONTENTS, LABELS = "shards.json", "labels.npy"
 FORMAT = 1
@@ -234,7 +235,7 @@ class _Reading:
         self._damaged: dict[int, set[int]] = {}
         self._pool: ThreadPoolExecutor | None = None
         large = any(isinstance(c, ImageSpace) and c.height * c.width > 64 * 64 for c in self._columns.values())
-        self._threads = len(os.sched_getaffinity(0)) if large and hasattr(os, "sched_getaffinity") else 1
+        self._threads = core_count() if large else 1
 
     def rows(self, columns: Sequence[str], numbers: np.ndarray) -> dict[str, np.ndarray]:
         spaces = {name: space for name, space in arrays_of(self._columns).items() if name in columns}

@@ -16,8 +16,9 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -58,6 +59,21 @@ class Best(NamedTuple):
     step: int
     key: str
     value: float
+
+
+def drawn(training: Game, count: int, latents: int, given: Callable[[int], dict[str, Tensor]] | None = None) -> Tensor:
+    """(count, ...) from averaged weights, each label in turn, by seeds of their own: those of `latents`, so that
+    training draws what it would have drawn. given: by the number of a block of samples, what these are given."""
+    recipe, pieces = training.recipe, []
+    with training.averaged_weights():
+        for index in range(-(-count // _BLOCK)):
+            rows = min(_BLOCK, count - index * _BLOCK) if given is not None else _BLOCK
+            values = {} if given is None else given(index)
+            if recipe.classes:
+                values["label"] = (torch.arange(rows, device=recipe.device) + index * _BLOCK) % recipe.classes
+            seed_from(training.settings.seed, latents, index)
+            pieces.append(recipe.generate(**recipe.draw(rows, values)).float().cpu())
+    return torch.cat(pieces)[:count]
 
 
 class Scorer(Watcher):
@@ -144,18 +160,9 @@ class Scorer(Watcher):
     def _samples(self, training: Game) -> Tensor | None:
         """Fresh ones from averaged weights, encoded, always of the same latents and of what is given; None where one is
         not finite."""
-        recipe, space = training.recipe, training.data.space
-        pieces = []
-        with training.averaged_weights():
-            for index in range(-(-self.count // _BLOCK)):
-                rows = min(_BLOCK, self.count - index * _BLOCK) if self.asked is not None else _BLOCK
-                given = {} if self.asked is None else self.asked.given(recipe, index)
-                if recipe.classes:
-                    given["label"] = (torch.arange(rows, device=recipe.device) + index * _BLOCK) % recipe.classes
-                seed_from(training.settings.seed, _LATENTS, index)
-                pieces.append(recipe.generate(**recipe.draw(rows, given)).float().cpu())
-        samples = torch.cat(pieces)[: self.count]
-        return space.encode(samples) if bool(samples.isfinite().all()) else None
+        given = None if self.asked is None else partial(self.asked.given, training.recipe)
+        samples = drawn(training, self.count, _LATENTS, given)
+        return training.data.space.encode(samples) if bool(samples.isfinite().all()) else None
 
     def _score(self, samples: Tensor) -> tuple[dict[str, float], float]:
         """The score by its key, with what it is made of, and half of its 95% interval."""

@@ -114,7 +114,8 @@ def in_phases(watchers: Sequence[Watcher]) -> list[Watcher]:
 
 
 FIRST_STEPS = frozenset({1, 2, 5, 10, 20})
-"""Steps after which there is something to see before the first measurement. Each makes the device wait once."""
+"""Steps after which there is something to see before the first measurement. The device waits once for each watcher that
+asks."""
 
 
 def first_numbers(training: Game) -> dict[str, float]:

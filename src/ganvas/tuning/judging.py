@@ -18,11 +18,12 @@ from ganvas.metrics.native import native
 from ganvas.metrics.passport import Score, finite, shortfall
 from ganvas.metrics.reference import reference
 from ganvas.metrics.samples import Samples, count_of, in_order
+from ganvas.metrics.scorer import drawn
 from ganvas.metrics.scores import ALIASES, Case
 from ganvas.recipe import Results
 from ganvas.schema import Schema, record, whole
 from ganvas.text import quoted
-from ganvas.training import Game, Verdict, Watcher, fraction_here, seed_from
+from ganvas.training import Game, Verdict, Watcher, fraction_here
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -34,7 +35,7 @@ FEW_DIMENSIONS = 16
 LOOKS = (0.25, 0.5, 0.75)
 """Shares of a trial's length at which it is asked whether it is worth going on."""
 
-_BLOCK, _LATENTS = 64, 1_000_037
+_LATENTS = 1_000_037
 
 
 @dataclass(frozen=True)
@@ -155,14 +156,8 @@ class Pruning(Watcher):
         return Judged.of(next(iter(METRICS[self.judge.metric].compute(case))))
 
     def _samples(self, training: Game) -> Samples:
-        recipe, space = training.recipe, training.data.space
-        pieces, labels = [], torch.arange(self.judge.n) % max(recipe.classes, 1)
-        with training.averaged_weights():
-            for index, part in enumerate(labels.split(_BLOCK)):
-                seed_from(training.settings.seed, _LATENTS, index)
-                given = {"label": part.to(recipe.device)} if recipe.classes else {}
-                pieces.append(recipe.generate(**recipe.draw(len(part), given)).float().cpu())
-        values = torch.cat(pieces)
+        values = drawn(training, self.judge.n, _LATENTS)
         if not bool(values.isfinite().all()):
             raise DataError("samples are not finite")
-        return Samples(space.encode(values), labels if recipe.classes else None)
+        classes = training.recipe.classes
+        return Samples(training.data.space.encode(values), torch.arange(self.judge.n) % classes if classes else None)
