@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -167,17 +168,25 @@ def test_lengths_have_two_digits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "weight"), [((28, 28), None), ((32, 32), None), ((48, 64), 3.0), ((64, 64), 4.0), ((128, 128), 16.0)]
+    ("size", "weight"), [((28, 28), None), ((32, 32), None), ((48, 64), 0.6), ((64, 64), 0.8), ((128, 128), 3.2)]
 )
 def test_r3gans_penalties_grow_with_the_pixels(size: tuple[int, int], weight: float | None) -> None:
-    advice = R3GAN.suited(Facts(items=9000, of_data={"size": size}))
+    advice = R3GAN.suited(Facts(items=9000, of_data={"size": size, "channels": 3}, minutes=5))
     assert [each.options for each in advice] == ([] if weight is None else [{"r1": weight, "r2": weight}])
 
 
 @pytest.mark.parametrize(("labels", "few"), [((), False), ((25,) * 40, False), ((24,) * 40, True), ((500, 2), False)])
 def test_r3gan_leaves_labels_out_where_a_label_has_few_images(labels: tuple[int, ...], few: bool) -> None:
-    facts = Facts(items=sum(labels) or 100, labels=labels, of_data={"size": (32, 32)})
+    facts = Facts(items=sum(labels) or 100, labels=labels, of_data={"size": (32, 32), "channels": 3})
     assert [each.options for each in R3GAN.suited(facts)] == ([{"conditional": False}] if few else [])
+
+
+@pytest.mark.parametrize(
+    ("minutes", "channels", "light"), [(5, 1, True), (60, 1, False), (math.inf, 1, False), (5, 3, False)]
+)
+def test_r3gan_is_light_for_gray_pictures_and_few_minutes(minutes: float, channels: int, light: bool) -> None:
+    facts = Facts(items=9000, of_data={"size": (28, 28), "channels": channels}, minutes=minutes)
+    assert [each.options.get("width") for each in R3GAN.suited(facts)] == ([16] if light else [])
 
 
 def test_points_get_the_game_that_loses_none_of_their_modes() -> None:
@@ -266,8 +275,8 @@ def steady(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """40 pictures of 8 x 8 in two classes."""
-    return write_halves(tmp_path / "tiny.npz")
+    """40 colour pictures of 8 x 8 in two classes."""
+    return write_halves(tmp_path / "tiny.npz", channels=3)
 
 
 def test_the_plan_of_a_plain_command_tells_each_choice_and_how_long_it_takes(

@@ -55,6 +55,9 @@ Fold = Annotated[Literal[1, 2], "2 works on 2x2 pixels as one place, at a third 
 Warmup = Annotated[float, Range(0, 1), "share of the planned length without a game; 1 trains no GAN"]
 WeightPenalty = Annotated[float, Range(0, 10), "weight of this penalty on both players' weights"]
 
+Doubling = Annotated[
+    Literal["even", "transposed"], "how plain networks double feature maps; transposed may leave a weave of pixels"
+]
 MinibatchDeviation = Annotated[bool, "show the discriminator how much the samples of a batch differ"]
 
 DSteps = Annotated[int, Range(1, 1000), "turns of the discriminator in a row (epochs with --alternate epochs)"]

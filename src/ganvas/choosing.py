@@ -62,7 +62,7 @@ class Facts:
 
     items: to train on. noun: what many of them are called. labels: how many items each label has, () where there are
     none. of_data: what recipes get of the data by name, such as the size. augments: whether judges could be shown
-    changed items.
+    changed items. minutes: that the training may take at most, infinity where its length is in steps.
     """
 
     items: int
@@ -70,6 +70,7 @@ class Facts:
     labels: tuple[int, ...] = ()
     of_data: Mapping[str, Any] = field(default_factory=dict)
     augments: bool = False
+    minutes: float = math.inf
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,7 @@ def _choice(
         of_data=data.facts(),
         # A judge that sees something given beside what is made of it is left alone.
         augments=len(own) == 1 and bool(chosen.sees) and bool(data.space.augmentations("diff")),
+        minutes=budget.minutes if budget else math.inf,
     )
     fixed = asked.start is not None  # what another run has decided
     return choose(

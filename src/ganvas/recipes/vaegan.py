@@ -42,6 +42,7 @@ class VAEGAN(Recipe):
     averaged = ("generator", "encoder")
     training_defaults = {"epochs": 50, "batch_size": 64}
     penalties = ("r1", "r2")
+    formerly = {"doubling": "transposed"}
 
     def __init__(
         self,
@@ -49,11 +50,12 @@ class VAEGAN(Recipe):
         images: arg.Images,
         latent: arg.Latent = 128,
         width: arg.Width = 32,
+        doubling: arg.Doubling = "even",
         gamma: Annotated[float, Range(0, 1e4), "weight of the reconstruction in the decoder's loss"] = 1.0,
         warmup: arg.Warmup = 0.15,
         encoder_every: Annotated[int, Range(1, 1000), "steps of the game between two turns of the encoder"] = 4,
-        r1: arg.Penalty = 1.0,
-        r2: arg.Penalty = 1.0,
+        r1: arg.Penalty = 0.2,
+        r2: arg.Penalty = 0.2,
         penalty_every: arg.PenaltyEvery = 4,
         contest: arg.Contest = arg.Contest(objective="relativistic", lr=1e-3, beta1=0.0, beta2=0.99),
     ) -> None:
@@ -63,7 +65,7 @@ class VAEGAN(Recipe):
         self.r1, self.r2, self.penalty_every = r1, r2, penalty_every
         self.numbers = images.channels * math.prod(images.size)
         self.encoder = Encoder(latent=latent, width=width, **images.facts)
-        self.generator = PlainGenerator(latent=latent, width=width, **images.facts)
+        self.generator = PlainGenerator(latent=latent, width=width, even=doubling == "even", **images.facts)
         self.discriminator = PlainDiscriminator(width=width, **images.facts)
 
     def inputs(self) -> dict[str, Input]:
