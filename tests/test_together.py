@@ -193,11 +193,12 @@ def test_processes_that_are_started_again_meet_one_another_and_not_those_of_the_
         def one(rank):
             time.sleep(late * rank)
             mine = met(store, rank, 3, patience)
-            mine.set(f"here {rank}", str(rank))
+            mine.set(f"here {rank}", f"{rank} late by {late}")
             return [mine.get(f"here {other}") for other in range(3)]
 
         with ThreadPoolExecutor(3) as pool:
-            assert list(pool.map(one, range(3))) == [[b"0", b"1", b"2"]] * 3
+            theirs = [f"{rank} late by {late}".encode() for rank in range(3)]
+            assert list(pool.map(one, range(3))) == [theirs] * 3
 
     start(0)
     store.set("hello 2", "of one that was killed before it was answered")
@@ -225,15 +226,15 @@ os._exit(0)
 
 
 @pytest.mark.parametrize(
-    ("fate", "told"),
+    ("fate", "minutes", "told"),
     [
-        ("os._exit(1)", "another one has ended, or its machine cannot be reached"),
-        ("time.sleep(20); os._exit(1)", f"another one has not answered for 0.05 minutes ({PATIENCE} sets how long"),
+        ("os._exit(1)", "10", "another one has ended, or its machine cannot be reached"),
+        ("time.sleep(25)", "0.25", f"another one has not answered for 0.25 minutes ({PATIENCE} sets how long to wait)"),
     ],
 )
-def test_a_process_that_is_left_alone_says_so_and_does_not_wait_for_long(fate, told):
+def test_a_process_that_is_left_alone_says_so_and_does_not_wait_for_long(fate, minutes, told):
     script = ["-c", _LEFT_ALONE.format(fate=fate)]
-    (line,) = together([script] * 2, [{PATIENCE: "0.05"}] * 2)[0].stdout.splitlines()
+    (line,) = together([script] * 2, [{PATIENCE: minutes}] * 2)[0].stdout.splitlines()
     assert line.startswith("process 0 of 2 cannot go on: ") and told in line
 
 
