@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-long lint site wheel-check bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-fuzz audit runtime bench-caption bench-sound bench-vocoder bench-text bench-tables bench-shards bench-tune clean
+.PHONY: setup demo test test-long lint site wheel-check bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-processes bench-fuzz audit runtime bench-caption bench-sound bench-vocoder bench-text bench-tables bench-shards bench-tune clean
 
 setup: .venv/ready
 
@@ -136,6 +136,9 @@ bench-serve: demo
 
 bench-soak: demo
 	$(BIN)/python -m benchmarks.soak runs/demo
+
+bench-processes: setup
+	$(BIN)/python -m benchmarks.processes
 
 bench-gpu: setup
 	$(BIN)/python -m benchmarks.gpu

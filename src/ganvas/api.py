@@ -35,8 +35,10 @@ from ganvas.spaces import save_picture, space_to_config
 from ganvas.text import quoted
 from ganvas.thinking import Asked, think
 from ganvas.tracking import TRACKERS
-from ganvas.training import Checkpoints, Training, Watcher, checkpoint, environment, hardware, plan
+from ganvas.training import Checkpoints, Training, Watcher, check_alike, checkpoint, environment, hardware, plan
 from ganvas.version import __version__
+
+_SHARED = "put the run on a disk that all machines see alike"
 
 
 @dataclass(frozen=True)
@@ -268,6 +270,7 @@ def prepare_resume(
         messages = [*(f"passed over a checkpoint: {line}" for line in refused), f"going on from {newest}"]
     else:
         messages.append(f"{run} has no checkpoint yet: starting again from its config.json")
+    check_alike(training.processes, {"the step of the newest checkpoint": training.steps_done}, _SHARED)
     return Job(training, name, arguments, plan(training, opened, name, arguments), run, tuple(messages), start)
 
 

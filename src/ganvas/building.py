@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from ganvas.recipe import Recipe
 from ganvas.settings import Settings
 from ganvas.text import quoted
 from ganvas.tracking import check_tracker
-from ganvas.training import Training, seed_from
+from ganvas.training import Processes, Training, check_code_and_data, seed_from
 
 DURATIONS = ("steps", "epochs", "minutes")
 
@@ -94,6 +94,8 @@ def build(
     settings: Settings,
     start: str | Path | None,
 ) -> Training:
+    """Raises UsageError where a process that trains along is not about to train the same."""
+    check_code_and_data(Processes.join(), chosen, data.fingerprint, {**arguments, **asdict(settings)})
     with torch.random.fork_rng():
         seed_from(settings.seed)
         recipe = chosen(**arguments)

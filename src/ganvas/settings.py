@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from ganvas.options import Range, Words
 
-GENERAL = ("data", "out", "resume", "preset", "start", "dry_run", "quiet", "data_root", "preview", "recipe", "help",
-           "config", "budget", "measure", "quick", "good", "best", "seeds", "trials", "hours", "search", "score",
-           "extractor", "split", "finalists", "storage")  # fmt: skip
+GENERAL = ("data", "out", "resume", "go_on", "preset", "start", "dry_run", "quiet", "data_root", "preview", "recipe",
+           "help", "config", "budget", "measure", "quick", "good", "best", "seeds", "trials", "hours", "search",
+           "score", "extractor", "split", "finalists", "storage")  # fmt: skip
 """Flags of every training, and of a search for better settings, beside these settings."""
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ganvas import recipes, threads
 from ganvas.choosing import BUDGETS, USUAL
 from ganvas.cli.configuring import Configured, configured
+from ganvas.cli.going_on import going_on, has_begun, may_go_on
 from ganvas.cli.hints import how_to_resume, how_to_use
 from ganvas.cli.parsing import Parser, add_options, first_plain, own_options
 from ganvas.errors import GanvasError, UsageError, near_miss
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from ganvas.thinking import Asked
     from ganvas.training import Training
 
-ALONE = frozenset({"-h", "--help", "--quiet", "--dry-run", "--no-measure", *(f"--{name}" for name in BUDGETS)})
+ALONE = frozenset(
+    {"-h", "--help", "--quiet", "--dry-run", "--no-measure", "--go-on", *(f"--{name}" for name in BUDGETS)}
+)
 """Flags of `ganvas train` that take no value."""
 
 EXAMPLES = """examples:
@@ -62,7 +65,8 @@ def run(words: list[str]) -> int:
         chosen_name, _ = taken_for
     sensible = helping or resuming or _is_sensible(own, chosen_name, [*said.options, *said.arguments])
     if sensible and not helping and "--dry-run" not in words:
-        kept = _threads_of(words) if resuming else None
+        begun = "--resume" if resuming else "--out" if "--go-on" in words else None
+        kept = None if begun is None else _threads_of(_value_of(words, begun))
         chosen_threads = threads.settle(os.environ, kept, partial(say, wanted=not quiet))
     # Help without a recipe shows what all recipes share, and needs no torch.
     recipe = None if resuming or (helping and named is None) else recipes.find(chosen_name)
@@ -98,8 +102,8 @@ def run(words: list[str]) -> int:
     if recipe is None:
         durations = {key: value for key, value in chosen.items() if key in DURATIONS}
         extra = [key for key in chosen if key not in durations]
-        if extra or any(parsed[each] for each in ("out", "preset", "start", "budget", "seeds")):
-            flag = flag_of(extra[0]) if extra else "--out, --preset, --start, --seeds or a budget"
+        if extra or any(parsed[each] for each in ("out", "preset", "start", "budget", "seeds", "go_on")):
+            flag = flag_of(extra[0]) if extra else "--out, --go-on, --preset, --start, --seeds or a budget"
             raise UsageError(f"--resume keeps what the run was begun with, so it does not take {flag}")
         job = api.prepare_resume(
             Path(parsed["resume"]),
@@ -129,7 +133,8 @@ def run(words: list[str]) -> int:
         )
         if parsed["seeds"] is not None and not parsed["dry_run"]:
             return _train_seeds(asked, _count_of_seeds(parsed["seeds"]), out)
-        job = api.prepare_asked(asked)
+        again = may_go_on(parsed["out"], parsed["go_on"])
+        job = going_on(out, asked) if out and again and has_begun(out) else api.prepare_asked(asked)
     training = job.training
     first = training.processes.first
     for line in (*job.messages, *job.plan, chosen_threads.said) if first and not quiet else ():
@@ -211,17 +216,16 @@ def _is_sensible(words: list[str], name: str, also: Collection[str]) -> bool:
         raise UsageError("say what to train on: --data digits, or a folder, an archive or an array file")
     if known_as(parsed["data"]) is None:
         find(parsed["data"]).close()
-    if parsed["out"] and parsed["seeds"] is None:
+    if not may_go_on(parsed["out"], parsed["go_on"]) and parsed["out"] and parsed["seeds"] is None:
         check_out(Path(parsed["out"]))
     return True
 
 
-def _threads_of(words: list[str]) -> int | None:
+def _threads_of(run: str) -> int | None:
     """The number of threads of the run that goes on; None where it does not say, and where it cannot be read, which is
     told later."""
     from ganvas.run import read_config
 
-    run = _value_of(words, "--resume")
     with suppress(GanvasError):
         told = str(read_config(Path(run)).get("hardware", {}).get("threads"))
         return (int(told) or None) if told.isdecimal() and len(told) < 6 else None
@@ -320,6 +324,9 @@ def _train_parser(named: str | None, options: list[Option], reading: list[Option
         "--seeds", metavar="N", help="train with N seeds, one after another, and compare them; again, it goes on"
     )
     general.add_argument("--resume", metavar="RUN", help="go on with this run; --steps is then the new total")
+    general.add_argument(
+        "--go-on", action="store_true", help="where --out holds this training already, go on with it (for clusters)"
+    )
     general.add_argument(
         "--config",
         metavar="FILE",

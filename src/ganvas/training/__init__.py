@@ -5,6 +5,8 @@ watcher         how outer layers look on: `Watcher`, its `Verdict`, and the `Gam
 state           everything that exact resume needs, out of a training and back into it
 checkpoint      that state on the disk, and what reads it; checkpointing: when it is written
 processes       several that train together; simulated_processes: two of them as threads, for tests
+meeting         how those processes find one another
+agreement       that those processes run the same, and that their weights stay the same
 planning, measuring, hardware, randomness, averaging, meter
 """
 
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING
 from ganvas.lazy import lazily
 
 if TYPE_CHECKING:
+    from ganvas.training.agreement import check_alike, check_code_and_data
     from ganvas.training.checkpoint import EXPORTED
     from ganvas.training.checkpointing import Checkpoints
     from ganvas.training.hardware import channels_last, has_native_bf16, keep_freed_memory, pick_device, pick_precision

@@ -24,6 +24,7 @@ from ganvas.data.stream import Stream
 from ganvas.errors import TrainingError, UsageError
 from ganvas.recipe import Losses, Progress, Recipe, Results, Turn, frozen_names, frozen_networks
 from ganvas.settings import Settings
+from ganvas.training.agreement import check_weights, share_weights
 from ganvas.training.augmenting import Augmenter
 from ganvas.training.averaging import MovingAverage, put_submodule
 from ganvas.training.hardware import channels_last, pick_device, pick_precision
@@ -149,6 +150,7 @@ class Training:
 
         Ctrl-C and SIGTERM let the current step finish, so that what is saved is a state between two steps.
         """
+        share_weights(self.processes, self.recipe, self.averaged, self.frozen)
         self._elapsed_from = time.monotonic()
         self.watchers = in_phases(self.watchers)
         for watcher in self.watchers:
@@ -178,13 +180,16 @@ class Training:
             verdicts = [watcher.stepped(self, results) for watcher in self.watchers]
             if looking:
                 self._good = self.state()
-            if self.processes.any(Verdict.ROLL_BACK in verdicts):
+            back, stop, interrupted = self.processes.any_of(
+                Verdict.ROLL_BACK in verdicts, Verdict.STOP in verdicts, self._asked_to_stop
+            )
+            if back:
                 self._back_for_a_watcher(verdicts)
                 over = False
                 continue
-            if self.processes.any(Verdict.STOP in verdicts):
+            if stop:
                 return "stopped early"
-            if self.processes.any(self._asked_to_stop):
+            if interrupted:
                 return "interrupted"
         return "finished"
 
@@ -216,8 +221,10 @@ class Training:
     # -- staying finite -----------------------------------------------------------------------------------------
 
     def look(self) -> bool:
-        """Reads the averages off the device. True where all is finite; else rolls back. Raises TrainingError."""
+        """Reads the averages off the device. True where all is finite; else rolls back. Raises TrainingError, also
+        where processes have drifted apart."""
         row = self.meter.read(self.processes)
+        check_weights(self.processes, self.players, self.steps_done)
         if not row.values:
             return True
         if row.culprit is None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import nn
 
 from ganvas.choosing import SHARE, Choice, rounded
 from ganvas.data.dataset import Data, describe
@@ -44,6 +45,7 @@ def plan(
             f"warning: fewer training items than --batch-size {settings.batch_size}, so batches shrink to "
             f"{training.batch_size}; expect little variety from so few"
         )
+    lines += _processes(training)
     lines.append(f"length: {_length(training, choice.seconds if choice else None)}")
     lines.append(f"hardware: {hardware.describe(training.device)}, {training.precision}")
     averaging = f"half-life {settings.ema:g} {data.space.noun}" if settings.ema else "off"
@@ -51,6 +53,24 @@ def plan(
     lines += [f"chosen: {why}" for why in (choice.why if choice else ())]
     if not installed("tensorboard"):
         lines.append('note: no TensorBoard events, which need its package: pip install "ganvas[tensorboard]"')
+    return lines
+
+
+def _processes(training: Training) -> list[str]:
+    """How several processes share the work; nothing of one alone."""
+    world = training.processes.world
+    if world == 1:
+        return []
+    backend, share = training.processes.backend(training.device), training.batch_size // world
+    lines = [
+        f"processes: {world}, by {backend}: each computes {share:,} items of a batch, the gradients of each turn are "
+        "averaged in one exchange, and the weights are compared at every look"
+    ]
+    if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in training.recipe.modules()):
+        lines.append(
+            f"batch norm: of each process's own {training.batch_size // training.parts:,} items, with running "
+            "statistics of its own; those of the first process are saved"
+        )
     return lines
 
 

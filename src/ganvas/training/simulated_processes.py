@@ -86,12 +86,9 @@ class _Side(Processes):
 
     meeting: _Meeting = field(default_factory=_Meeting)
 
-    def sum(self, tensor: Tensor) -> Tensor:
+    def _added(self, tensor: Tensor) -> Tensor:
         one, other = self.meeting.exchange(self.rank, tensor)
-        return one + other
-
-    def wait(self) -> None:
-        self.meeting.exchange(self.rank, torch.zeros(()))
+        return tensor.copy_(one + other)
 
     def _gathered(self, tensor: Tensor) -> Tensor:
         return torch.cat(self.meeting.exchange(self.rank, tensor))
