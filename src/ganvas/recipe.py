@@ -259,6 +259,11 @@ class Recipe(nn.Module):
     """Optional: of inputs by keyword as `generate` takes them, what methods that learn nothing make of them, by their
     names. A model that is judged stands beside them."""
 
+    def settle(self) -> None:
+        """Works out of the weights what `generate` needs beside them, such as how often what is made, and keeps it in
+        buffers that are no part of the state; by default nothing. Called whenever weights are about to be used that
+        may be new ones. The same weights give the same, and the global random state stays as it was."""
+
     @final
     def given(self) -> dict[str, Given]:
         """The inputs that must be given, by name: none where samples need nothing but noise and classes."""

@@ -17,7 +17,7 @@ from ganvas.data.dataset import Data, Split
 from ganvas.data.rows import SPLITS
 from ganvas.errors import DataError, RunError, UsageError, near_miss
 from ganvas.features.weights import weights_hash
-from ganvas.model import BLOCK, Model, folders_of
+from ganvas.model import Model, folders_of
 from ganvas.progress_bar import steps
 from ganvas.text import quoted, shown
 
@@ -59,7 +59,7 @@ def of_model(
     """
     done, pieces = 0, []
     blocks = model.blocks(n, seed=seed, truncation=truncation)
-    for block in steps(blocks, -(-n // BLOCK), f"sampling {n:,}", progress):
+    for block in steps(blocks, -(-n // model.space.block), f"sampling {n:,}", progress):
         broken = int((~block.isfinite()).flatten(1).any(1).sum())
         if broken:
             raise RunError(

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     import pandas
     from PIL import Image
 
-BLOCK = 64
-"""Samples are drawn in blocks of this many, each from a seed of its own, so the first n never depend on n."""
+BLOCK = Space.block
+"""Samples of most spaces that are drawn together."""
 
 FRUITLESS, RARE = 64_000, 2_000
 """Samples that are made in vain before one that is admitted is given up, and for each that was found."""
@@ -65,6 +65,9 @@ class Model:
     style: str | float | None = None
     notes: tuple[str, ...] = ()
     trained_on: str = ""
+
+    def __post_init__(self) -> None:
+        self.recipe.settle()
 
     def __repr__(self) -> str:
         recipe, made = type(self.recipe).__name__, ", ".join(self.inputs) or "nothing"
@@ -139,7 +142,7 @@ class Model:
     def blocks(
         self, n: int, *, seed: int | None = None, truncation: float | None = None, **given: Any
     ) -> Iterator[Tensor]:
-        """The same samples in pieces of at most 64, so that any n fits into memory."""
+        """The same samples in pieces, as many as their space draws together, so that any n fits into memory."""
         values = self.checked(n, given, truncation)
         seed = int.from_bytes(os.urandom(4), "little") if seed is None else seed
         return self._blocks(n, seed, truncation, values)
@@ -264,17 +267,20 @@ class Model:
         }
 
     def block(self, index: int, seed: int, truncation: float | None, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The inputs of the samples from 64 * index on: 64 of them, or as many as are given of what must be given.
+        """The inputs of the samples from `index` times their space's `block` on: of so many, or of as many as are
+        given of what must be given.
 
         values: as `checked` gives them. The global random state is another one afterwards.
         """
-        start, device = index * BLOCK, self.recipe.device
-        part = slice(start, start + BLOCK)
-        given = {name: (_for_all(each) if len(each) == 1 else each[part]).to(device) for name, each in values.items()}
+        size, device = self.space.block, self.recipe.device
+        start, part = index * size, slice(index * size, (index + 1) * size)
+        given = {
+            name: (_for_all(each, size) if len(each) == 1 else each[part]).to(device) for name, each in values.items()
+        }
         seed_from(seed, index)
-        drawn = self.recipe.draw(BLOCK, given, truncation, first=start)
+        drawn = self.recipe.draw(size, given, truncation, first=start)
         if not self.given:  # all blocks have one size, because a network's rounding errors depend on it
-            return {name: _filled(each) for name, each in drawn.items()}
+            return {name: _filled(each, size) for name, each in drawn.items()}
         rows = min(map(len, drawn.values()))
         return {name: each[:rows] for name, each in drawn.items()}
 
@@ -300,9 +306,9 @@ class Model:
         values: Mapping[str, Tensor],
         tick: Callable[[], None] = lambda: None,
     ) -> Iterator[Tensor]:
-        done = index = 0
+        done, index, size = 0, 0, self.space.block
         while done < n:
-            start = index * BLOCK
+            start = index * size
             with torch.random.fork_rng():
                 inputs = self.block(index, seed, truncation, values)
                 if self.given:
@@ -313,9 +319,9 @@ class Model:
                 samples = samples[admitted]
             samples = samples[: n - done]
             done, index = done + len(samples), index + 1
-            if index * BLOCK >= FRUITLESS + RARE * done:
+            if index * size >= FRUITLESS + RARE * done:
                 raise UsageError(
-                    f"of {index * BLOCK:,} {self.space.noun} that {self.name} made {done:,} met what is demanded of "
+                    f"of {index * size:,} {self.space.noun} that {self.name} made {done:,} met what is demanded of "
                     "them: demand less, or train longer"
                 )
             yield samples
@@ -487,14 +493,14 @@ def own_network(recipe: Recipe) -> Recipe:
     return copy.deepcopy(recipe, shared)
 
 
-def _for_all(values: Tensor) -> Tensor:
+def _for_all(values: Tensor, size: int) -> Tensor:
     """(1, ...) as the rows of a block, which share its memory."""
-    return values.expand(BLOCK, *values.shape[1:])
+    return values.expand(size, *values.shape[1:])
 
 
-def _filled(values: Tensor) -> Tensor:
+def _filled(values: Tensor, size: int) -> Tensor:
     """A whole block, in which the last row is repeated."""
-    lacking = BLOCK - len(values)
+    lacking = size - len(values)
     return torch.cat([values, values[-1:].expand(lacking, *values.shape[1:])]) if lacking else values
 
 

@@ -6,10 +6,13 @@ choices side by side.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ganvas.networks.restyling import exactly
 from ganvas.spaces import TableSpace
 
 SLOPE = 0.2
@@ -60,44 +63,43 @@ class Rows(nn.Module):
             at += many
         return self.without_lacking(torch.cat(pieces, 1))
 
-    def samples(self, scores: Tensor, choices: list[Tensor]) -> Tensor:
-        """(B, S) of scores (B, scores) and of places (B, many) of the choices of each group."""
-        return torch.cat([scores, *choices], 1).index_select(1, self.get_buffer("back"))
+    def samples(self, rows: Tensor) -> Tensor:
+        """(B, D) with one-hot choices to (B, S)."""
+        places = [each.argmax(2).to(rows.dtype) for each in self.groups_of(rows[:, self.scores :])]
+        return torch.cat([rows[:, : self.scores], *places], 1).index_select(1, self.get_buffer("back"))
 
-    def grouped(self, rows: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """(B, D) as scores (B, scores), and (B, many, count) of each group."""
-        scores, *pieces = rows.split([self.scores, *(count * many for count, many in self.groups)], 1)
-        return scores, [
-            each.unflatten(1, (many, count)) for each, (count, many) in zip(pieces, self.groups, strict=True)
-        ]
+    def groups_of(self, choices: Tensor) -> list[Tensor]:
+        """(B, D - scores) as (B, many, count) for each number of choices."""
+        pieces = choices.split([count * many for count, many in self.groups], 1)
+        return [each.unflatten(1, (many, count)) for each, (count, many) in zip(pieces, self.groups, strict=True)]
 
     def relaxed(self, logits: Tensor, temperature: float) -> Tensor:
-        """(B, D): scores as they are, and a drawn choice, one-hot, through which gradients pass as through its softened
-        form (Jang, Gu and Poole 2017, straight-through)."""
-        scores, groups = self.grouped(logits)
-        pieces = [scores]
-        for each in groups:
-            noise = -torch.empty_like(each).exponential_().clamp(min=1e-20).log()
-            soft = torch.softmax((each + noise) / temperature, 2)
+        """(B, D - scores) likewise: drawn choices, one-hot, through which gradients pass as through their softened form
+        (Jang, Gu and Poole 2017, straight-through)."""
+        noise = -torch.rand_like(logits).clamp(min=1e-20).log().neg().clamp(min=1e-20).log()
+        pieces = []
+        for each in self.groups_of((logits + noise) / temperature):
+            soft = torch.softmax(each, 2)
             hard = functional.one_hot(soft.argmax(2), each.shape[2]).to(soft.dtype)
             pieces.append((hard - soft.detach() + soft).flatten(1))
-        return self.without_lacking(torch.cat(pieces, 1))
+        return torch.cat([logits[:, :0], *pieces], 1)
 
     def picked(self, logits: Tensor, noise: Tensor) -> Tensor:
-        """(B, S): of each choice the one that normal noise (B, choices) stands for. How far it is from 0 says from
-        where among the choices, ordered from the likeliest on, so that noise of 0 gives the likeliest."""
-        scores, groups = self.grouped(logits.float())
+        """(B, D - scores) likewise: of each choice the one that normal noise (B, choices) stands for, one-hot. Near 0
+        that is the likeliest, as often as it is likely; farther off the others, in their order."""
         shares = torch.erf(noise.float().abs() / 2**0.5)
         pieces, at = [], 0
-        for each in groups:
+        for each in self.groups_of(logits):
             many, count = each.shape[1:]
-            likely, order = torch.softmax(each, 2).sort(2, descending=True)
-            rank = (
-                (likely.cumsum(2) <= shares[:, at : at + many, None]).long().sum(2, keepdim=True).clamp(max=count - 1)
-            )
-            pieces.append(order.gather(2, rank).squeeze(2).to(scores.dtype))
+            likely = torch.softmax(each, 2)
+            most, first = likely.max(2, keepdim=True)
+            beyond = shares[:, at : at + many, None] - most
+            every = torch.arange(count, device=logits.device)
+            others = (likely * (every != first)).cumsum(2)
+            other = (others <= beyond).long().sum(2, keepdim=True).clamp(max=count - 1)
+            pieces.append((every == torch.where(beyond < 0, first, other)).to(logits.dtype).flatten(1))
             at += many
-        return self.samples(scores, pieces)
+        return torch.cat([logits[:, :0], *pieces], 1)
 
     def without_lacking(self, rows: Tensor) -> Tensor:
         """The rows with 0 for the scores of what is missing."""
@@ -126,32 +128,69 @@ class ResidualMLP(nn.Module):
             for _ in range(blocks)
         )
         self.leave = nn.Linear(width, outputs)
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.kaiming_normal_(module.weight, SLOPE)
-                nn.init.zeros_(module.bias)
+        initialised(self)
         with torch.no_grad():
             self.leave.weight.mul_(0.5)
 
-    def forward(self, x: Tensor) -> Tensor:
-        hidden = self.enter(x)
+    def hidden(self, x: Tensor) -> Tensor:
+        """(B, width)."""
+        hidden: Tensor = self.enter(x)
         for block in self.blocks:
             hidden = (hidden + block(hidden)) * 0.5**0.5
-        made: Tensor = self.leave(functional.leaky_relu(hidden, SLOPE))
+        return functional.leaky_relu(hidden, SLOPE)
+
+    def forward(self, x: Tensor) -> Tensor:
+        made: Tensor = self.leave(self.hidden(x))
         return made
+
+
+def initialised(module: nn.Module) -> None:
+    for each in module.modules():
+        if isinstance(each, nn.Linear):
+            nn.init.kaiming_normal_(each.weight, SLOPE)
+            nn.init.zeros_(each.bias)
+
+
+Pick = Callable[[Tensor], Tensor]
+"""Of logits of choices, (B, D - scores), one-hot choices of the same shape."""
 
 
 class RowGenerator(nn.Module):
     """latent (B, latent) and what is given of rows, (B, D) with 0 for what is not, with its columns (B, columns), to
-    scores and logits (B, D)."""
+    rows (B, D), whose choices `pick` picks. certainty: factor on the logits that it is given. Numbers are made last,
+    when the choices are known, by layers of the width `second` (0: without these), so that they go with those that
+    chance took."""
 
-    def __init__(self, rows: Rows, *, latent: int, width: int, blocks: int) -> None:
+    def __init__(self, rows: Rows, *, latent: int, width: int, blocks: int, second: int, certainty: float) -> None:
         super().__init__()
+        self.rows, self.certainty = rows, certainty
         self.body = ResidualMLP(latent + rows.width + rows.columns, width, rows.width, blocks)
+        self.second: nn.Sequential | None = None
+        if second and rows.scores and rows.choices:
+            into = width + rows.width - rows.scores
+            last = nn.Linear(second, rows.scores)
+            self.second = nn.Sequential(nn.Linear(into, second), nn.LeakyReLU(SLOPE), last)
+            initialised(self.second)
+            with torch.no_grad():
+                last.weight.mul_(0.5)
 
-    def forward(self, latent: Tensor, given: Tensor, known: Tensor) -> Tensor:
-        made: Tensor = self.body(torch.cat([latent, given, known], 1))
-        return made
+    def forward(self, latent: Tensor, given: Tensor, known: Tensor, pick: Pick) -> Tensor:
+        rows, mask = self.rows, self.rows.mask(known)
+        hidden = self.body.hidden(torch.cat([latent, given, known], 1))
+        with exactly(hidden.device):  # eight bits of bf16 would be a grid on which all numbers lie
+            hidden = hidden.float()
+            made = self.body.leave(hidden)
+            scores, logits = made[:, : rows.scores], made[:, rows.scores :]
+            own, asked = mask[:, rows.scores :], given[:, rows.scores :]
+            choices = asked + pick(self.certainty * logits) * (1 - own)
+        if self.second is not None:
+            body, last = self.second[:-1], self.second[-1]
+            more = body(torch.cat([hidden, choices], 1))
+            with exactly(more.device):
+                scores = scores + last(more.float())
+        return rows.without_lacking(
+            torch.cat([given[:, : rows.scores] + scores * (1 - mask[:, : rows.scores]), choices], 1)
+        )
 
 
 class RowDiscriminator(nn.Module):

@@ -21,6 +21,7 @@ from torch import Tensor
 from ganvas import arguments as arg
 from ganvas.data.batches import Tables
 from ganvas.inputs import Input, Noise, Normal, Where
+from ganvas.networks.table_shares import Shares
 from ganvas.networks.tables import RowDiscriminator, RowGenerator, Rows
 from ganvas.options import Range
 from ganvas.penalties import lazily, zero_centred
@@ -39,6 +40,7 @@ class TableGAN(Recipe):
     sees = ()
     training_defaults = {"steps": 4000, "batch_size": 256, "ema": 170_000}
     penalties = ("r1", "r2")
+    formerly = {"second": 0, "certainty": 1.0}
 
     def __init__(
         self,
@@ -47,11 +49,13 @@ class TableGAN(Recipe):
         latent: arg.Latent = 64,
         width: arg.Width = 256,
         blocks: Annotated[int, Range(1, 16), "residual blocks of each player"] = 2,
+        second: Annotated[int, Range(0, 4096), "width of what makes numbers when choices are known; 0: nothing"] = 128,
+        certainty: Annotated[float, Range(0.1, 100), "factor on logits: high ones leave choices less to chance"] = 3.0,
         given: Annotated[float, Range(0, 1), "share of rows of which some cells are given in training"] = 0.5,
         sharpness: Annotated[float, Range(0.05, 5), "temperature of choices in training"] = 0.5,
         r1: arg.Penalty = 0.02,
         r2: arg.Penalty = 0.02,
-        penalty_every: arg.PenaltyEvery = 2,
+        penalty_every: arg.PenaltyEvery = 4,
         contest: arg.Contest = arg.Contest(objective="relativistic", lr=2e-3, beta1=0.0, beta2=0.99),
     ) -> None:
         super().__init__()
@@ -59,7 +63,10 @@ class TableGAN(Recipe):
         self.latent, self.given_share, self.temperature, self.contest = latent, given, sharpness, contest
         self.r1, self.r2, self.penalty_every = r1, r2, penalty_every
         self.rows = Rows(self.space)
-        self.generator = RowGenerator(self.rows, latent=latent, width=width, blocks=blocks)
+        self.generator = RowGenerator(
+            self.rows, latent=latent, width=width, blocks=blocks, second=second, certainty=certainty
+        )
+        self.shares = Shares(self.rows, self.space)
         self.discriminator = RowDiscriminator(self.rows, width=width, blocks=blocks)
 
     def inputs(self) -> dict[str, Input]:
@@ -94,8 +101,8 @@ class TableGAN(Recipe):
         known = self.asked(len(true))
         mask = self.rows.mask(known)
         latent = torch.randn(len(true), self.latent, device=true.device)
-        made = self.rows.relaxed(self.generator(latent, true * mask, known).float(), self.temperature)
-        return true, true * mask + made * (1 - mask), known
+        pick = partial(self.rows.relaxed, temperature=self.temperature)
+        return true, self.generator(latent, true * mask, known, pick), known
 
     def asked(self, n: int) -> Tensor:
         """(n, columns) of 0 and 1: which columns of rows are given. Of most rows none, of others few or many."""
@@ -108,5 +115,9 @@ class TableGAN(Recipe):
         given = self.rows.hot(asked) * self.rows.mask(known)
         if noise is None:
             noise = latent[:, :0]
-        made = self.rows.picked(self.generator(latent, given, known), noise)
-        return torch.where(where.isnan(), made, where)
+        made = self.generator(latent, given, known, lambda logits: self.rows.picked(self.shares.logits(logits), noise))
+        return torch.where(where.isnan(), self.rows.samples(self.shares.scores(made)), where)
+
+    def settle(self) -> None:
+        """What comes too often or too seldom is corrected."""
+        self.shares.fit(self.generator, self.latent)

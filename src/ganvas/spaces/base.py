@@ -74,6 +74,8 @@ class Space(ABC):
     are texts, sequences of tokens (`tokenised`).
     at_once: numbers in each channel of something given that a page takes through a network while somebody waits.
 
+    block: samples that are drawn together, each block from a seed of its own, so the first n never depend on n; more
+    make many samples quicker, and a few slower.
     few: training items below which there is too little data, whatever else is. steady: the recipe that was made against
     mode collapse, "" where there is none for this kind.
     """
@@ -95,6 +97,7 @@ class Space(ABC):
     written: ClassVar[bool] = False
     worded: ClassVar[bool] = False
     at_once: ClassVar[int] = 2_000_000
+    block: ClassVar[int] = 64
     few: ClassVar[int] = 0
     steady: ClassVar[str] = ""
 

@@ -46,6 +46,8 @@ class TableSpace(Space):
     element = "pre"
     task = "tabular-classification"
     written = True
+    precision = "bf16"
+    block = 2048
     few = 200
     columns: tuple[TableColumn, ...]
     target: str = ""

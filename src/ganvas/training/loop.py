@@ -292,14 +292,14 @@ class Training:
     def averaged_weights(self) -> Iterator[None]:
         """Inside, the recipe generates with its averaged networks, in evaluation mode and without gradients."""
         live = {name: self.recipe.get_submodule(name) for name in self.averaged}
-        with self.live_weights():
-            for name, module in self.averaged.items():
-                put_submodule(self.recipe, name, module.eval())
-            try:
+        for name, module in self.averaged.items():
+            put_submodule(self.recipe, name, module)
+        try:
+            with self.live_weights():
                 yield
-            finally:
-                for name, module in live.items():
-                    put_submodule(self.recipe, name, module)
+        finally:
+            for name, module in live.items():
+                put_submodule(self.recipe, name, module)
 
     @contextmanager
     def live_weights(self) -> Iterator[None]:
@@ -307,6 +307,7 @@ class Training:
         self.recipe.eval()
         try:
             with torch.no_grad(), torch.random.fork_rng():
+                self.recipe.settle()
                 yield
         finally:
             self._train_mode()

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganvas.model import BLOCK, Model
+from ganvas.model import Model
 from ganvas.web.http.fair_lock import FairLock
 
 
@@ -173,12 +173,13 @@ class Batcher:
     def _rows(self, job: _Job, first: int, last: int) -> dict[str, Tensor]:
         """Rows first to last of the job's inputs; its blocks are drawn when they are reached."""
         rows: list[dict[str, Tensor]] = []
+        size = self.model.space.block
         while first < last:
-            block, start = divmod(first, BLOCK)
+            block, start = divmod(first, size)
             if start == 0 or not job.inputs:
                 # Of this process's generators, which nothing else uses while it serves.
                 job.inputs = self.model.block(block, job.seed, job.truncation, job.values)
-            stop = min(BLOCK, start + last - first)
+            stop = min(size, start + last - first)
             rows.append({name: each[start:stop] for name, each in job.inputs.items()})
             first += stop - start
         return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
