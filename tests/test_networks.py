@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from ganvas.networks.convolution import ConvTranspose2d
+from ganvas.networks.doubling import Doubling
 from ganvas.networks.held import held
 from ganvas.networks.projected import Mixed, ScaleJudges, grounded
 from ganvas.networks.skipping import Excitation, SkippingGenerator
@@ -279,3 +281,24 @@ def test_judges_of_all_scales_say_something_of_about_sixteen_places() -> None:
     assert [tuple(each.shape) for each in said] == [(2, 16), (2, 16), (2, 16), (2, 4)]
     others = judges(features(images), torch.tensor([0, 2]))
     assert torch.equal(said[0][0], others[0][0]) and not torch.allclose(said[0][1], others[0][1])
+
+
+def test_even_doubling_is_each_pixel_four_times_and_a_convolution_and_leaves_what_is_plain_plain():
+    torch.manual_seed(0)
+    layer, like = Doubling(3, 5).double(), nn.Conv2d(3, 5, 3, padding=1).double()
+    like.load_state_dict(layer.state_dict())
+    x = torch.randn(2, 3, 6, 9, dtype=torch.float64)
+    got = []
+    for double in (layer, lambda x: like(torch.nn.functional.interpolate(x, scale_factor=2))):
+        values = x.clone().requires_grad_(True)
+        made = double(values)
+        (gradient,) = torch.autograd.grad(made.pow(3).sum(), values, create_graph=True)
+        module = layer if double is layer else like
+        weights = torch.autograd.grad(made.square().sum() + gradient.square().sum(), [module.weight, module.bias])
+        got.append([made, gradient, *weights])
+    for mine, reference in zip(*got, strict=True):
+        torch.testing.assert_close(mine, reference, rtol=1e-10, atol=1e-10)
+    plain = layer(torch.ones(1, 3, 6, 6, dtype=torch.float64))[..., 2:-2, 2:-2]
+    assert (plain - plain[..., :1, :1]).abs().max() < 1e-12
+    woven = ConvTranspose2d(3, 5, 4, 2, 1)(torch.ones(1, 3, 6, 6))[..., 2:-2, 2:-2]
+    assert (woven - woven[..., :1, :1]).abs().max() > 0.05

@@ -30,7 +30,7 @@ class Conv2d(nn.Conv2d):
     """`nn.Conv2d` for square kernels, strides and paddings, without groups or dilation."""
 
     def forward(self, input: Tensor) -> Tensor:
-        if not _is_ours(self, input):
+        if not _is_ours(input):
             return super().forward(input)
         x, weight = _cast(input, self.weight)
         result: Tensor = _Output.apply(x, weight, _geometry(self))
@@ -41,15 +41,23 @@ class ConvTranspose2d(nn.ConvTranspose2d):
     """`nn.ConvTranspose2d` for square kernels, strides and paddings, without groups, dilation or output padding."""
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        if output_size is not None or not _is_ours(self, input):
+        if output_size is not None:
             return super().forward(input, output_size)
-        y, weight = _cast(input, self.weight)
-        kernel, stride, padding = _geometry(self)
-        height, width = ((side - 1) * stride - 2 * padding + kernel for side in y.shape[2:])
-        shape = (len(y), self.out_channels, height, width)
-        bias = None if self.bias is None else self.bias.to(y.dtype)
-        result: Tensor = _InputGradient.apply(y, weight, shape, (kernel, stride, padding), bias)
-        return result
+        _, stride, padding = _geometry(self)
+        return transposed(input, self.weight, self.bias, stride=stride, padding=padding)
+
+
+def transposed(y: Tensor, weight: Tensor, bias: Tensor | None, *, stride: int, padding: int) -> Tensor:
+    """The transposed convolution of y (B, O, H', W') with weight (O, C, K, K) and bias (C,): (B, C, H, W)."""
+    if not _is_ours(y):
+        return torch.conv_transpose2d(y, weight, bias, stride, padding)
+    y, weight = _cast(y, weight)
+    kernel = weight.shape[2]
+    height, width = ((side - 1) * stride - 2 * padding + kernel for side in y.shape[2:])
+    shape = (len(y), weight.shape[1], height, width)
+    added = None if bias is None else bias.to(y.dtype)
+    result: Tensor = _InputGradient.apply(y, weight, shape, (kernel, stride, padding), added)
+    return result
 
 
 class _Output(torch.autograd.Function):
@@ -183,7 +191,7 @@ def _geometry(module: nn.Conv2d | nn.ConvTranspose2d) -> Geometry:
     return module.kernel_size[0], module.stride[0], padding
 
 
-def _is_ours(module: nn.Conv2d | nn.ConvTranspose2d, x: Tensor) -> bool:
+def _is_ours(x: Tensor) -> bool:
     """Only on the CPU; tracing and export see PyTorch's own."""
     return x.device.type == "cpu" and not torch._C._get_tracing_state() and not torch.compiler.is_compiling()
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.networks.convolution import ConvTranspose2d
+from ganvas.networks.doubling import Doubling
 from ganvas.networks.minibatch import MinibatchDeviation
 from ganvas.networks.shapes import Pyramid, pyramid
 
@@ -27,11 +28,16 @@ def _widths(shape: Pyramid, width: int) -> list[int]:
 
 
 class PlainGenerator(nn.Module):
-    """Latent vectors to images: a projection to the base, one stride-2 transposed convolution for each doubling, and
-    a 3x3 convolution to the image. LeakyReLU 0.2 between layers, a leaky tanh at the end: without normalisation a plain
-    one saturates in the first steps of some trainings, and a generator of black images gets no gradient ever again."""
+    """Latent vectors to images: a projection to the base, one layer for each doubling, and a 3x3 convolution to the
+    image. LeakyReLU 0.2 between layers, a leaky tanh at the end: without normalisation a plain one saturates in the
+    first steps of some trainings, and a generator of black images gets no gradient ever again.
 
-    def __init__(self, *, latent: int, channels: int, size: tuple[int, int], width: int, classes: int = 0) -> None:
+    even: sizes are doubled by `Doubling`, not by transposed convolutions.
+    """
+
+    def __init__(
+        self, *, latent: int, channels: int, size: tuple[int, int], width: int, classes: int = 0, even: bool = False
+    ) -> None:
         super().__init__()
         self.pyramid = pyramid(size)
         widths = _widths(self.pyramid, width)[::-1]
@@ -40,7 +46,8 @@ class PlainGenerator(nn.Module):
         self.project = nn.Linear(latent * (2 if classes else 1), math.prod(self.first))
         layers: list[nn.Module] = [nn.LeakyReLU(0.2)]
         for before, after in pairwise(widths):
-            layers += [ConvTranspose2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
+            double = Doubling(before, after) if even else ConvTranspose2d(before, after, 4, 2, 1)
+            layers += [double, nn.LeakyReLU(0.2)]
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], channels, 3, padding=1))
 
     def notes(self) -> list[str]:

@@ -65,6 +65,7 @@ class R3GAN(Recipe):
         }
     }  # fmt: skip
     penalties = ("r1", "r2")
+    formerly = {"doubling": "transposed"}
 
     def __init__(
         self,
@@ -74,6 +75,9 @@ class R3GAN(Recipe):
         latent: arg.Latent = 64,
         architecture: Annotated[Literal["plain", "residual"], "the networks; the paper's are residual"] = "plain",
         width: arg.Width = 32,
+        doubling: Annotated[
+            Literal["even", "transposed"], "how plain networks double maps; transposed may leave a weave of pixels"
+        ] = "even",
         r1: arg.Penalty = 1.0,
         r2: arg.Penalty = 1.0,
         penalty_every: arg.PenaltyEvery = 4,
@@ -97,7 +101,7 @@ class R3GAN(Recipe):
             self.generator: nn.Module = BottleneckGenerator(latent=latent, **shared)
             self.discriminator: nn.Module = BottleneckDiscriminator(**shared)
         else:
-            self.generator = PlainGenerator(latent=latent, **shared)
+            self.generator = PlainGenerator(latent=latent, even=doubling == "even", **shared)
             self.discriminator = PlainDiscriminator(deviation=minibatch_deviation, **shared)
 
     @classmethod
