@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-long lint site wheel-check bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-processes bench-fuzz audit runtime bench-caption bench-sound bench-vocoder bench-text bench-tables bench-shards bench-tune clean
+.PHONY: setup demo test test-long lint site wheel-check bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-processes bench-fuzz audit runtime bench-caption bench-sound bench-vocoder bench-text bench-tables bench-shards bench-tune bench-gallery clean
 
 setup: .venv/ready
 
@@ -66,6 +66,9 @@ bench-shards: setup
 
 bench-cost: setup
 	$(BIN)/python -m benchmarks.cost
+
+bench-gallery: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.gallery
 
 bench-modes: setup
 	$(BIN)/python -m benchmarks.modes

@@ -16,7 +16,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "ganvas"
 
 LAYERS = """
 text
-errors lazy version locks threads
+errors lazy version locks threads devices
 augment options files progress_bar user_file html schema attributes captions
 choosing settings spaces optimizers penalties
 features

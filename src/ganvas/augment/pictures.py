@@ -81,7 +81,7 @@ def _blits(draw: Tensor, probability: Tensor, shape: torch.Size) -> Decided:
     flip = torch.where(mirrored & (draw[:, 1] < 0.5), -1.0, 1.0)
     ways = 4 if height == width else 2
     turn = torch.where(turned, (draw[:, 3] * ways).floor() * (2 * math.pi / ways), 0.0)
-    away = torch.where(moved[:, None], ((2 * draw[:, 5:7] - 1) * SHIFT * draw.new_tensor([width, height])).round(), 0.0)
+    away = torch.where(moved[:, None], ((2 * draw[:, 5:7] - 1) * SHIFT * _pair(draw, width, height)).round(), 0.0)
     return (places(_diagonal(flip, torch.ones_like(flip)) @ _rotation(turn), away, (height, width)),)
 
 
@@ -97,7 +97,7 @@ def _transformations(draw: Tensor, probability: Tensor, shape: torch.Size) -> De
         _rotation(torch.where(made, (2 * part - 1) * math.pi, 0.0))
         for made, part in ((before, draw[:, 3]), (behind, draw[:, 7]))
     )
-    away = torch.where(moved[:, None], SHIFT * _normal(draw[:, 9:11]) * draw.new_tensor([width, height]), 0.0)
+    away = torch.where(moved[:, None], SHIFT * _normal(draw[:, 9:11]) * _pair(draw, width, height), 0.0)
     linear = _diagonal(size, size) @ first @ _diagonal(stretch, 1 / stretch) @ second
     return (places(linear, away, (height, width)),)
 
@@ -142,9 +142,14 @@ def places(linear: Tensor, away: Tensor, size: tuple[int, int]) -> Tensor:
     """Where the pixels of images are taken from, (B, H, W, 2), for `sampled`: that at x, from the middle, from
     linear x + away. linear: (B, 2, 2) and away: (B, 2), of columns and rows, in pixels."""
     height, width = size
-    half = linear.new_tensor([width / 2, height / 2])
+    half = _pair(linear, width / 2, height / 2)
     matrix = torch.cat([linear * half / half[:, None], (away / half)[:, :, None]], dim=2)
     return affine_grid(matrix, [len(linear), 1, height, width], align_corners=False)
+
+
+def _pair(like: Tensor, one: float, other: float) -> Tensor:
+    """Two numbers (2,) beside `like`, filled there: numbers that are sent would make the host wait for the device."""
+    return torch.stack([like.new_full((), one), like.new_full((), other)])
 
 
 def sampled(images: Tensor, grid: Tensor, mode: str) -> Tensor:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ganvas.devices import sent
 from ganvas.errors import UsageError, near_miss
 from ganvas.text import listed, quoted
 
@@ -147,7 +148,7 @@ class Words(Encoder):
     def decode(self, rows: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
         import torch
 
-        places = torch.from_numpy(np.require(rows, np.int64, ("C", "W"))).to(device)
+        places = sent(np.require(rows, np.int64, ("C", "W")), device)
         bag = torch.zeros(len(rows), self.size + 1, device=device)
         bag.scatter_(1, torch.where(places < 0, self.size, places), (self.size / _USUAL) ** 0.5)
         return bag[:, :-1]
@@ -202,9 +203,7 @@ class Sentences(Encoder):
         return np.asarray(embedded, np.float32)
 
     def decode(self, rows: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
-        import torch
-
-        return torch.from_numpy(np.require(rows, np.float32, ("C", "W"))).to(device)
+        return sent(np.require(rows, np.float32, ("C", "W")), device)
 
     def unknown(self, text: str) -> list[str]:
         return []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ganvas.devices import sent
 from ganvas.spaces import Space, space_from_config, space_to_config
 
 if TYPE_CHECKING:
@@ -39,9 +40,7 @@ class Labels:
 
     def decode(self, rows: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
         """(B,) int64 class numbers."""
-        import torch
-
-        return torch.from_numpy(rows).to(device, non_blocking=True)
+        return sent(rows, device)
 
 
 Column = Space | Labels

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 from PIL import Image
 
+from ganvas.devices import sent
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.spaces.pictures import encoded
 
@@ -165,9 +166,7 @@ class Space(ABC):
 
     def decode(self, rows: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
         """Rows of prepared data, (B, *stored shape), as samples (B, *shape) float32 on the device."""
-        import torch
-
-        return torch.from_numpy(rows).to(device, non_blocking=True)
+        return sent(rows, device)
 
     def encode(self, samples: Tensor) -> Tensor:
         """Samples (B, *shape) in the form that a file would hold, on the CPU: what is judged."""

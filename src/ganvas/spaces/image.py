@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from ganvas.devices import sent
 from ganvas.errors import DataError
 from ganvas.spaces.base import FREE, GAP, MOST_SEEN, Space
 from ganvas.spaces.label_maps import by_majority
@@ -97,7 +98,7 @@ class ImageSpace(Space):
         import torch
 
         if torch.device(device).type != "cpu":
-            return self.samples_of(torch.from_numpy(rows).to(device, non_blocking=True).permute(0, 3, 1, 2))
+            return self.samples_of(sent(rows, device).permute(0, 3, 1, 2))
         # On one thread, because torch's threads wait for one another where others use the cores too.
         floats = rows.astype(np.float32)
         floats *= 2 / 255

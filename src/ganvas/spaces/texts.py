@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ganvas.devices import sent
 from ganvas.errors import DataError, UsageError
 from ganvas.spaces.base import GAP, Space
 from ganvas.spaces.pictures import sheet
@@ -117,9 +118,7 @@ class TextSpace(Space):
         return row
 
     def decode(self, rows: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
-        import torch
-
-        return torch.from_numpy(rows.astype(np.float32)).to(device, non_blocking=True)
+        return sent(rows.astype(np.float32), device)
 
     def encode(self, samples: Tensor) -> Tensor:
         """(B, length) int32, END behind the first END."""

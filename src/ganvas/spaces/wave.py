@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from ganvas.devices import sent
 from ganvas.errors import DataError, UsageError
 from ganvas.spaces.base import FREE, GAP, MOST_PLAYED, Space
 from ganvas.spaces.pictures import sheet
@@ -106,7 +107,7 @@ class WaveSpace(Space):
         import torch
 
         if torch.device(device).type != "cpu":
-            return self.samples_of(torch.from_numpy(rows).to(device, non_blocking=True))
+            return self.samples_of(sent(rows, device))
         floats = rows.astype(np.float32)  # on one thread, as `ImageSpace.decode` does and for its reason
         floats *= 1 / _FULL
         return torch.from_numpy(floats)

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from ganvas import augment
 from ganvas.data.dataset import Data
+from ganvas.devices import sent
 from ganvas.errors import UsageError, near_miss
 from ganvas.recipe import Recipe, Results
 from ganvas.settings import Settings
@@ -74,7 +75,7 @@ class Augmenter:
 
         @functools.cache
         def changes(count: int, shape: torch.Size) -> list[augment.Decided]:
-            draw = augment.drawn(self.operations, count, seed).to(self.device, non_blocking=True)
+            draw = sent(augment.drawn(self.operations, count, seed).numpy(), self.device)
             return augment.decided(self.operations, draw, self.probability, shape)
 
         with ExitStack() as stack:
@@ -96,7 +97,9 @@ class Augmenter:
         said = results.real_logits
         if results.scale == "score" and results.fake_logits is not None:
             said = said - results.fake_logits.mean()
-        self.heard += torch.stack([said.sign().sum(), said.new_tensor(said.numel())])
+        signs = said.sign().sum()
+        # Filled there and not sent there: the host would wait for the device at each turn.
+        self.heard += torch.stack([signs, torch.full_like(signs, said.numel())])
 
     def adapt(self, steps: int, batch_size: int, processes: Processes) -> None:
         """Follows what was heard, at every 4th of the steps that are done. Nothing leaves the device."""
