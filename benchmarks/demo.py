@@ -117,6 +117,11 @@ class Verdict:
     distance: float
     varied: list[int]
 
+    @property
+    def found(self) -> float:
+        """Their mean."""
+        return sum(self.varied) / len(self.varied)
+
 
 def opinion(judge: Judge, asked: Digits, reference: Digits, known: Tensor) -> Verdict:
     """Of the digits that were asked for. known: the judge's features of the reference."""
@@ -233,11 +238,11 @@ def judged(run: Path, seed: int, mnist: Path | None) -> None:
         _row("  read as the label asked for, %", 100 * mine.readable, 100 * real.readable, ">= 97")
         _row("  Frechet distance to 5,000 real ones", mine.distance, real.distance)
         _row("    as a multiple of as many real ones'", mine.distance / real.distance, 1, "<= 2", digits=2)
-        _row("  nearest digits found by 100, mean of labels", np.mean(mine.varied), np.mean(real.varied), ">= 60")
+        _row("  nearest digits found by 100, mean of labels", mine.found, real.found, ">= 60")
         _row("    fewest of any label", min(mine.varied), min(real.varied), ">= 60", digits=0)
     _row("pixels away from strokes not black, %", 100 * smeared(ours.images), 100 * smeared(held_out.images), digits=2)
-    mine, real = (apart(each.images, learned.images) for each in (ours, held_out))
-    _row("pixel distance to the nearest learned, median", mine, real, digits=2)
+    near = [apart(each.images, learned.images) for each in (ours, held_out)]
+    _row("pixel distance to the nearest learned, median", near[0], near[1], digits=2)
 
 
 def _row(what: str, mine: float, real: float, target: str = "", digits: int = 1) -> None:
