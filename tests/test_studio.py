@@ -251,6 +251,23 @@ def test_a_class_is_chosen_from_those_of_the_run_and_truncated(page, runs):
     move(page, "#sample-truncation", 1)
 
 
+@contextmanager
+def forging(page, button: str, said: str, instead: str) -> Iterator[None]:
+    """Inside, what the button asks for is sent with other words; all else that the page asks for is left alone."""
+    listed = page.evaluate("fetch('/config').then(answer => answer.json())")["components"]
+    number = next(each["id"] for each in listed if each["props"].get("elem_id") == button.removeprefix("#"))
+
+    def forged(route):
+        sent = route.request.post_data_json
+        mine = sent["trigger_id"] == number
+        text = json.dumps(sent, ensure_ascii=False)
+        route.continue_(post_data=text.replace(json.dumps(said), json.dumps(instead))) if mine else route.continue_()
+
+    page.route("**/queue/join*", forged)
+    yield
+    page.unroute("**/queue/join*")
+
+
 def text_model() -> tuple[Model, dict[str, Any]]:
     """A model of short texts with random weights, and the arguments of its recipe."""
     space = TextSpace("words", 6, ("the", "dog", "<it's>", ",", "."))
@@ -763,13 +780,9 @@ def test_a_run_is_evaluated_meanwhile_and_its_scores_appear_with_their_extractor
     page.locator("#evaluate-metrics input").fill("fid")
     page.locator("#evaluate-metrics input").press("Enter")
 
-    def forged(route):
-        route.continue_(post_data=(route.request.post_data or "").replace('"look"', '"evil.py:Evil"'))
-
-    page.route("**/queue/join*", forged)
-    page.click("#evaluate-go")
-    page.wait_for_selector("text=there is no extractor 'evil.py:Evil' here")
-    page.unroute("**/queue/join*")
+    with forging(page, "#evaluate-go", "look", "evil.py:Evil"):
+        page.click("#evaluate-go")
+        page.wait_for_selector("text=there is no extractor 'evil.py:Evil' here")
     assert page.locator("#scores table").count() == 0 and not Shelf(runs).evaluations.names()
     page.click("#evaluate-go")
     page.wait_for_selector("#evaluate-line .training")
@@ -818,14 +831,10 @@ def test_a_run_is_exported_and_downloaded(page, runs, tmp_path):
 
 
 def test_a_path_in_place_of_a_runs_name_is_refused_in_the_page(page):
-    def forged(route):
-        route.continue_(post_data=(route.request.post_data or "").replace('"marks"', '"../../etc"'))
-
     open_tab(page, "Sample")
-    page.route("**/queue/join*", forged)
-    page.click("#sample-go")
-    page.wait_for_selector("text=there is no run '../../etc' here")
-    page.unroute("**/queue/join*")
+    with forging(page, "#sample-go", "marks", "../../etc"):
+        page.click("#sample-go")
+        page.wait_for_selector("text=there is no run '../../etc' here")
     page.click("#sample-go")
     source(page, "#sample-picture")
 
