@@ -830,6 +830,20 @@ def test_a_run_is_exported_and_downloaded(page, runs, tmp_path):
         assert "marks-hub/model.safetensors" in archive.namelist()
 
 
+def test_a_network_of_the_zoo_is_used_and_has_no_training(page):
+    open_tab(page, "Sample")
+    before = source(page, "#sample-picture")
+    choose(page, "#run", "zoo:emoji")
+    made = pixels(page, source(page, "#sample-picture", before))
+    model = ganvas.load("zoo:emoji")
+    wanted = np.asarray(model.space.show(model.sample(36, seed=int(page.locator("#sample-seed input").input_value()))))
+    assert np.array_equal(made, wanted)
+    open_tab(page, "Train")
+    page.wait_for_selector("#watch :text('zoo:emoji comes with Ganvas')")
+    assert page.locator("#stop").is_hidden() and page.locator("#resume").is_hidden()
+    choose(page, "#run", "marks")
+
+
 def test_a_path_in_place_of_a_runs_name_is_refused_in_the_page(page):
     open_tab(page, "Sample")
     with forging(page, "#sample-go", "marks", "../../etc"):
@@ -895,6 +909,31 @@ def test_a_training_is_started_watched_stopped_and_resumed_by_two_visitors(page,
     shelf.trainings.stop("circle")
     until(lambda: not shelf.live("circle"))
     assert shelf.run("circle").state == "stopped"
+
+
+def test_a_training_of_a_terminal_is_stopped_and_goes_on_for_some_steps(page, runs):
+    words = ["train", "vanilla", "--data", "ring", "--steps", "10000000", "--quiet", "--out", str(runs / "own")]
+    training = subprocess.Popen([sys.executable, "-m", "ganvas", *words], start_new_session=True)
+    try:
+        until(lambda: (runs / "own" / "metrics.jsonl").exists(), seconds=300)
+        open_tab(page, "Train")
+        until(lambda: (page.locator("#run input").click(), page.get_by_role("option", name="own").count())[-1])
+        page.get_by_role("option", name="own", exact=True).click()
+        page.wait_for_selector("#watch .state.training")
+        page.click("#stop")
+        assert training.wait(timeout=300) == 130
+    finally:
+        training.kill()
+        training.wait()
+    page.wait_for_selector("#watch .state.stopped")
+    step = Shelf(runs).run("own").rows[-1]["step"]
+    page.locator("#more input, #more textarea").fill("7")
+    page.get_by_text("more steps").click()
+    page.click("#resume")
+    page.wait_for_selector("#watch .state.finished")
+    assert Shelf(runs).run("own").rows[-1]["step"] == step + 7
+    choose(page, "#run", "marks")
+    shutil.rmtree(runs / "own")
 
 
 def test_the_data_are_looked_at_before_a_training(page, runs, tmp_path):
@@ -1205,7 +1244,7 @@ def test_a_run_that_was_trained_from_a_terminal_is_live_as_long_as_it_is_locked(
     with only_trainer(runs / "gentle"):
         assert shelf.run("gentle").state == "training"
         assert shelf.names().index("gentle") < shelf.names().index("marks")
-        with pytest.raises(RunError, match="no training of gentle was started in the studio"):
+        with pytest.raises(RunError, match="no training of gentle is running"):
             shelf.trainings.stop("gentle")
     assert shelf.run("gentle").state == "finished"
 

@@ -19,11 +19,12 @@ def names(label: str, **more: Any) -> gr.Dropdown:
     return gr.Dropdown(label=label, allow_custom_value=True, **more)
 
 
-def among(known: Sequence[str], chosen: Any) -> dict[str, Any]:
-    """The names that there are now, for a choice among them. One is chosen for the visitor only where the chosen one is
-    gone: the answer may be late, and must not take back what was chosen since."""
-    found: dict[str, Any] = gr.update(choices=list(known))
-    return found if chosen in known else found | {"value": next(iter(known), None)}
+def among(models: Models, chosen: Any) -> dict[str, Any]:
+    """The names that there are now, for a choice among them. A run is chosen for the visitor only where the chosen one
+    is gone: the answer may be late, and must not take back what was chosen since."""
+    known = models.names()
+    found: dict[str, Any] = gr.update(choices=known)
+    return found if chosen in known else found | {"value": next(iter(models.shelf.names()), None)}
 
 
 _STILL_THERE = "(chosen, known) => known.includes(chosen) ? chosen : known[0] ?? null"
