@@ -49,6 +49,7 @@ from ganvas.metrics.passport import number
 from ganvas.model import Model
 from ganvas.recipes.textgan import TextGAN
 from ganvas.report import line_of
+from ganvas.report.pictures import frames_of
 from ganvas.run import only_trainer
 from ganvas.spaces import FREE, TextSpace, WaveSpace, space_to_config
 from ganvas.web.guard import Hosts
@@ -830,6 +831,30 @@ def test_a_run_is_exported_and_downloaded(page, runs, tmp_path):
         assert "marks-hub/model.safetensors" in archive.namelist()
 
 
+def test_the_training_is_filmed(page, runs):
+    open_tab(page, "Export")
+    page.get_by_text("GIF, plays everywhere").click()
+    page.locator("#film-width input, #film-width textarea").fill("wide")
+    page.click("#film-go")
+    page.wait_for_selector("text=takes a whole number, not 'wide'")
+    page.locator("#film-width input, #film-width textarea").fill("64")
+    page.locator("#film-seconds input, #film-seconds textarea").fill("2")
+    page.click("#film-go")
+    page.wait_for_selector("#film img")
+    moments = len(frames_of(runs / "marks", 1000))
+    assert moments > 1 and page.locator("#film figcaption").inner_text() == f"{moments} moments from step 0 to 60, 3 s"
+    assert page.locator("#film img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 64
+    with page.expect_download() as download:
+        page.click("#film-file")
+    assert download.value.suggested_filename == "marks-training.gif"
+    with Image.open(download.value.path()) as film:
+        assert film.format == "GIF" and film.n_frames == moments
+    before = page.viewport_size
+    page.set_viewport_size({"width": 390, "height": 844})  # of a phone, where nothing goes beyond the edge
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.set_viewport_size(before)
+
+
 def test_a_network_of_the_zoo_is_used_and_has_no_training(page):
     open_tab(page, "Sample")
     before = source(page, "#sample-picture")
@@ -841,6 +866,9 @@ def test_a_network_of_the_zoo_is_used_and_has_no_training(page):
     open_tab(page, "Train")
     page.wait_for_selector("#watch :text('zoo:emoji comes with Ganvas')")
     assert page.locator("#stop").is_hidden() and page.locator("#resume").is_hidden()
+    open_tab(page, "Export")
+    page.click("#film-go")
+    page.wait_for_selector("text='zoo:emoji' comes with Ganvas, to be used")
     choose(page, "#run", "marks")
 
 
