@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-long lint site wheel-check bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-processes bench-fuzz audit runtime bench-caption bench-sound bench-vocoder bench-text bench-tables bench-shards bench-tune bench-gallery clean
+.PHONY: setup demo test test-long lint site wheel-check bench bench-demo bench-kills bench-memory bench-judge bench-doctor bench-cost bench-modes bench-quality bench-upscale bench-large bench-translate bench-inpaint bench-inversion bench-autoencoders bench-export bench-page bench-serve bench-soak bench-gpu bench-processes bench-fuzz audit runtime bench-caption bench-sound bench-vocoder bench-text bench-tables bench-shards bench-tune bench-gallery lowest clean
 
 setup: .venv/ready
 
@@ -29,6 +29,16 @@ test: lint
 # The documentation site, in site/. A broken link between pages, or anything else that is worth a warning, ends it.
 site: setup
 	$(BIN)/zensical build --clean --strict
+
+# With the oldest releases that pyproject.toml allows. What needs a browser, a network or minutes is left to `make test`.
+LOWEST := tests/test_objectives.py tests/test_penalties.py tests/test_options.py tests/test_inputs.py tests/test_readers.py \
+	tests/test_locks.py
+
+lowest: setup
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python build/lowest
+	$(BIN)/uv pip install --python build/lowest/bin/python --resolution lowest-direct --editable ".[dev,export,serve,studio]"
+	build/lowest/bin/python -m pytest $(LOWEST)
 
 # The wheel by itself in a bare environment, into which PyTorch for CPUs is downloaded.
 wheel-check: setup

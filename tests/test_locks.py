@@ -91,7 +91,13 @@ def test_a_run_has_one_trainer_until_that_is_killed(tmp_path: Path) -> None:
 def test_a_trainer_removes_what_a_killed_one_left_half_written(tmp_path: Path) -> None:
     run = tmp_path / "run"
     (run / "samples").mkdir(parents=True)
-    left = [".report.html.a1b2.tmp", ".metrics.jsonl.x.tmp", ".config.json.x.tmp", "samples/.step-00000009.png.x.tmp"]
+    left = [
+        ".report.html.a1b2.tmp",
+        ".metrics.jsonl.x.tmp",
+        ".config.json.x.tmp",
+        ".trainer.json.x.tmp",
+        "samples/.step-00000009.png.x.tmp",
+    ]
     others = [".scores.json.x.tmp", "report.html", ".report.html.tmp.txt", "samples/strip.png"]
     for name in [*left, *others]:
         (run / name).write_text("half")
@@ -99,7 +105,7 @@ def test_a_trainer_removes_what_a_killed_one_left_half_written(tmp_path: Path) -
         assert (run / left[0]).exists()  # another process holds the run, and may be at it
     with only_trainer(run):
         found = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
-    assert found == {".lock", *others}
+    assert found == {".lock", "trainer.json", *others}
 
 
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])

@@ -49,6 +49,7 @@ from ganvas.metrics.passport import number
 from ganvas.model import Model
 from ganvas.recipes.textgan import TextGAN
 from ganvas.report import line_of
+from ganvas.report.pictures import frames_of
 from ganvas.run import only_trainer
 from ganvas.spaces import FREE, TextSpace, WaveSpace, space_to_config
 from ganvas.web.guard import Hosts
@@ -249,6 +250,23 @@ def test_a_class_is_chosen_from_those_of_the_run_and_truncated(page, runs):
     wanted = model.space.show(model.sample(36, seed=5, label="lines", truncation=0.5))
     assert np.array_equal(pixels(page, source(page, "#sample-picture", lines)), np.asarray(wanted))
     move(page, "#sample-truncation", 1)
+
+
+@contextmanager
+def forging(page, button: str, said: str, instead: str) -> Iterator[None]:
+    """Inside, what the button asks for is sent with other words; all else that the page asks for is left alone."""
+    listed = page.evaluate("fetch('/config').then(answer => answer.json())")["components"]
+    number = next(each["id"] for each in listed if each["props"].get("elem_id") == button.removeprefix("#"))
+
+    def forged(route):
+        sent = route.request.post_data_json
+        mine = sent["trigger_id"] == number
+        text = json.dumps(sent, ensure_ascii=False)
+        route.continue_(post_data=text.replace(json.dumps(said), json.dumps(instead))) if mine else route.continue_()
+
+    page.route("**/queue/join*", forged)
+    yield
+    page.unroute("**/queue/join*")
 
 
 def text_model() -> tuple[Model, dict[str, Any]]:
@@ -763,13 +781,9 @@ def test_a_run_is_evaluated_meanwhile_and_its_scores_appear_with_their_extractor
     page.locator("#evaluate-metrics input").fill("fid")
     page.locator("#evaluate-metrics input").press("Enter")
 
-    def forged(route):
-        route.continue_(post_data=(route.request.post_data or "").replace('"look"', '"evil.py:Evil"'))
-
-    page.route("**/queue/join*", forged)
-    page.click("#evaluate-go")
-    page.wait_for_selector("text=there is no extractor 'evil.py:Evil' here")
-    page.unroute("**/queue/join*")
+    with forging(page, "#evaluate-go", "look", "evil.py:Evil"):
+        page.click("#evaluate-go")
+        page.wait_for_selector("text=there is no extractor 'evil.py:Evil' here")
     assert page.locator("#scores table").count() == 0 and not Shelf(runs).evaluations.names()
     page.click("#evaluate-go")
     page.wait_for_selector("#evaluate-line .training")
@@ -817,15 +831,52 @@ def test_a_run_is_exported_and_downloaded(page, runs, tmp_path):
         assert "marks-hub/model.safetensors" in archive.namelist()
 
 
-def test_a_path_in_place_of_a_runs_name_is_refused_in_the_page(page):
-    def forged(route):
-        route.continue_(post_data=(route.request.post_data or "").replace('"marks"', '"../../etc"'))
+def test_the_training_is_filmed(page, runs):
+    open_tab(page, "Export")
+    page.get_by_text("GIF, plays everywhere").click()
+    page.locator("#film-width input, #film-width textarea").fill("wide")
+    page.click("#film-go")
+    page.wait_for_selector("text=takes a whole number, not 'wide'")
+    page.locator("#film-width input, #film-width textarea").fill("64")
+    page.locator("#film-seconds input, #film-seconds textarea").fill("2")
+    page.click("#film-go")
+    page.wait_for_selector("#film img")
+    moments = len(frames_of(runs / "marks", 1000))
+    assert moments > 1 and page.locator("#film figcaption").inner_text() == f"{moments} moments from step 0 to 60, 3 s"
+    assert page.locator("#film img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 64
+    with page.expect_download() as download:
+        page.click("#film-file")
+    assert download.value.suggested_filename == "marks-training.gif"
+    with Image.open(download.value.path()) as film:
+        assert film.format == "GIF" and film.n_frames == moments
+    before = page.viewport_size
+    page.set_viewport_size({"width": 390, "height": 844})  # of a phone, where nothing goes beyond the edge
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.set_viewport_size(before)
 
+
+def test_a_network_of_the_zoo_is_used_and_has_no_training(page):
     open_tab(page, "Sample")
-    page.route("**/queue/join*", forged)
-    page.click("#sample-go")
-    page.wait_for_selector("text=there is no run '../../etc' here")
-    page.unroute("**/queue/join*")
+    before = source(page, "#sample-picture")
+    choose(page, "#run", "zoo:emoji")
+    made = pixels(page, source(page, "#sample-picture", before))
+    model = ganvas.load("zoo:emoji")
+    wanted = np.asarray(model.space.show(model.sample(36, seed=int(page.locator("#sample-seed input").input_value()))))
+    assert np.array_equal(made, wanted)
+    open_tab(page, "Train")
+    page.wait_for_selector("#watch :text('zoo:emoji comes with Ganvas')")
+    assert page.locator("#stop").is_hidden() and page.locator("#resume").is_hidden()
+    open_tab(page, "Export")
+    page.click("#film-go")
+    page.wait_for_selector("text='zoo:emoji' comes with Ganvas, to be used")
+    choose(page, "#run", "marks")
+
+
+def test_a_path_in_place_of_a_runs_name_is_refused_in_the_page(page):
+    open_tab(page, "Sample")
+    with forging(page, "#sample-go", "marks", "../../etc"):
+        page.click("#sample-go")
+        page.wait_for_selector("text=there is no run '../../etc' here")
     page.click("#sample-go")
     source(page, "#sample-picture")
 
@@ -886,6 +937,31 @@ def test_a_training_is_started_watched_stopped_and_resumed_by_two_visitors(page,
     shelf.trainings.stop("circle")
     until(lambda: not shelf.live("circle"))
     assert shelf.run("circle").state == "stopped"
+
+
+def test_a_training_of_a_terminal_is_stopped_and_goes_on_for_some_steps(page, runs):
+    words = ["train", "vanilla", "--data", "ring", "--steps", "10000000", "--quiet", "--out", str(runs / "own")]
+    training = subprocess.Popen([sys.executable, "-m", "ganvas", *words], start_new_session=True)
+    try:
+        until(lambda: (runs / "own" / "metrics.jsonl").exists(), seconds=300)
+        open_tab(page, "Train")
+        until(lambda: (page.locator("#run input").click(), page.get_by_role("option", name="own").count())[-1])
+        page.get_by_role("option", name="own", exact=True).click()
+        page.wait_for_selector("#watch .state.training")
+        page.click("#stop")
+        assert training.wait(timeout=300) == 130
+    finally:
+        training.kill()
+        training.wait()
+    page.wait_for_selector("#watch .state.stopped")
+    step = Shelf(runs).run("own").rows[-1]["step"]
+    page.locator("#more input, #more textarea").fill("7")
+    page.get_by_text("more steps").click()
+    page.click("#resume")
+    page.wait_for_selector("#watch .state.finished")
+    assert Shelf(runs).run("own").rows[-1]["step"] == step + 7
+    choose(page, "#run", "marks")
+    shutil.rmtree(runs / "own")
 
 
 def test_the_data_are_looked_at_before_a_training(page, runs, tmp_path):
@@ -1196,7 +1272,7 @@ def test_a_run_that_was_trained_from_a_terminal_is_live_as_long_as_it_is_locked(
     with only_trainer(runs / "gentle"):
         assert shelf.run("gentle").state == "training"
         assert shelf.names().index("gentle") < shelf.names().index("marks")
-        with pytest.raises(RunError, match="no training of gentle was started in the studio"):
+        with pytest.raises(RunError, match="no training of gentle is running"):
             shelf.trainings.stop("gentle")
     assert shelf.run("gentle").state == "finished"
 

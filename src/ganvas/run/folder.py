@@ -1,15 +1,12 @@
-"""Run folders: what `config.json` says, whose code may run, and who may write."""
+"""Run folders: what `config.json` says, and where a new one may be written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from ganvas.errors import RunError, near_miss
-from ganvas.files import read_json, sweep
-from ganvas.locks import PATIENCE, holding, locked
+from ganvas.files import read_json
 from ganvas.schema import check, perhaps, record, several, table, text, whole
 from ganvas.text import command, quoted
 
@@ -18,8 +15,11 @@ LOCK = ".lock"
 """The file in a run whose lock its trainer holds."""
 FIRST = "first.json"
 """The file in a run that holds the numbers of the first steps, as a row of `metrics.jsonl`, before that has one."""
-_WRITTEN = ((".", "config.json"), (".", "metrics.jsonl"), (".", FIRST), (".", "report.html"), ("samples", "*"))
-"""What a trainer writes beside its checkpoints, which have an order of their own: (folder in the run, names)."""
+TRAINER = "trainer.json"
+"""The file in a run that says which process trains it, as long as one does."""
+
+_BEGUN = (LOCK, TRAINER, f".{TRAINER}.", ".config.json.")
+"""What the names of files begin with that a training leaves which is killed before it has written anything."""
 
 _EXPORTED = "model.safetensors"  # as `ganvas.training` has it, which needs torch
 
@@ -30,7 +30,7 @@ MOST_BYTES = 1 << 24
 """Of `config.json`."""
 
 OWN = (
-    *("config.json", "metrics.jsonl", FIRST, "report.html", "data.png", LOCK),
+    *("config.json", "metrics.jsonl", FIRST, "report.html", "data.png", LOCK, TRAINER),
     *("samples", "checkpoints", "best", ".best", "tensorboard"),
 )
 """What a training writes in a run."""
@@ -113,41 +113,5 @@ def check_out(out: Path) -> None:
         raise RunError(
             f"{out} holds a run already; go on with it by {command('--resume', out)}, or choose another --out"
         )
-    if out.is_dir() and any(not path.name.startswith((LOCK, ".config.json.")) for path in out.iterdir()):
+    if out.is_dir() and any(not path.name.startswith(_BEGUN) for path in out.iterdir()):
         raise RunError(f"{out} holds other files; choose another --out, so that nothing of yours is overwritten")
-
-
-def is_trained(run: Path) -> bool:
-    """Whether a process is training the run now."""
-    return locked(run / LOCK) is True
-
-
-def is_over(run: Path) -> bool:
-    """Whether it is known that no process trains the run any more, however the last one ended."""
-    return locked(run / LOCK) is False
-
-
-@contextmanager
-def only_trainer(run: Path, first: bool = True) -> Iterator[None]:
-    """Holds the run's lock, which the system releases however this process ends; makes the folder, and removes what a
-    trainer that was killed left half-written.
-
-    first: of several processes that train together, the first one holds it for all. Raises RunError where another
-    training holds it, or nothing can be written there. Where the file system cannot lock, two trainings of one run are
-    the user's to avoid.
-    """
-    check_folder(run)
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        (run / LOCK).open("ab").close()
-    except OSError as error:
-        raise RunError(f"cannot write into {run}: {error.strerror}") from error
-    with ExitStack() as stack:
-        if first:
-            try:
-                stack.enter_context(holding(run / LOCK, PATIENCE))
-            except TimeoutError:
-                raise RunError(f"{run} is being trained by another process") from None
-            for folder, pattern in _WRITTEN:
-                sweep(run / folder, pattern)
-        yield

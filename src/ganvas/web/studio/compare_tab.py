@@ -15,7 +15,7 @@ from ganvas.options import Range
 from ganvas.report import Chart, Line, figure
 from ganvas.run import is_over, loss, mapping, measurements, outcome, players, scores, series
 from ganvas.text import plain
-from ganvas.web.studio.context import Desk, among, names
+from ganvas.web.studio.context import Desk, names, offer
 from ganvas.web.studio.errors import SEEDS, said, told, whole
 from ganvas.web.studio.run_list import Run
 from ganvas.web.studio.widgets import picture_of
@@ -52,14 +52,11 @@ def build(desk: Desk) -> None:
                 pictures.append(None)
         return [*pictures, comparison(*runs)]
 
-    def choices(chosen: Any, before: Any) -> Any:
-        known = [name for name in desk.shelf.names() if name != chosen]
-        return among(known, before)
+    def others(chosen: Any) -> list[str]:
+        return [name for name in desk.shelf.names() if name != chosen]
 
-    quietly: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     go.click(told(compare), [desk.run, other, seed, count], [left, right, told_apart], api_visibility="private")
-    desk.tabs["compare"].select(told(choices), [desk.run, other], other, **quietly)
-    desk.run.change(told(choices), [desk.run, other], other, **quietly)
+    offer(other, others, [desk.run], [desk.tabs["compare"].select, desk.run.change])
 
 
 def comparison(first: Run, second: Run) -> str:

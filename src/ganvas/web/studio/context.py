@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
+from ganvas.web.studio.errors import told
 from ganvas.web.studio.models import Models
 from ganvas.web.studio.run_list import Shelf
 
@@ -18,11 +19,30 @@ def names(label: str, **more: Any) -> gr.Dropdown:
     return gr.Dropdown(label=label, allow_custom_value=True, **more)
 
 
-def among(known: Sequence[str], chosen: Any) -> dict[str, Any]:
-    """The names that there are now, for a choice among them. One is chosen for the visitor only where the chosen one is
-    gone: the answer may be late, and must not take back what was chosen since."""
-    found: dict[str, Any] = gr.update(choices=list(known))
-    return found if chosen in known else found | {"value": next(iter(known), None)}
+def among(models: Models, chosen: Any) -> dict[str, Any]:
+    """The names that there are now, for a choice among them. A run is chosen for the visitor only where the chosen one
+    is gone: the answer may be late, and must not take back what was chosen since."""
+    known = models.names()
+    found: dict[str, Any] = gr.update(choices=known)
+    return found if chosen in known else found | {"value": next(iter(models.shelf.names()), None)}
+
+
+_STILL_THERE = "(chosen, known) => known.includes(chosen) ? chosen : known[0] ?? null"
+
+
+def offer(choice: gr.Dropdown, known: Callable[..., list[str]], given: Sequence[Any], events: Sequence[Any]) -> None:
+    """At each of the events, the choice is among what `known` says of the values of `given`: the first of it where the
+    chosen one is not there. The page decides that when the answer comes, by what is chosen then."""
+    names = gr.JSON(visible=False)
+
+    def answer(*values: Any) -> Any:
+        found = known(*values)
+        return gr.update(choices=found), found
+
+    quietly: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    for event in events:
+        answered = event(told(answer), given, [choice, names], **quietly)
+        answered.success(None, [choice, names], choice, js=_STILL_THERE, **quietly)
 
 
 @dataclass(frozen=True)

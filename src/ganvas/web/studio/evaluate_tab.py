@@ -16,8 +16,8 @@ from ganvas.metrics.passport import better_in_words, number, read_passport
 from ganvas.options import Range
 from ganvas.run import SCORES, mapping, timeline
 from ganvas.text import plain
-from ganvas.web.studio.context import Desk
-from ganvas.web.studio.errors import told, whole
+from ganvas.web.studio.context import Desk, offer
+from ganvas.web.studio.errors import whole
 from ganvas.web.studio.widgets import data_address
 from ganvas.web.studio.work import Work, one_of
 
@@ -81,14 +81,8 @@ def build(desk: Desk) -> None:
         path = desk.shelf.path(name)
         return str(_stamp(path / SCORES)), lambda: [scores_of(path)]
 
-    def extractors(name: Any, chosen: Any) -> Any:
-        known = looks(name)  # the answer may be late, and must not take back what was chosen since
-        return gr.update(choices=known) if chosen in known else gr.update(choices=known, value=USUAL)
-
     work.connect(words, [count, split, extractor, metrics], made, [scores])
-    desk.run.change(
-        told(extractors), [desk.run, extractor], extractor, show_progress="hidden", api_visibility="private"
-    )
+    offer(extractor, looks, [desk.run], [desk.run.change])
 
 
 def scores_of(run: Path) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from ganvas.exporting import FORMATS
+from ganvas.web.studio import film
 from ganvas.web.studio.context import Desk
 from ganvas.web.studio.downloads import named
 from ganvas.web.studio.work import Work, one_of
@@ -43,6 +44,7 @@ def build(desk: Desk) -> None:
         return str(when), lambda: [_offered(found, name)]
 
     work.connect(words, [kind], made, [file])
+    film.build(desk)
 
 
 def _made(desk: Desk, name: str) -> Path | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ganvas.errors import GanvasError, RunError
 from ganvas.inputs import Input, inputs_from_json
-from ganvas.model import Model, load
+from ganvas.model import Model, load, zoo
 from ganvas.run import mapping
 from ganvas.spaces import Space, space_from_config
 from ganvas.web.studio.run_list import Shelf
@@ -25,7 +25,11 @@ class Models:
     def __init__(self, shelf: Shelf) -> None:
         self.shelf = shelf
         self.busy = threading.RLock()
-        self._kept: OrderedDict[tuple[Path, float], Model] = OrderedDict()
+        self._kept: OrderedDict[tuple[Path | str, float], Model] = OrderedDict()
+
+    def names(self) -> list[str]:
+        """What samples are made with: the runs, and after them the networks that come with Ganvas."""
+        return [*self.shelf.names(), *(f"{zoo.PREFIX}{name}" for name in zoo.names())]
 
     def warm(self) -> None:
         """Loads the latest run's model meanwhile, so that the first visitor need not wait for it."""
@@ -38,10 +42,10 @@ class Models:
 
     @contextmanager
     def use(self, name: object) -> Iterator[Model]:
-        """The run's model, for this caller alone while the block lasts. Raises RunError."""
-        path = self.shelf.path(name)
+        """The model of a run or of the zoo, for this caller alone while the block lasts. Raises RunError."""
+        path = name if zoo.is_zoo(name) else self.shelf.path(name)
         with self.busy:
-            key = (path, _written(path))
+            key = (path, _written(path) if isinstance(path, Path) else 0.0)
             if key not in self._kept:
                 try:
                     self._kept[key] = load(path)
@@ -55,16 +59,19 @@ class Models:
     def inputs(self, name: object) -> dict[str, Input]:
         """What the run's model takes, by name; {} where nobody knows it yet, and where there is no such run."""
         with suppress(GanvasError):
-            config = self.shelf.run(name).config
+            config = {} if zoo.is_zoo(name) else self.shelf.run(name).config
             if "inputs" in config:
                 return inputs_from_json(config["inputs"])
-            with self.use(name) as model:  # of a run from before runs said so
+            with self.use(name) as model:  # of the zoo, or of a run from before runs said so
                 return dict(model.inputs)
         return {}
 
     def space(self, name: object) -> Space | None:
         """What the run's model makes; None where nobody knows it yet, and where there is no such run."""
         with suppress(GanvasError):
+            if zoo.is_zoo(name):
+                with self.use(name) as model:
+                    return model.space
             return space_from_config(mapping(mapping(self.shelf.run(name).config.get("data")).get("space")))
         return None
 

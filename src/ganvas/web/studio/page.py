@@ -49,7 +49,7 @@ def page(shelf: Shelf, models: Models) -> gr.Blocks:
     ) as blocks:
         with gr.Row(elem_classes="top"):
             gr.HTML(render("web/studio/heading.html.jinja"))
-            run = names("Run", info="What the tabs below are about", choices=shelf.names(), value=None, elem_id="run")
+            run = names("Run", info="What the tabs below are about", choices=models.names(), value=None, elem_id="run")
         timer = gr.Timer(EVERY)
         desk = Desk(shelf, models, run, timer, {}, gr.State(next(iter(TABS))))
         with gr.Tabs():
@@ -61,10 +61,10 @@ def page(shelf: Shelf, models: Models) -> gr.Blocks:
         told_before = gr.State(None)
 
         def look(chosen: Any, before: Any) -> Any:
-            known = shelf.names()
-            if known == before and (chosen in known or not known):
+            runs = shelf.names()
+            if runs == before and (chosen in models.names() or not runs):
                 return gr.skip(), gr.skip()
-            return among(known, chosen), known
+            return among(models, chosen), runs
 
         for event in (blocks.load, timer.tick):
             event(told(look), [run, told_before], [run, told_before], show_progress="hidden", api_visibility="private")

@@ -76,7 +76,7 @@ class Jobs:
         """What Ctrl-C does: a training finishes its step and writes a checkpoint. Raises RunError where that cannot
         be."""
         if not self.live(name):
-            raise RunError(f"no {self.noun} of {name} was started in the studio; stop it where it was started")
+            raise RunError(f"no {self.noun} of {name} is running")
         path = self.folder / f"{name}.json"
         try:
             about = json.loads(path.read_bytes())

@@ -24,6 +24,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from ganvas.errors import RunError, UsageError, near_miss
+from ganvas.model import zoo
 from ganvas.report import RunLine, line_of
 from ganvas.run import (
     FIRST,
@@ -32,6 +33,7 @@ from ganvas.run import (
     OUTCOMES,
     SCORES,
     STUDIO,
+    TRAINER,
     Row,
     foreign,
     is_trained,
@@ -42,6 +44,7 @@ from ganvas.run import (
     rename,
     run_in,
     size_of,
+    stop_trainer,
 )
 from ganvas.text import counted, listed, plain, quoted
 from ganvas.web.studio.processes import Jobs
@@ -99,12 +102,24 @@ class Shelf:
         names = self.names()
         if not isinstance(name, str) or not name:
             raise RunError("choose a run first" if names else "there is no run yet: start one in Train")
+        if zoo.is_zoo(name):
+            raise RunError(f"{quoted(name)} comes with Ganvas, to be used: choose a run for this")
         if name not in names:
             raise RunError(f"there is no run {quoted(name)} here{near_miss(name, names)}")
         return self.folder / name
 
     def live(self, name: str) -> bool:
         return self.trainings.live(name) or is_trained(self.folder / name)
+
+    def stop(self, name: object) -> None:
+        """What Ctrl-C does to the training of the run, wherever on this machine it was started. Raises RunError or
+        UsageError where that cannot be."""
+        path = self.path(name)
+        if self.trainings.live(path.name):
+            self.trainings.stop(path.name)
+        else:
+            with self._unseen():
+                stop_trainer(path)
 
     def stamp(self, name: object) -> str:
         """What changes whenever there is something new to tell of the run."""
@@ -183,7 +198,7 @@ class Shelf:
         if self.live(path.name):
             raise RunError(f"{path} is being trained, and is left alone; stop that first")
         left = [each.name for each in path.iterdir()] if path.is_dir() and not path.is_symlink() else []
-        if set(left) <= {LOCK}:
+        if set(left) <= {LOCK, TRAINER}:
             for each in left:
                 (path / each).unlink()
             if path.is_dir() and not path.is_symlink():

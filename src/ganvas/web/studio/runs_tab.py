@@ -43,7 +43,7 @@ def build(desk: Desk) -> None:
 
     def choose(event: gr.EventData) -> Any:
         name = getattr(event, "run", None)
-        return gr.Dropdown(choices=desk.shelf.names(), value=desk.shelf.path(name).name)
+        return gr.Dropdown(choices=desk.models.names(), value=desk.shelf.path(name).name)
 
     def ask(name: Any) -> Any:
         run = desk.shelf.path(name).name
@@ -55,11 +55,11 @@ def build(desk: Desk) -> None:
             raise UsageError("another run was chosen meanwhile; ask again")
         gone = desk.shelf.delete(meant)
         gr.Info(said(f"{gone} is deleted."), title="Deleted", duration=4)
-        return among(desk.shelf.names(), None), gr.Column(visible=False), None
+        return among(desk.models, None), gr.Column(visible=False), None
 
     def call(name: Any, wanted: Any) -> Any:
         called = desk.shelf.rename(name, wanted)
-        return gr.Dropdown(choices=desk.shelf.names(), value=called), ""
+        return gr.Dropdown(choices=desk.models.names(), value=called), ""
 
     def quiet(name: Any, meant: Any) -> Any:
         return (gr.skip(), gr.skip()) if name == meant else (gr.Column(visible=False), None)

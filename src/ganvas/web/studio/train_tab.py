@@ -26,6 +26,7 @@ from ganvas.text import plain
 from ganvas.web.studio.context import Desk
 from ganvas.web.studio.errors import told
 from ganvas.web.studio.guard import check_here
+from ganvas.web.studio.run_list import Run
 from ganvas.web.studio.run_panel import panel
 from ganvas.web.studio.widgets import enlarged
 
@@ -55,51 +56,61 @@ def build(desk: Desk) -> None:
         resume = gr.Button("Resume", size="sm", interactive=False, elem_id="resume", scale=0, min_width=130)
         more = gr.Textbox(
             "",
-            label="Minutes to go on for",
+            label="To go on for",
             placeholder="up to the length it was begun with",
             max_lines=1,
             visible=False,
             elem_id="more",
             scale=0,
-            min_width=300,
+            min_width=280,
+        )
+        of = gr.Radio(
+            [(f"more {each}", each) for each in LENGTHS],
+            value=next(iter(LENGTHS)),
+            show_label=False,
+            container=False,
+            visible=False,
+            elem_id="more-of",
+            scale=0,
+            min_width=280,
         )
     shown = gr.HTML(elem_id="watch")
     seen = gr.State("")
 
     def watch(name: Any, before: str) -> Any:
         if name not in desk.shelf.names():
-            empty = render("web/studio/empty.html.jinja")
+            empty = render("web/studio/empty.html.jinja", zoo=name if name in desk.models.names() else "")
             return [gr.skip() if before == empty else empty, empty, *_buttons("none")]
         mark = desk.shelf.stamp(name)
         if mark == before:
-            return [gr.skip()] * 5
+            return [gr.skip()] * 6
         run = desk.shelf.run(name)
         return [panel(run), mark, *_buttons(run.state)]
 
     def end(name: Any) -> None:
-        desk.shelf.trainings.stop(desk.shelf.path(name).name)
+        desk.shelf.stop(name)
         gr.Info("It finishes its step and saves.", title="Stopping", duration=4)
 
-    def go_on(name: Any, minutes: Any) -> None:
+    def go_on(name: Any, amount: Any, measure: Any) -> None:
         run = desk.shelf.run(name)
         if run.live:
             raise UsageError(f"{run.name} is being trained already")
         total = []
-        if str(minutes or "").strip():
-            extra = Option("minutes", float, None, range=LENGTHS["minutes"]).check(minutes)
-            spent = next((each for row in reversed(run.rows) if (each := number(row.get("seconds"))) is not None), 0.0)
-            total = [f"--minutes={spent / 60 + extra:.3f}"]
+        if str(amount or "").strip():
+            total = [_total(run, amount, measure)]
         elif run.state == "finished":
-            raise UsageError(f"{run.name} is finished; say for how many minutes it should go on")
+            raise UsageError(f"{run.name} is finished; say for how many minutes or steps it should go on")
         desk.shelf.trainings.start(run.name, [f"--resume={run.path}", *total])
         gr.Info("It goes on where it stopped.", title="Resuming", duration=4)
 
-    outputs = [shown, seen, stop, resume, more]
+    outputs = [shown, seen, stop, resume, more, of]
     quietly: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     for event in (desk.timer.tick, desk.run.change):
         event(told(watch), [desk.run, seen], outputs, trigger_mode="once", **quietly)
     stop.click(told(end), desk.run, None, **quietly).then(told(watch), [desk.run, seen], outputs, **quietly)
-    resume.click(told(go_on), [desk.run, more], None, **quietly).then(told(watch), [desk.run, seen], outputs, **quietly)
+    resume.click(told(go_on), [desk.run, more, of], None, **quietly).then(
+        told(watch), [desk.run, seen], outputs, **quietly
+    )
 
 
 def _buttons(state: str) -> list[Any]:
@@ -109,7 +120,23 @@ def _buttons(state: str) -> list[Any]:
         gr.Button(interactive=live, visible=there),
         gr.Button(interactive=still, visible=there),
         gr.Textbox(visible=still),
+        gr.Radio(visible=still),
     ]
+
+
+def _total(run: Run, amount: Any, measure: Any) -> str:
+    """The word for a total that is longer than what was done by this amount. Raises UsageError."""
+    extra = _length(amount, measure)
+    key, each = ("step", 1) if measure == "steps" else ("seconds", 60)
+    done = next((known for row in reversed(run.rows) if (known := number(row.get(key))) is not None), 0.0)
+    return f"--{measure}={done / each + extra:.{0 if measure == 'steps' else 3}f}"
+
+
+def _length(amount: Any, measure: Any) -> Any:
+    """A length in minutes or steps. Raises UsageError."""
+    if measure not in LENGTHS:
+        raise UsageError("the length is in minutes or in steps")
+    return Option(measure, int if measure == "steps" else float, None, range=LENGTHS[measure]).check(amount)
 
 
 # -- the form ---------------------------------------------------------------------------------------------------
@@ -206,7 +233,7 @@ def _form(desk: Desk, form: gr.Accordion) -> None:
         called = desk.shelf.new_name(str(wanted or ""), stem)
         desk.shelf.trainings.start(called, [*words, f"--out={desk.shelf.folder / called}"])
         gr.Info("It begins in some seconds, once the data is prepared.", title=f"Started {called}", duration=5)
-        return gr.Dropdown(choices=desk.shelf.names(), value=called), gr.Accordion(open=False)
+        return gr.Dropdown(choices=desk.models.names(), value=called), gr.Accordion(open=False)
 
     def seen(data: Any, own: Any, chosen: Any, *given: Any) -> Any:
         """What a training would learn from; the data are then prepared for it."""
@@ -258,13 +285,10 @@ def _words(
 ) -> tuple[list[str], str]:
     """The words of `ganvas train`, all checked, and what the run may be called. Raises UsageError or DataError."""
     _known(chosen)
-    if measure not in LENGTHS:
-        raise UsageError("the length is in minutes or in steps")
     if not how_long:
         raise UsageError("say how long to train: a number of minutes or steps")
-    kind = int if measure == "steps" else float
     words = [] if chosen == BY_DATA else [str(chosen)]
-    words += [f"--{measure}={Option(measure, kind, None, range=LENGTHS[measure]).check(how_long)}"]
+    words += [f"--{measure}={_length(how_long, measure)}"]
     for option, value in zip(_options(chosen), given, strict=True):
         if value not in ("", None):
             words.append(_word(option, str(value).strip()))

@@ -102,7 +102,7 @@ def show(desk: Desk, tab: str, renewed: Any, action: Callable[..., Any], inputs:
     renewed: the event of `renew`. inputs: the choice of the run first."""
 
     def opened(*values: Any) -> Any:
-        return action(*values) if values[0] in desk.shelf.names() else gr.skip()
+        return action(*values) if values[0] in desk.models.names() else gr.skip()
 
     def changed(current: Any, *values: Any) -> Any:
         return opened(*values) if current == tab else gr.skip()
