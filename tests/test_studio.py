@@ -47,14 +47,16 @@ from ganvas.inputs import Given, inputs_to_json, with_names
 from ganvas.locks import holding
 from ganvas.metrics.passport import number
 from ganvas.model import Model
+from ganvas.recipes.adain import AdaIN
 from ganvas.recipes.textgan import TextGAN
 from ganvas.report import line_of
 from ganvas.report.pictures import frames_of
 from ganvas.run import only_trainer
-from ganvas.spaces import FREE, TextSpace, WaveSpace, space_to_config
+from ganvas.spaces import FREE, ImageSpace, MaskSpace, TextSpace, WaveSpace, space_to_config
 from ganvas.web.guard import Hosts
 from ganvas.web.http.encoding import as_zip
 from ganvas.web.studio import guard, terminal
+from ganvas.web.studio.change_tab import mask_input
 from ganvas.web.studio.compare_tab import comparison
 from ganvas.web.studio.errors import in_page
 from ganvas.web.studio.guard import Guard
@@ -278,6 +280,14 @@ def text_model() -> tuple[Model, dict[str, Any]]:
     return Model(recipe, space, with_names(recipe.inputs(), {"label": ("early", "late")}), step=7), arguments
 
 
+def style_model() -> tuple[Model, dict[str, Any]]:
+    """A model that takes the style of a second picture, with random weights, and the arguments of its recipe."""
+    arguments = {"channels": 3, "size": [16, 16], "encoder": "lite0", "width": 8, "d_width": 4}
+    torch.manual_seed(0)
+    recipe = AdaIN(**arguments).eval().requires_grad_(False)
+    return Model(recipe, ImageSpace(3, 16, 16), recipe.inputs(), step=7), arguments
+
+
 @pytest.fixture(scope="module")
 def others(seen, tmp_path_factory) -> Iterator[tuple[Path, Any]]:
     """A studio over a run of InfoGAN and one of a recipe that nobody knows, which is loaded as if it were ours; and its
@@ -290,6 +300,8 @@ def others(seen, tmp_path_factory) -> Iterator[tuple[Path, Any]]:
         run_of(model, folder / name)
     arguments = SMALL | {"turns": 0, "samples": 4096, "rate": 8000, "low_rate": 0}
     run_of(vocoder_model(turns=0), folder / "voices", "vocoder", arguments)
+    lent, arguments = style_model()
+    run_of(lent, folder / "lent", "adain", arguments)
     verses, arguments = text_model()
     run_of(verses, folder / "verses", "textgan", arguments)
     code = f"""
@@ -501,6 +513,46 @@ def test_what_is_painted_over_is_made_anew(others, tmp_path):
     assert (where != (np.asarray(Image.open(io.BytesIO(mask))) > 0)).sum() <= 12  # but for the edge
     page.click("#paint-mask .undo")
     assert np.array_equal(changed(page), model.space.to_uint8(source)[0])
+
+
+def test_a_second_picture_lends_its_style(others, tmp_path):
+    _, page = others
+    photo, model = photo_file(tmp_path / "photo.png"), style_model()[0]
+    wait_for_fields(page, "lent", "#to-style")
+    assert page.locator("#paint-mask").count() == 0
+    for button in page.locator("#change-picture").get_by_label("Remove Image").all():  # of another test
+        button.click()
+    page.set_input_files("#change-picture input[type=file]", photo)
+    page.wait_for_selector("#change-picture img")
+    told = page.get_by_text("choose a file for style first")
+    until(lambda: (page.click("#change"), page.wait_for_timeout(500), told.count())[-1])  # once all listens
+    source, made = at_training_scale(model, photo), []
+    for seed in (1, 2):
+        style = tmp_path / f"style-{seed}.png"
+        levels = np.random.default_rng(seed).integers(0, 80 * seed, (40, 48, 3), dtype=np.uint8)
+        Image.fromarray(levels).save(style)
+        for button in page.locator("#to-style").get_by_label("Clear").all():
+            button.click()
+        page.set_input_files("#to-style input[type=file]", style)
+        page.wait_for_selector(f"#to-style :text('style-{seed}')")
+        made.append(changed(page))
+        lent = model.given["style"].space.brought(model.parsed("style", style.read_bytes()), model.space)
+        assert lent.shape[2:] == (16, 19)  # it is brought to the scale of the training, too
+        assert np.array_equal(made[-1], model.space.to_uint8(model.transform(source, style=lent))[0])
+    assert np.any(made[0] != made[1])
+    page.locator("#change-picture").get_by_label("Remove Image").click()
+
+
+def test_a_gray_picture_that_lends_its_style_is_not_taken_for_a_mask():
+    gray, colours = ImageSpace(1, FREE, FREE), ImageSpace(3, FREE, FREE)
+    for first, second, mask in (
+        (gray, gray, None),
+        (gray, MaskSpace(), "second"),
+        (colours, gray, "second"),
+        (colours, MaskSpace(), "second"),
+        (colours, colours, None),
+    ):
+        assert mask_input({"first": Given(first), "second": Given(second)}) == mask
 
 
 def test_a_run_of_noise_finds_the_picture_and_moves_it(others, tmp_path):
@@ -806,6 +858,34 @@ def test_a_run_is_evaluated_meanwhile_and_its_scores_appear_with_their_extractor
     page.click("#evaluate-stop")
     page.wait_for_selector("#evaluate-line .bad-line:has-text('interrupted')")
     assert page.locator("#scores table").count() == 1  # those of before
+
+
+def test_a_late_answer_takes_no_choice_back(others):
+    _, page = others
+    choose(page, "#run", "codes")
+    open_tab(page, "Evaluate")
+    field, option = page.locator("#evaluate-extractor input"), page.get_by_role("option", name="lite0", exact=True)
+    until(lambda: (field.click(), page.wait_for_timeout(300), option.count())[-1])
+    option.click()
+    late: list[Any] = []
+    answered: list[bool] = []
+    page.route("**/queue/join*", lambda route: route.continue_() if answered else late.append(route))
+    choose(page, "#run", "voices")  # which lite0 cannot look at
+    until(lambda: page.wait_for_timeout(100) or "voices" in str([each.request.post_data for each in late]))
+    choose(page, "#evaluate-extractor", "look")
+    answered.append(True)
+    for each in late:
+        each.continue_()
+    until(lambda: (field.click(), page.wait_for_timeout(300), not option.count())[-1], seconds=300)
+    page.unroute("**/queue/join*")
+    page.keyboard.press("Escape")
+    assert field.input_value() == "look"
+    choose(page, "#run", "codes")
+    until(lambda: (field.click(), page.wait_for_timeout(300), option.count())[-1])
+    option.click()
+    choose(page, "#run", "voices")
+    page.wait_for_function("document.querySelector('#evaluate-extractor input').value === 'chosen by the data'")
+    choose(page, "#run", "codes")
 
 
 def test_a_run_is_exported_and_downloaded(page, runs, tmp_path):

@@ -53,12 +53,14 @@ def build(desk: Desk) -> None:
             space = each.space
             stem, content = content_of(path, space, UPLOADS[str(space.canvas)].noun)
             sample = model.parsed(first, space.layers(content))
-            if not own_size and model.any_size and each.scale == 1 and not each.any_scale:
+            if small := not own_size and model.any_size and each.scale == 1 and not each.any_scale:
                 sample = space.brought(sample, model.space)
             check_at_once(space, sample[:, 0].numel())
             mask = mask_input(model.inputs)
             if mask is not None:
                 given[mask] = mask_of(painted, *sample.shape[2:])
+            for other in model.given.keys() & given.keys() - {mask}:
+                given[other] = beside(model, other, given[other], small)
             if remark := space.remark(sample):
                 gr.Info(said(f"{UPLOADS[str(space.canvas)].noun}: {remark}"))
             made = model.space.joined(model.transform(sample, seed=start, **given))
@@ -126,7 +128,18 @@ def build(desk: Desk) -> None:
     renew(desk, [], [shown.slider, shown.players], [shown.file])
 
 
+def beside(model: Model, name: str, content: Any, small: bool) -> Tensor:
+    """What is given beside the picture, such as one that lends its style. small: at the scale of the training."""
+    space = model.given[name].space
+    value = model.parsed(name, content)
+    value = space.brought(value, model.space) if small else value
+    check_at_once(space, value[:, 0].numel())
+    return value
+
+
 def mask_input(inputs: Mapping[str, Input]) -> str | None:
-    """The name of what is painted over the picture: another one, of a single channel."""
-    others = list(given_of(inputs).items())[1:]
-    return next((name for name, each in others if each.space.photos and each.shape[0] == 1), None)
+    """The name of what is painted over the picture: another one, of a single channel where the picture has more, or of
+    a kind that nobody uploads. A gray picture that lends its style to a gray one is neither."""
+    (_, first), *others = given_of(inputs).items()
+    single = [(name, each) for name, each in others if each.space.photos and each.shape[0] == 1]
+    return next((name for name, each in single if first.shape[0] > 1 or each.space.canvas is None), None)

@@ -10,10 +10,10 @@ import gradio as gr
 
 from ganvas.attributes import Attribute
 from ganvas.errors import UsageError
-from ganvas.inputs import Attributes, Input, Number, Uniform
+from ganvas.inputs import Attributes, Given, Input, Number, Uniform
 from ganvas.text import shown
 from ganvas.web.studio.context import names
-from ganvas.web.studio.guard import check_here
+from ganvas.web.studio.uploads import content_of
 from ganvas.web.studio.widgets import ANY
 
 STAYS = "stays as it is"
@@ -142,7 +142,7 @@ def _upload(name: str, each: Input, place: str, free: str) -> Field:
     def read(path: Any) -> bytes:
         if not path:
             raise UsageError(f"choose a file for {name} first")
-        return check_here(path).read_bytes()
+        return content_of(path, cast(Given, each).space, name)[1]
 
     return Field(name, [file], read)
 
