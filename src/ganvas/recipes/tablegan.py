@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from ganvas import arguments as arg
+from ganvas.choosing import Enough
 from ganvas.data.batches import Tables
 from ganvas.inputs import Input, Noise, Normal, Where
 from ganvas.networks.table_shares import Shares
@@ -38,7 +39,8 @@ class TableGAN(Recipe):
     accepts = (Tables,)
     usual_for = {Tables: 0}
     sees = ()
-    training_defaults = {"steps": 4000, "batch_size": 256, "ema": 170_000}
+    enough = Enough(passes=30, items=270_000)
+    training_defaults = {"steps": 1200, "batch_size": 256, "ema": 170_000}
     penalties = ("r1", "r2")
     formerly = {"second": 0, "certainty": 1.0}
 
