@@ -79,12 +79,13 @@ class Trunk(nn.Module):
         layers: list[nn.Module] = []
         before = channels
         for after in widths[:-1]:
-            layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
+            layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
             before = after
         if deviation:
             layers.append(MinibatchDeviation())
             before += 1
-        self.layers = nn.Sequential(*layers, nn.Conv2d(before, widths[-1], 3, padding=1), nn.LeakyReLU(0.2))
+        layers += [nn.Conv2d(before, widths[-1], 3, padding=1), nn.LeakyReLU(0.2, inplace=True)]
+        self.layers = nn.Sequential(*layers)
         self.maps, self.widest = len(widths), widths[-1]
         self.outputs = widths[-1] * math.prod(shape.base)
 
