@@ -16,23 +16,15 @@ from ganvas.errors import RunError
 from ganvas.locks import holding
 from ganvas.run import LOCK, TRAINER, check_out, is_trained, only_trainer, stop_trainer
 from ganvas.run.trainer import born
+from processes import another_process
 from test_serve import until
-
-SLEEPER = "import time; print('here', flush=True); time.sleep(600)"
 
 
 @pytest.fixture
 def other() -> Iterator[subprocess.Popen[str]]:
     """A process that Ctrl-C would end."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", SLEEPER], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None and process.stdout.readline() == "here\n"
+    with another_process("here()\ntime.sleep(600)") as process:
         yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def noted(run: Path, **about: object) -> Path:
