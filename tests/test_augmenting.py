@@ -290,7 +290,7 @@ def test_scores_are_heard_beside_the_mean_of_the_generated_ones():
 
 
 def test_resuming_in_the_middle_of_an_adaptation_is_exact(tmp_path):
-    whole, first, second = (training_of(augment="ada", augment_speed=300) for _ in range(3))
+    whole, first, second = (training_of(augment="ada", augment_speed=300, augment_target=-0.9) for _ in range(3))
     for _ in range(11):
         whole.step()
     for _ in range(6):

@@ -366,7 +366,10 @@ def test_other_kinds_find_their_recipe_and_their_flags(tmp_path: Path, capsys: p
 REFUSED = {
     "two lengths": (["--data", "digits", "--quick", "--steps", "5"], "--quick is a length of 5 minutes"),
     "no such kind": (["--data", "digits", "--low-rate", "4000"], "--low-rate is for soundpairs, and digits is read as"),
-    "resumed": (["--resume", "{run}", "--good"], "does not take --out, --preset, --start, --seeds or a budget"),
+    "resumed": (
+        ["--resume", "{run}", "--good"],
+        "does not take --out, --go-on, --preset, --start, --seeds or a budget",
+    ),
     "negative": (["--data", "digits", "--best", "--batch-size", "-1"], "--batch-size must be"),
 }
 

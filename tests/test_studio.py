@@ -766,7 +766,7 @@ def test_two_runs_are_compared(page):
     page.click("#compare")
     page.wait_for_selector("#comparison table")
     told = page.locator("#comparison").inner_text()
-    assert re.search(r"r1\s+1\s+0\.25", told) and re.search(r"seed\s+0\s+1", told) and "batch_size" not in told
+    assert re.search(r"r1\s+0\.2\s+0\.25", told) and re.search(r"seed\s+0\s+1", told) and "batch_size" not in told
     assert "Loss of the discriminator" in told
     assert source(page, "#left") != source(page, "#right")
 

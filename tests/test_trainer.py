@@ -19,11 +19,14 @@ from ganvas.run.trainer import born
 from processes import another_process
 from test_serve import until
 
+DEAF_NO_MORE = "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL)"
+"""What is started in the background may be deaf to Ctrl-C, and so are the tests and all that they start."""
+
 
 @pytest.fixture
 def other() -> Iterator[subprocess.Popen[str]]:
-    """A process that Ctrl-C would end."""
-    with another_process("here()\ntime.sleep(600)") as process:
+    """A process that Ctrl-C ends."""
+    with another_process(f"{DEAF_NO_MORE}; here(); time.sleep(600)") as process:
         yield process
 
 

@@ -66,7 +66,7 @@ def run(words: list[str]) -> int:
     sensible = helping or resuming or _is_sensible(own, chosen_name, [*said.options, *said.arguments])
     if sensible and not helping and "--dry-run" not in words:
         begun = "--resume" if resuming else "--out" if "--go-on" in words else None
-        kept = None if begun is None else _threads_of(_value_of(words, begun))
+        kept = None if begun is None else _threads_of(words, begun)
         chosen_threads = threads.settle(os.environ, kept, partial(say, wanted=not quiet))
     # Help without a recipe shows what all recipes share, and needs no torch.
     recipe = None if resuming or (helping and named is None) else recipes.find(chosen_name)
@@ -221,11 +221,12 @@ def _is_sensible(words: list[str], name: str, also: Collection[str]) -> bool:
     return True
 
 
-def _threads_of(run: str) -> int | None:
-    """The number of threads of the run that goes on; None where it does not say, and where it cannot be read, which is
-    told later."""
+def _threads_of(words: list[str], begun: str = "--resume") -> int | None:
+    """The number of threads of the run that goes on, which the flag `begun` names; None where it does not say, and
+    where it cannot be read, which is told later."""
     from ganvas.run import read_config
 
+    run = _value_of(words, begun)
     with suppress(GanvasError):
         told = str(read_config(Path(run)).get("hardware", {}).get("threads"))
         return (int(told) or None) if told.isdecimal() and len(told) < 6 else None

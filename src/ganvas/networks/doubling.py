@@ -26,8 +26,17 @@ class Doubling(nn.Module):
         self.weight, self.bias = like.weight, like.bias
 
     def forward(self, x: Tensor) -> Tensor:
+        tracing = torch._C._get_tracing_state()
+        torch._C._set_tracing_state(None)  # in an exported graph the kernel is a constant, as ONNX wants it
+        try:
+            kernel = self.kernel()
+        finally:
+            torch._C._set_tracing_state(tracing)
+        return transposed(x, kernel, self.bias, stride=2, padding=1)
+
+    def kernel(self) -> Tensor:
+        """(before, after, 4, 4) of the transposed convolution that this is."""
         kernel = pad(self.weight.flip(2, 3).transpose(0, 1), (1, 1, 1, 1))
         kernel = kernel[..., 1:, :] + kernel[..., :-1, :]
         kernel = kernel[..., 1:] + kernel[..., :-1]
-        kernel = kernel.contiguous(memory_format=torch.channels_last)
-        return transposed(x, kernel, self.bias, stride=2, padding=1)
+        return kernel.contiguous(memory_format=torch.channels_last)
