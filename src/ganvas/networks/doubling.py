@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
@@ -26,12 +28,7 @@ class Doubling(nn.Module):
         self.weight, self.bias = like.weight, like.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        tracing = torch._C._get_tracing_state()
-        torch._C._set_tracing_state(None)  # in an exported graph the kernel is a constant, as ONNX wants it
-        try:
-            kernel = self.kernel()
-        finally:
-            torch._C._set_tracing_state(tracing)
+        kernel = _untraced(self.kernel) if torch._C._get_tracing_state() else self.kernel()
         return transposed(x, kernel, self.bias, stride=2, padding=1)
 
     def kernel(self) -> Tensor:
@@ -40,3 +37,13 @@ class Doubling(nn.Module):
         kernel = kernel[..., 1:, :] + kernel[..., :-1, :]
         kernel = kernel[..., 1:] + kernel[..., :-1]
         return kernel.contiguous(memory_format=torch.channels_last)
+
+
+def _untraced(make: Callable[[], Tensor]) -> Tensor:
+    """What it makes, which a graph that is traced holds as a constant: ONNX wants kernels of known shapes."""
+    state = torch._C._get_tracing_state()
+    torch._C._set_tracing_state(None)  # type: ignore[attr-defined]
+    try:
+        return make()
+    finally:
+        torch._C._set_tracing_state(state)  # type: ignore[attr-defined]
