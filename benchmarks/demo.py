@@ -6,8 +6,7 @@ RUN is a training of a conditional recipe on `digits`. The judges are two small 
 each trained once on its own half of MNIST's training images, and kept in Ganvas's cache folder (some minutes each on
 one core). Left out of their training are the 5,000 of `digits`, 5,000 that are the reference, and 1,000 that stand for
 what cannot be told from real: so judges, generator and reference have no picture in common, and all are of the same
-writers. (MNIST's test images are not: the digits of `digits` themselves are two to four times as far from those as
-test images are from each other.) MNIST is looked for in --mnist, in $GANVAS_SHARED/data/mnist, and in
+writers, as MNIST's test images are not. MNIST is looked for in --mnist, in $GANVAS_SHARED/data/mnist, and in
 ../shared/data/mnist beside the repository, in torchvision's layout.
 
 Of 1,000 samples, 100 asked for by each label, rounded to 8 bits as in a picture file, and beside them of the 1,000 real

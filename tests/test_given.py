@@ -18,7 +18,7 @@ from PIL import Image
 import ganvas
 from ganvas.errors import UsageError
 from ganvas.latent import decode, drawn, walk
-from ganvas.model import BLOCK, TILE, Model
+from ganvas.model import TILE, Model
 from ganvas.model.tiles import count, multiple_of, strips
 from ganvas.recipes import find
 from ganvas.spaces import FREE, ImageSpace
@@ -73,7 +73,7 @@ def test_classes_go_on_in_turn_from_block_to_block():
     torch.testing.assert_close(whole[64:], model.sample(70, seed=4, category=[i % 10 for i in range(70)])[64:])
     with torch.random.fork_rng():
         second = model.block(1, 4, None, {})
-    assert second["category"][:6].tolist() == [4, 5, 6, 7, 8, 9] and len(second["codes"]) == BLOCK
+    assert second["category"][:6].tolist() == [4, 5, 6, 7, 8, 9] and len(second["codes"]) == model.space.block
     torch.testing.assert_close(model.decode(second)[:6], whole[64:])
 
 

@@ -38,7 +38,7 @@ COMMANDS = {
 """Each is a module of the same name in `ganvas.cli`, with a function `run`."""
 
 EXAMPLES = """examples:
-  ganvas train --data digits                     a conditional GAN on 4,500 handwritten digits, in about 6 minutes
+  ganvas train --data digits                     a conditional GAN on 4,500 handwritten digits, in about 2 minutes
   ganvas train --data photos/ --dry-run          what would be trained on your folder, and how
   ganvas sample runs/r3gan-digits -n 64 --out grid.png"""
 

@@ -25,7 +25,7 @@ from ganvas.exporting.run import Exportable
 from ganvas.files import write_atomically
 from ganvas.html import render
 from ganvas.inputs import Input, Normal, inputs_to_json
-from ganvas.model import BLOCK, ENLARGING, SAMPLING, TRANSFORMING, Model
+from ganvas.model import ENLARGING, SAMPLING, TRANSFORMING, Model
 from ganvas.spaces import kinds, space_to_config
 from ganvas.version import __version__
 
@@ -180,7 +180,7 @@ def directions(model: Model, count: int = DIRECTIONS) -> dict[str, Any] | None:
     for index in range(4):
         base = {name: each[index : index + 1] for name, each in drawn.items()}
         moved = base[latent] + distance * torch.eye(size)
-        rows = [_sampled(model, base, latent, part) for part in moved.split(BLOCK)]
+        rows = [_sampled(model, base, latent, part) for part in moved.split(model.space.block)]
         jacobian = (torch.cat(rows) - _sampled(model, base, latent, base[latent])) / distance
         total += jacobian @ jacobian.t()
     vectors = torch.linalg.eigh(total).eigenvectors.flip(1)[:, :count].t()  # of the largest first

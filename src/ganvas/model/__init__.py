@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from ganvas.model.targets import PICTURES, Job, Kinds, jobs, others_in_words
     from ganvas.model.tiles import TILE, count, multiple_of, strips
     from ganvas.model.trained import (
-        BLOCK,
         ENLARGING,
         SAMPLING,
         TRANSFORMING,

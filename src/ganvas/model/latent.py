@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from ganvas.errors import UsageError
 from ganvas.inputs import Normal, Shift
-from ganvas.model.trained import BLOCK, Model
+from ganvas.model.trained import Model
 from ganvas.training import seed_from
 
 _PARALLEL = 0.999
@@ -181,7 +181,7 @@ def principal_directions(
     the recipe draws no latent vector.
     """
     name, _ = _latent(model)
-    count_of_draws = min(samples, BLOCK) if model.given else samples  # what is given may be large
+    count_of_draws = min(samples, model.space.block) if model.given else samples  # what is given may be large
     vectors, activations = _activations(model, name, count_of_draws, seed, given)
     centred = activations.flatten(1).double()
     centred = centred - centred.mean(0)
@@ -210,7 +210,7 @@ def label_directions(
     base = drawn(model, seed, **given)
     vectors = _vectors(model, name, samples, seed)
     scores = []
-    for part in vectors.split(BLOCK):
+    for part in vectors.split(model.space.block):
         rows = {key: each.expand(len(part), *each.shape[1:]) for key, each in base.items()}
         scores.append(score(model.decode(rows | {name: part})))
     return regressed_directions(model, vectors, torch.cat(scores))

@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     import pandas
     from PIL import Image
 
-BLOCK = Space.block
-"""Samples of most spaces that are drawn together."""
-
 FRUITLESS, RARE = 64_000, 2_000
 """Samples that are made in vain before one that is admitted is given up, and for each that was found."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 
 import torch
@@ -11,15 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganvas.features.lite import Lite
+from ganvas.networks.precision import exactly
 
 DEPTHS = slice(0, 4)
 """The maps of a half to a sixteenth of the pictures' size."""
-
-
-def exactly(device: torch.device) -> AbstractContextManager[object]:
-    """Inside, nothing is cast to bf16."""
-    known = torch.amp.is_autocast_available(device.type)  # `meta` knows no autocast
-    return torch.autocast(device.type, enabled=False) if known else nullcontext()
 
 
 class Encoder(nn.Module):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganvas.networks.restyling import exactly
+from ganvas.networks.precision import exactly
 from ganvas.spaces import TableSpace
 
 SLOPE = 0.2

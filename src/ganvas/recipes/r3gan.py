@@ -113,9 +113,8 @@ class R3GAN(Recipe):
         """
         advice = []
         height, width = facts.of_data["size"]
-        pixels = height * width / MEASURED_SIDE**2
-        if pixels > 1:
-            weight = round(PENALTY * pixels, 1)
+        weight = round(PENALTY * height * width / MEASURED_SIDE**2, 1)
+        if weight > PENALTY:
             advice.append(
                 Advice({"r1": weight, "r2": weight}, f"as penalties grow with the pixels, from {PENALTY} at 32x32")
             )
